@@ -21,12 +21,11 @@ class RandomShapes(unittest.TestCase):
             self.assertEqual(made.returncode, 0, made.stderr)
             with_mtp = '"num_nextn_predict_layers": 1' in open(f"{tmp}/config.json", encoding="utf-8").read()
             for chunk in ([], ["--chunk", "7"], ["--chunk", "1"]):
-                mtp = ["--mtp"] if with_mtp and not chunk else []
+                mtp = ["--mtp"] if with_mtp else []
                 made_by = run(AGENT, "logits", "--model", tmp, "--input", f"{tmp}/cases.safetensors", "--output",
                               f"{tmp}/out.safetensors", "--compute", "fp32", *chunk, *mtp)
                 self.assertEqual(made_by.returncode, 0, f"{made.stdout}{made_by.stderr}")
-                judged = run(sys.executable, f"{HERE}/compare.py", tmp, f"{tmp}/out.safetensors",
-                             *([] if mtp else ["--no-mtp"]))
+                judged = run(sys.executable, f"{HERE}/compare.py", tmp, f"{tmp}/out.safetensors")
                 self.assertEqual(judged.returncode, 0, f"{made.stdout}{chunk}\n{judged.stdout}{judged.stderr}")
 
     def test_seeds(self):
