@@ -208,9 +208,9 @@ bool ServingEngine::RunEvaluations() {
     }
     std::vector<int32_t> table;
     const auto tokens = static_cast<int32_t>(next->request->tokens.size());
-    if (!blocks_.Grow(&table, BlocksFor(tokens, kBlockTokens))) return true;
+    if (!GrowTable(&blocks_, &table, BlocksFor(tokens, kBlockTokens))) return true;
     auto result = RunEvaluate(*model_, *next->request, table, [this](int32_t rows) { StepDone(rows); });
-    blocks_.Release(&table);
+    ReleaseTable(&blocks_, &table);
     const std::lock_guard lock(mutex_);
     next->result = std::move(result);
     next->done = true;
@@ -228,7 +228,7 @@ Step ServingEngine::PlanStep(bool admit) {
       queues.waiting.push_back(ToSequence(*live));
     }
   }
-  return Plan(queues, {blocks_.total(), blocks_.free(), kBlockTokens}, policy_, now_());
+  return Plan(queues, {blocks_.total(), blocks_.free_blocks(), kBlockTokens}, policy_, now_());
 }
 
 void ServingEngine::Arrange(const Step& step) {
@@ -245,7 +245,7 @@ void ServingEngine::Compute(const Step& step) {
   int32_t prompt_rows = 0, generated_rows = 0;
   for (const Work& work : step.work) {
     LiveRequest* live = Find(work.id);
-    blocks_.Grow(&live->blocks, work.blocks);  // Plan has counted: there are enough
+    GrowTable(&blocks_, &live->blocks, work.blocks);  // Plan has counted: there are enough
     (ToSequence(*live).decoding() ? generated_rows : prompt_rows) += work.rows;
     if (AppendRows(*live, work.rows, &batch_)) {
       specs_.push_back(SamplingOf(*live, static_cast<int32_t>(batch_.logit_rows.size()) - 1));
@@ -296,14 +296,14 @@ void ServingEngine::DeliverOne(LiveRequest* live, const SampleResult& result, ab
 }
 
 void ServingEngine::Preempt(LiveRequest* live) {
-  blocks_.Release(&live->blocks);
+  ReleaseTable(&blocks_, &live->blocks);
   live->computed = 0;
   live->running = false;
   ++preemptions_;
 }
 
 void ServingEngine::Finish(LiveRequest* live, FinishReason reason, const absl::Status& error) {
-  blocks_.Release(&live->blocks);
+  ReleaseTable(&blocks_, &live->blocks);
   const auto node = live_.extract(live->id);
   node.mapped()->sink->OnFinish(reason, UsageOf(*live, now_()), error);
 }
@@ -328,7 +328,7 @@ void ServingEngine::Publish() {
   stats_.running = running;
   stats_.waiting = static_cast<int32_t>(live_.size()) - running;
   backlog_ = stats_.waiting > 0;
-  stats_.kv_blocks_used = blocks_.total() - blocks_.free();
+  stats_.kv_blocks_used = blocks_.total() - blocks_.free_blocks();
   stats_.preemptions = preemptions_;
   stats_.nonfinite_rows = nonfinite_rows_;
   if (live_.empty() && inbox_.submitted.empty() && evaluations_.empty()) {

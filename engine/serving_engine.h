@@ -10,7 +10,7 @@
 #include <thread>
 #include <vector>
 
-#include "engine/block_pool.h"
+#include "engine/block_table.h"
 #include "engine/engine.h"
 #include "engine/live_request.h"
 #include "engine/model/model.h"
@@ -81,7 +81,7 @@ class ServingEngine final : public Engine {
 
   // The step thread's own.
   std::map<RequestId, std::unique_ptr<LiveRequest>> live_;  // by order of arrival
-  BlockPool blocks_;
+  BlockAllocator blocks_;
   Policy policy_;
   Batch batch_;
   std::vector<SampleSpec> specs_;
