@@ -49,6 +49,15 @@ struct RouteSpec {
   float scale = 1;
 };
 
+/// The largest step, and the widest operands in it.
+struct StepPlan {
+  int32_t max_rows = 0, max_logit_rows = 0;
+  int32_t hidden = 0;
+  int32_t ffn_intermediate = 0;            ///< widest Ffn (dense layers, shared experts)
+  int32_t experts = 0, experts_per_token = 0, expert_intermediate = 0;  ///< 0: no Moe
+  int32_t heads = 0, kv_lora_rank = 0, nope_dim = 0, rope_dim = 0, v_dim = 0;  ///< MLA
+};
+
 /// Not thread-safe: one caller. Each operation works on the rows of the current step (BeginStep) unless it says else.
 class Backend {
  public:
@@ -60,7 +69,7 @@ class Backend {
 
   // Memory, at load time. kResourceExhausted names the bytes. Zero-filled. `bulk`: large and streamed (huge pages).
   virtual absl::StatusOr<Buffer> Allocate(const std::array<int64_t, 3>& shape, DType dtype, bool bulk) = 0;
-  /// Packs a linear's weight into the backend's layout. kDataLoss: NaN or infinity among the values (names the tensor).
+  /// Packs a linear's weight into the backend's layout. kUnimplemented: an element type that it does not take.
   virtual absl::StatusOr<PackedWeight> Pack(const HostMatrix& matrix) = 0;
   /// Bytes held by weights, and how many of them are in huge pages (0: unknown).
   virtual int64_t weight_bytes() const = 0;
@@ -70,6 +79,8 @@ class Backend {
   virtual absl::Status Upload(const Buffer& to, absl::Span<const uint8_t> bytes) = 0;
   virtual absl::Status Download(const Buffer& from, absl::Span<uint8_t> bytes) = 0;
 
+  /// Plans scratch for the largest step. Once, after the weights are packed and before the first BeginStep.
+  virtual absl::Status Plan(const StepPlan& plan) = 0;
   /// Starts a step; copies what it needs of `input`.
   virtual void BeginStep(const StepInput& input) = 0;
 
@@ -105,13 +116,6 @@ class Backend {
                       std::vector<SampleResult>* results) = 0;
   /// Waits for everything enqueued. Errors: kInternal / kUnavailable of the device.
   virtual absl::Status Synchronize() = 0;
-};
-
-/// The most rows, and the widest operands, that a step may use: scratch is planned once from it.
-struct BackendPlan {
-  int32_t max_rows = 512;
-  int32_t max_logit_rows = 64;
-  int32_t max_blocks = 0;                 ///< entries of all block tables of a step
 };
 
 /// Options are resolved. engine/kernels/cpu/cpu_backend.h and engine/kernels/reference/reference_backend.h make them.

@@ -19,6 +19,7 @@ struct HostMatrix {
   const float* scales = nullptr;
   int64_t scale_stride = 0;
   int32_t block_rows = 128, block_cols = 128;
+  bool exact = false;              ///< activations are never rounded for this one (the router)
   int64_t row0 = 0, col0 = 0;      ///< place of the slice in the whole tensor
 
   HostMatrix Slice(int64_t row, int64_t row_count, int64_t col, int64_t col_count) const {

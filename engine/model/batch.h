@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "engine/kernels/step.h"
 
 namespace deepseek::engine {
@@ -21,5 +22,11 @@ struct Batch {
     logit_rows.clear();
   }
 };
+
+/// What a batch must respect. kInvalidArgument says which rule is broken where.
+struct BatchBounds {
+  int32_t max_rows = 0, max_logit_rows = 0, max_context = 0, vocab = 0, kv_blocks = 0;
+};
+absl::Status CheckBatch(const Batch& batch, const BatchBounds& bounds);
 
 }  // namespace deepseek::engine
