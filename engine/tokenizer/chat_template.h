@@ -29,6 +29,7 @@ struct RenderLimits {
   int64_t max_steps = 2'000'000;
   int max_depth = 64;
   size_t max_output_bytes = size_t{16} << 20;
+  int64_t now_seconds = -1;  ///< Unix time that strftime_now sees; below 0: the clock
 };
 
 /// Immutable and thread-safe after parsing.
