@@ -11,7 +11,8 @@ namespace {
 
 using jinja::Value;
 
-// As transformers: written behind the last message and cut away again, together with what follows it.
+// As transformers: written behind the last message and cut away again, together with what follows
+// it.
 constexpr std::string_view kContinueTag = "CONTINUE_FINAL_MESSAGE_TAG ";
 constexpr std::string_view kTokens[] = {"bos_token", "eos_token", "pad_token", "unk_token"};
 
@@ -41,7 +42,8 @@ absl::Status CutContinued(std::string_view final_message, MarkedText* text) {
   ASSIGN_OR_RETURN(message, jinja::Strip(message, nullptr, true, true));
   if (at == std::string::npos || s.find(message.text()) == std::string::npos) {
     return absl::InvalidArgumentError(
-        "chat template: continue_final_message: the template does not show the last message as it is");
+        "chat template: continue_final_message: the template does not show the last message as it "
+        "is");
   }
   const bool exact = s.compare(at, kContinueTag.size(), kContinueTag) == 0;
   *text = text->Slice(0, at);
@@ -56,23 +58,30 @@ class JinjaTemplate final : public ChatTemplate {
   JinjaTemplate(jinja::Block block, std::vector<std::pair<std::string, std::string>> tokens)
       : block_(std::move(block)), tokens_(std::move(tokens)) {}
 
-  absl::StatusOr<RenderedChat> Render(const OrderedJson& variables, const RenderLimits& limits) const override {
-    if (!variables.is_object()) return absl::InvalidArgumentError("chat template: variables are not a JSON object");
+  absl::StatusOr<RenderedChat> Render(const OrderedJson& variables,
+                                      const RenderLimits& limits) const override {
+    if (!variables.is_object())
+      return absl::InvalidArgumentError("chat template: variables are not a JSON object");
     OrderedJson given = variables;
     std::string final_message;
     const bool continued = IsTrue(given, "continue_final_message");
-    if (const auto messages = given.find("messages"); messages != given.end() && messages->is_array()) {
+    if (const auto messages = given.find("messages");
+        messages != given.end() && messages->is_array()) {
       CopyReasoning(&*messages);
-      if (continued && !messages->empty() && messages->back().is_object() && messages->back()["content"].is_string()) {
+      if (continued && !messages->empty() && messages->back().is_object() &&
+          messages->back()["content"].is_string()) {
         final_message = messages->back()["content"].get<std::string>();
         messages->back()["content"] = StrCat(final_message, kContinueTag);
       } else if (continued) {
-        return absl::InvalidArgumentError("chat template: continue_final_message: the last message has no text");
+        return absl::InvalidArgumentError(
+            "chat template: continue_final_message: the last message has no text");
       }
     }
     // The one switch has two names: DeepSeek's and Qwen's.
-    if (given.contains("thinking") && !given.contains("enable_thinking")) given["enable_thinking"] = given["thinking"];
-    if (given.contains("enable_thinking") && !given.contains("thinking")) given["thinking"] = given["enable_thinking"];
+    if (given.contains("thinking") && !given.contains("enable_thinking"))
+      given["enable_thinking"] = given["thinking"];
+    if (given.contains("enable_thinking") && !given.contains("thinking"))
+      given["thinking"] = given["enable_thinking"];
     std::vector<std::pair<std::string, Value>> scope;
     for (const auto& [name, token] : tokens_) scope.emplace_back(name, Value::String(token, false));
     for (const auto& [name, json] : given.items()) {
@@ -122,16 +131,19 @@ absl::StatusOr<std::string> TemplateOf(const OrderedJson& config) {
 std::vector<TextSpan> RenderedChat::Spans() const {
   std::vector<TextSpan> spans;
   for (const Mark& mark : marks) {
-    spans.push_back({std::string_view(text).substr(mark.begin, mark.end - mark.begin), !mark.input});
+    spans.push_back(
+        {std::string_view(text).substr(mark.begin, mark.end - mark.begin), !mark.input});
   }
   return spans;
 }
 
-absl::StatusOr<std::unique_ptr<ChatTemplate>> ParseChatTemplate(std::string_view tokenizer_config_json,
-                                                                std::string_view template_text) {
-  absl::StatusOr<OrderedJson> config = ParseOrderedJson(tokenizer_config_json, "tokenizer_config.json");
+absl::StatusOr<std::unique_ptr<ChatTemplate>> ParseChatTemplate(
+    std::string_view tokenizer_config_json, std::string_view template_text) {
+  absl::StatusOr<OrderedJson> config =
+      ParseOrderedJson(tokenizer_config_json, "tokenizer_config.json");
   if (!config.ok()) return absl::DataLossError(config.status().message());
-  if (!config->is_object()) return absl::DataLossError("tokenizer_config.json: is not a JSON object");
+  if (!config->is_object())
+    return absl::DataLossError("tokenizer_config.json: is not a JSON object");
   std::string source(template_text);
   if (source.empty()) {
     ASSIGN_OR_RETURN(source, TemplateOf(*config));

@@ -19,7 +19,9 @@ absl::Status At(int line, const absl::Status& status) {
 
 }  // namespace
 
-absl::Status Fail(std::string_view why) { return absl::InvalidArgumentError(ToAbsl(why)); }
+absl::Status Fail(std::string_view why) {
+  return absl::InvalidArgumentError(ToAbsl(why));
+}
 
 absl::Status Budget::Charge(size_t steps) {
   steps_ -= static_cast<int64_t>(std::min(steps, size_t{1} << 40));
@@ -49,7 +51,8 @@ const Value* Arguments::Get(size_t index, std::string_view name) const {
   return nullptr;
 }
 
-absl::Status Arguments::Check(size_t positions, std::initializer_list<std::string_view> names) const {
+absl::Status Arguments::Check(size_t positions,
+                              std::initializer_list<std::string_view> names) const {
   if (positional.size() > positions) return Fail("too many arguments");
   for (const auto& [key, value] : keywords) {
     if (std::find(names.begin(), names.end(), key) == names.end())
@@ -87,9 +90,8 @@ absl::Status Evaluator::RunNode(const Node& node) {
   switch (node.kind) {
     case Statement::kText:
       out_.Append(*node.text.text());
-      return budget_.ChargeText(out_.size() > budget_.limits().max_output_bytes
-                                    ? out_.size()
-                                    : node.text.text()->size());
+      return budget_.ChargeText(
+          out_.size() > budget_.limits().max_output_bytes ? out_.size() : node.text.text()->size());
     case Statement::kOutput: {
       ASSIGN_OR_RETURN(const Value value, Eval(*node.expr));
       const size_t before = out_.size();

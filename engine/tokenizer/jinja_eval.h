@@ -13,7 +13,8 @@
 
 namespace deepseek::engine::jinja {
 
-/// Work and memory that one rendering may still use. A hostile or broken template ends in kResourceExhausted.
+/// Work and memory that one rendering may still use. A hostile or broken template ends in
+/// kResourceExhausted.
 class Budget {
  public:
   explicit Budget(const RenderLimits& limits) : limits_(limits), steps_(limits.max_steps) {}
@@ -41,21 +42,28 @@ struct Arguments {
 /// Errors without a place; the evaluator puts the line in front.
 absl::Status Fail(std::string_view why);
 
-absl::StatusOr<Value> ApplyFilter(Budget& budget, std::string_view name, const Value& input, const Arguments& arguments);
-absl::StatusOr<bool> ApplyTest(std::string_view name, const Value& input, const Arguments& arguments);
-absl::StatusOr<Value> CallMethod(Budget& budget, std::string_view name, const Value& self, const Arguments& arguments);
-absl::StatusOr<Value> CallFunction(Budget& budget, std::string_view name, const Arguments& arguments,
-                                   std::vector<Namespace>* namespaces);
-/// `object.name` and `object['name']` for a name that is known when it runs; undefined if there is none.
+absl::StatusOr<Value> ApplyFilter(Budget& budget, std::string_view name, const Value& input,
+                                  const Arguments& arguments);
+absl::StatusOr<bool> ApplyTest(std::string_view name, const Value& input,
+                               const Arguments& arguments);
+absl::StatusOr<Value> CallMethod(Budget& budget, std::string_view name, const Value& self,
+                                 const Arguments& arguments);
+absl::StatusOr<Value> CallFunction(Budget& budget, std::string_view name,
+                                   const Arguments& arguments, std::vector<Namespace>* namespaces);
+/// `object.name` and `object['name']` for a name that is known when it runs; undefined if there is
+/// none.
 absl::StatusOr<Value> GetAttribute(const Value& object, std::string_view name);
 absl::StatusOr<Value> GetItem(const Value& object, const Value& key);
-absl::StatusOr<Value> GetSlice(Budget& budget, const Value& object, const Value& start, const Value& stop, const Value& step);
+absl::StatusOr<Value> GetSlice(Budget& budget, const Value& object, const Value& start,
+                               const Value& stop, const Value& step);
 /// What a for loop goes through.
 absl::StatusOr<std::vector<Value>> Iterate(Budget& budget, const Value& value);
 absl::StatusOr<Value> Arithmetic(Budget& budget, Op op, const Value& left, const Value& right);
 absl::StatusOr<bool> Compare(std::string_view op, const Value& left, const Value& right);
-absl::StatusOr<MarkedText> Strip(const MarkedText& text, const Value* characters, bool left, bool right);
-absl::StatusOr<MarkedText> Replace(Budget& budget, const MarkedText& text, const MarkedText& from, const MarkedText& to, int64_t count);
+absl::StatusOr<MarkedText> Strip(const MarkedText& text, const Value* characters, bool left,
+                                 bool right);
+absl::StatusOr<MarkedText> Replace(Budget& budget, const MarkedText& text, const MarkedText& from,
+                                   const MarkedText& to, int64_t count);
 /// upper, lower, title or capitalize, character by character.
 MarkedText ChangeCase(const MarkedText& text, std::string_view how);
 /// Byte offsets of the characters of `text`, its size at the end.
@@ -93,7 +101,8 @@ class Evaluator {
 
   Budget budget_;
   std::vector<Scope> scopes_;
-  std::vector<Namespace> namespaces_;  // all that were made: emptied at the end, since they may hold each other
+  std::vector<Namespace>
+      namespaces_;  // all that were made: emptied at the end, since they may hold each other
   MarkedText out_;
   Flow flow_ = Flow::kNext;
   int depth_ = 0;

@@ -9,8 +9,9 @@
 namespace deepseek::engine::jinja {
 namespace {
 
-constexpr int kMaxHeight = 200;   // of a tree
-constexpr int kMaxNesting = 100;  // of brackets and unary operators, each of which costs a dozen stack frames here
+constexpr int kMaxHeight = 200;  // of a tree
+constexpr int kMaxNesting =
+    100;  // of brackets and unary operators, each of which costs a dozen stack frames here
 
 std::vector<ExprRef> Args(ExprRef a) {
   std::vector<ExprRef> args;
@@ -43,7 +44,8 @@ absl::Status ExpressionParser::ErrorAt(int line, std::string_view why) const {
 }
 
 absl::Status ExpressionParser::Unsupported(int line, std::string_view what) const {
-  return absl::UnimplementedError(StrCat("chat template: line ", line, ": ", what, " is not supported"));
+  return absl::UnimplementedError(
+      StrCat("chat template: line ", line, ": ", what, " is not supported"));
 }
 
 absl::Status ExpressionParser::Expect(TokenKind kind) {
@@ -52,7 +54,8 @@ absl::Status ExpressionParser::Expect(TokenKind kind) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<ExprRef> ExpressionParser::Make(Op op, int line, std::vector<ExprRef> args, std::string name) {
+absl::StatusOr<ExprRef> ExpressionParser::Make(Op op, int line, std::vector<ExprRef> args,
+                                               std::string name) {
   auto expr = std::make_unique<Expr>();
   expr->op = op;
   expr->line = line;
@@ -61,7 +64,8 @@ absl::StatusOr<ExprRef> ExpressionParser::Make(Op op, int line, std::vector<Expr
     if (arg != nullptr) expr->height = std::max(expr->height, arg->height + 1);
   }
   expr->args = std::move(args);
-  if (expr->height > kMaxHeight) return ErrorAt(line, "an expression is too long or too deeply nested");
+  if (expr->height > kMaxHeight)
+    return ErrorAt(line, "an expression is too long or too deeply nested");
   return expr;
 }
 
@@ -78,9 +82,13 @@ absl::StatusOr<ExprRef> ExpressionParser::TupleOf(Method element) {
   return Make(Op::kList, line, std::move(items));
 }
 
-absl::StatusOr<ExprRef> ExpressionParser::Tuple() { return TupleOf(&ExpressionParser::Expression); }
+absl::StatusOr<ExprRef> ExpressionParser::Tuple() {
+  return TupleOf(&ExpressionParser::Expression);
+}
 
-absl::StatusOr<ExprRef> ExpressionParser::TupleWithoutCondition() { return TupleOf(&ExpressionParser::Or); }
+absl::StatusOr<ExprRef> ExpressionParser::TupleWithoutCondition() {
+  return TupleOf(&ExpressionParser::Or);
+}
 
 absl::StatusOr<ExprRef> ExpressionParser::Expression() {
   if (++depth_ > kMaxNesting) return Error("an expression is too deeply nested");
@@ -141,7 +149,8 @@ absl::StatusOr<ExprRef> ExpressionParser::Compare() {
       if (IsOperator(known)) op = known;
     }
     if (IsName("in")) op = "in";
-    if (IsName("not") && tokens_[at_ + 1].kind == TokenKind::kName && tokens_[at_ + 1].text == "in") {
+    if (IsName("not") && tokens_[at_ + 1].kind == TokenKind::kName &&
+        tokens_[at_ + 1].text == "in") {
       Take();
       op = "not in";
     }
@@ -205,7 +214,8 @@ absl::StatusOr<ExprRef> ExpressionParser::Unary(bool with_filters) {
     const Token& op = Take();
     ASSIGN_OR_RETURN(ExprRef operand, Unary(false));
     --depth_;
-    ASSIGN_OR_RETURN(value, Make(op.text == "-" ? Op::kNegate : Op::kPlus, op.line, Args(std::move(operand))));
+    ASSIGN_OR_RETURN(
+        value, Make(op.text == "-" ? Op::kNegate : Op::kPlus, op.line, Args(std::move(operand))));
   } else {
     ASSIGN_OR_RETURN(value, Primary());
   }
@@ -225,8 +235,10 @@ absl::StatusOr<ExprRef> ExpressionParser::Primary() {
   }
   if (token.kind == TokenKind::kInteger) {
     int64_t value = 0;
-    const auto [end, error] = std::from_chars(token.text.data(), token.text.data() + token.text.size(), value);
-    if (error != std::errc()) return ErrorAt(token.line, StrCat("the number ", token.text, " is too large"));
+    const auto [end, error] =
+        std::from_chars(token.text.data(), token.text.data() + token.text.size(), value);
+    if (error != std::errc())
+      return ErrorAt(token.line, StrCat("the number ", token.text, " is too large"));
     expr->constant = Value::Integer(value);
     return expr;
   }
@@ -335,7 +347,8 @@ absl::Status ExpressionParser::Arguments(Expr* call) {
     if (IsOperator("*") || IsOperator("**")) return Unsupported(Peek().line, "* in a call");
     ExprRef value;
     std::string keyword;
-    if (Kind(TokenKind::kName) && tokens_[at_ + 1].kind == TokenKind::kOperator && tokens_[at_ + 1].text == "=") {
+    if (Kind(TokenKind::kName) && tokens_[at_ + 1].kind == TokenKind::kOperator &&
+        tokens_[at_ + 1].text == "=") {
       keyword = Take().text;
       Take();
     }
@@ -392,8 +405,9 @@ absl::StatusOr<ExprRef> ExpressionParser::Test(ExprRef value) {
   if (TakeOperator("(")) {
     RETURN_IF_ERROR(Arguments(test.get()));
   } else {
-    const bool word = Kind(TokenKind::kName) && !IsName("else") && !IsName("or") && !IsName("and") &&
-                      !IsName("is") && !IsName("if") && !IsName("in") && !IsName("not");
+    const bool word = Kind(TokenKind::kName) && !IsName("else") && !IsName("or") &&
+                      !IsName("and") && !IsName("is") && !IsName("if") && !IsName("in") &&
+                      !IsName("not");
     if (word || Kind(TokenKind::kString) || Kind(TokenKind::kInteger) || Kind(TokenKind::kFloat) ||
         IsOperator("[") || IsOperator("{")) {
       ASSIGN_OR_RETURN(ExprRef argument, Primary());

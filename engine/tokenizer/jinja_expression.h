@@ -1,5 +1,6 @@
 #pragma once
-// Expressions, with Jinja's precedence: a filter binds tighter than any operator except unary minus's operand.
+// Expressions, with Jinja's precedence: a filter binds tighter than any operator except unary
+// minus's operand.
 
 #include <string>
 #include <string_view>
@@ -17,7 +18,9 @@ class ExpressionParser {
 
   bool Kind(TokenKind kind) const { return Peek().kind == kind; }
   bool IsName(std::string_view name) const { return Kind(TokenKind::kName) && Peek().text == name; }
-  bool IsOperator(std::string_view op) const { return Kind(TokenKind::kOperator) && Peek().text == op; }
+  bool IsOperator(std::string_view op) const {
+    return Kind(TokenKind::kOperator) && Peek().text == op;
+  }
   const Token& Take() { return tokens_[at_ + 1 < tokens_.size() ? at_++ : at_]; }
   bool TakeName(std::string_view name);
   bool TakeOperator(std::string_view op);

@@ -13,7 +13,8 @@ namespace {
 
 using Result = absl::StatusOr<Value>;
 using Filter = Result (*)(Budget&, std::string_view name, const Value& input, const Arguments&);
-using Predicate = absl::StatusOr<bool> (*)(std::string_view name, const Value& input, const Arguments&);
+using Predicate = absl::StatusOr<bool> (*)(std::string_view name, const Value& input,
+                                           const Arguments&);
 
 absl::StatusOr<MarkedText> TextOf(Budget& budget, const Value& value) {
   if (value.text() != nullptr) RETURN_IF_ERROR(budget.ChargeText(value.text()->size()));
@@ -24,9 +25,11 @@ Result ToJson(Budget& budget, std::string_view, const Value& input, const Argume
   RETURN_IF_ERROR(arguments.Check(1, {"indent", "ensure_ascii", "separators", "sort_keys"}));
   JsonStyle style;
   int64_t indent = 0;
-  // transformers: tojson(x, ensure_ascii, indent, ...); a positional argument is therefore ensure_ascii.
+  // transformers: tojson(x, ensure_ascii, indent, ...); a positional argument is therefore
+  // ensure_ascii.
   if (const Value* value = arguments.Get(1, "indent"); value != nullptr && !value->none()) {
-    if (value->integer(&indent) == nullptr || indent < 0 || indent > 16) return Fail("tojson: indent must be 0 to 16");
+    if (value->integer(&indent) == nullptr || indent < 0 || indent > 16)
+      return Fail("tojson: indent must be 0 to 16");
     style.indent = static_cast<int>(indent);
     style.item_separator = ",";
   }
@@ -34,7 +37,8 @@ Result ToJson(Budget& budget, std::string_view, const Value& input, const Argume
   if (const Value* value = arguments.Get(1, "sort_keys")) style.sort_keys = value->Truth();
   if (const Value* value = arguments.Get(1, "separators"); value != nullptr && !value->none()) {
     const std::vector<Value>* both = value->items();
-    if (both == nullptr || both->size() != 2 || (*both)[0].text() == nullptr || (*both)[1].text() == nullptr)
+    if (both == nullptr || both->size() != 2 || (*both)[0].text() == nullptr ||
+        (*both)[1].text() == nullptr)
       return Fail("tojson: separators must be two strings");
     style.item_separator = (*both)[0].text()->text();
     style.key_separator = (*both)[1].text()->text();
@@ -68,10 +72,12 @@ Result Length(Budget& budget, std::string_view, const Value& input, const Argume
   return Value::Integer(static_cast<int64_t>(size));
 }
 
-Result FirstOrLast(Budget& budget, std::string_view name, const Value& input, const Arguments& arguments) {
+Result FirstOrLast(Budget& budget, std::string_view name, const Value& input,
+                   const Arguments& arguments) {
   RETURN_IF_ERROR(arguments.Check(0));
   ASSIGN_OR_RETURN(const std::vector<Value> items, Iterate(budget, input));
-  if (items.empty()) return Value(Value::Variant(Undefined{StrCat("the ", name, " item of an empty sequence")}));
+  if (items.empty())
+    return Value(Value::Variant(Undefined{StrCat("the ", name, " item of an empty sequence")}));
   return name == "first" ? items.front() : items.back();
 }
 
@@ -88,7 +94,8 @@ Result Join(Budget& budget, std::string_view, const Value& input, const Argument
     }
     if (i > 0 && separator != nullptr) out.Append(ToText(*separator));
     out.Append(ToText(item));
-    RETURN_IF_ERROR(budget.ChargeText(out.size() > budget.limits().max_output_bytes ? out.size() : 64));
+    RETURN_IF_ERROR(
+        budget.ChargeText(out.size() > budget.limits().max_output_bytes ? out.size() : 64));
   }
   return budget.String(std::move(out));
 }
@@ -102,18 +109,22 @@ Result Case(Budget& budget, std::string_view name, const Value& input, const Arg
 Result Default(Budget&, std::string_view, const Value& input, const Arguments& arguments) {
   RETURN_IF_ERROR(arguments.Check(2, {"default_value", "boolean"}));
   const Value* boolean = arguments.Get(1, "boolean");
-  const bool missing = input.undefined() || (boolean != nullptr && boolean->Truth() && !input.Truth());
+  const bool missing =
+      input.undefined() || (boolean != nullptr && boolean->Truth() && !input.Truth());
   if (!missing) return input;
   const Value* value = arguments.Get(0, "default_value");
   return value != nullptr ? *value : Value::String("", false);
 }
 
-Result ReplaceText(Budget& budget, std::string_view, const Value& input, const Arguments& arguments) {
+Result ReplaceText(Budget& budget, std::string_view, const Value& input,
+                   const Arguments& arguments) {
   RETURN_IF_ERROR(arguments.Check(3, {"old", "new", "count"}));
-  const Value *from = arguments.Get(0, "old"), *to = arguments.Get(1, "new"), *limit = arguments.Get(2, "count");
+  const Value *from = arguments.Get(0, "old"), *to = arguments.Get(1, "new"),
+              *limit = arguments.Get(2, "count");
   int64_t count = -1;
   if (from == nullptr || to == nullptr) return Fail("replace takes two strings");
-  if (limit != nullptr && !limit->none() && limit->integer(&count) == nullptr) return Fail("replace: count must be an integer");
+  if (limit != nullptr && !limit->none() && limit->integer(&count) == nullptr)
+    return Fail("replace: count must be an integer");
   ASSIGN_OR_RETURN(const MarkedText text, TextOf(budget, input));
   ASSIGN_OR_RETURN(MarkedText out, Replace(budget, text, ToText(*from), ToText(*to), count));
   return Value::String(std::move(out));
@@ -155,7 +166,8 @@ Result Absolute(Budget&, std::string_view, const Value& input, const Arguments& 
   return Fail("abs takes a number");
 }
 
-Result ListOf(Budget& budget, std::string_view name, const Value& input, const Arguments& arguments) {
+Result ListOf(Budget& budget, std::string_view name, const Value& input,
+              const Arguments& arguments) {
   RETURN_IF_ERROR(arguments.Check(0));
   if (name == "items") {
     if (input.undefined()) return MakeList({});
@@ -167,7 +179,8 @@ Result ListOf(Budget& budget, std::string_view name, const Value& input, const A
     std::vector<Value> unique;
     for (Value& item : items) {
       RETURN_IF_ERROR(budget.Charge(1 + unique.size()));
-      const bool seen = std::any_of(unique.begin(), unique.end(), [&](const Value& other) { return Equal(item, other); });
+      const bool seen = std::any_of(unique.begin(), unique.end(),
+                                    [&](const Value& other) { return Equal(item, other); });
       if (!seen) unique.push_back(std::move(item));
     }
     items = std::move(unique);
@@ -186,13 +199,15 @@ Result ListOf(Budget& budget, std::string_view name, const Value& input, const A
 Result Indent(Budget& budget, std::string_view, const Value& input, const Arguments& arguments) {
   RETURN_IF_ERROR(arguments.Check(3, {"width", "first", "blank"}));
   int64_t width = 4;
-  const Value *given = arguments.Get(0, "width"), *first = arguments.Get(1, "first"), *blank = arguments.Get(2, "blank");
+  const Value *given = arguments.Get(0, "width"), *first = arguments.Get(1, "first"),
+              *blank = arguments.Get(2, "blank");
   MarkedText prefix;
   if (given != nullptr && given->text() != nullptr) {
     prefix = *given->text();
   } else {
     if (given != nullptr && given->integer(&width) == nullptr) return Fail("indent takes a width");
-    prefix.Append(std::string(static_cast<size_t>(std::clamp<int64_t>(width, 0, 1024)), ' '), false);
+    prefix.Append(std::string(static_cast<size_t>(std::clamp<int64_t>(width, 0, 1024)), ' '),
+                  false);
   }
   ASSIGN_OR_RETURN(const MarkedText text, TextOf(budget, input));
   MarkedText out;
@@ -203,7 +218,8 @@ Result Indent(Budget& budget, std::string_view, const Value& input, const Argume
     const size_t end = std::min(s.find('\n', begin), s.size());
     if (indent && (indent_blank || end > begin)) out.Append(prefix);
     out.Append(text, begin, std::min(end + 1, s.size()));
-    RETURN_IF_ERROR(budget.ChargeText(out.size() > budget.limits().max_output_bytes ? out.size() : prefix.size()));
+    RETURN_IF_ERROR(budget.ChargeText(
+        out.size() > budget.limits().max_output_bytes ? out.size() : prefix.size()));
     indent = true;
     begin = end + 1;
   }
@@ -211,14 +227,16 @@ Result Indent(Budget& budget, std::string_view, const Value& input, const Argume
 }
 
 // map, select, reject, selectattr, rejectattr.
-Result Choose(Budget& budget, std::string_view name, const Value& input, const Arguments& arguments) {
+Result Choose(Budget& budget, std::string_view name, const Value& input,
+              const Arguments& arguments) {
   ASSIGN_OR_RETURN(const std::vector<Value> items, Iterate(budget, input));
   const bool by_attribute = name == "selectattr" || name == "rejectattr";
   const bool keep = name == "select" || name == "selectattr";
   const Value* attribute = name == "map" ? arguments.Get(SIZE_MAX, "attribute") : nullptr;
   Arguments rest = arguments;
   const auto take = [&](std::string_view what) -> absl::StatusOr<std::string> {
-    if (rest.positional.empty() || rest.positional[0].text() == nullptr) return Fail(StrCat(name, ": ", what, " is missing"));
+    if (rest.positional.empty() || rest.positional[0].text() == nullptr)
+      return Fail(StrCat(name, ": ", what, " is missing"));
     std::string text = rest.positional[0].text()->text();
     rest.positional.erase(rest.positional.begin());
     return text;
@@ -229,10 +247,12 @@ Result Choose(Budget& budget, std::string_view name, const Value& input, const A
   }
   if (name == "map" && attribute == nullptr) {
     ASSIGN_OR_RETURN(function, take("a filter"));
-    if (!IsKnownFilter(function) || function == "map") return Fail(StrCat("map: the filter ", function, " is not supported"));
+    if (!IsKnownFilter(function) || function == "map")
+      return Fail(StrCat("map: the filter ", function, " is not supported"));
   } else if (name != "map" && !rest.positional.empty()) {
     ASSIGN_OR_RETURN(function, take("a test"));
-    if (!IsKnownTest(function)) return Fail(StrCat(name, ": the test ", function, " is not supported"));
+    if (!IsKnownTest(function))
+      return Fail(StrCat(name, ": the test ", function, " is not supported"));
   }
   std::vector<Value> out;
   for (const Value& item : items) {
@@ -268,19 +288,22 @@ Result Same(Budget&, std::string_view, const Value& input, const Arguments& argu
 }
 
 constexpr std::pair<std::string_view, Filter> kFilters[] = {
-    {"tojson", ToJson},     {"trim", Trim},        {"length", Length},     {"count", Length},
-    {"first", FirstOrLast}, {"last", FirstOrLast}, {"join", Join},         {"upper", Case},
-    {"lower", Case},        {"title", Case},       {"capitalize", Case},   {"default", Default},
-    {"d", Default},         {"replace", ReplaceText}, {"string", StringOf}, {"int", Number},
-    {"float", Number},      {"abs", Absolute},     {"list", ListOf},       {"items", ListOf},
-    {"unique", ListOf},     {"reverse", ListOf},   {"indent", Indent},     {"map", Choose},
-    {"select", Choose},     {"reject", Choose},    {"selectattr", Choose}, {"rejectattr", Choose},
-    {"safe", Same},
+    {"tojson", ToJson},     {"trim", Trim},           {"length", Length},
+    {"count", Length},      {"first", FirstOrLast},   {"last", FirstOrLast},
+    {"join", Join},         {"upper", Case},          {"lower", Case},
+    {"title", Case},        {"capitalize", Case},     {"default", Default},
+    {"d", Default},         {"replace", ReplaceText}, {"string", StringOf},
+    {"int", Number},        {"float", Number},        {"abs", Absolute},
+    {"list", ListOf},       {"items", ListOf},        {"unique", ListOf},
+    {"reverse", ListOf},    {"indent", Indent},       {"map", Choose},
+    {"select", Choose},     {"reject", Choose},       {"selectattr", Choose},
+    {"rejectattr", Choose}, {"safe", Same},
 };
 
 absl::StatusOr<bool> OfType(std::string_view name, const Value& v, const Arguments& arguments) {
   RETURN_IF_ERROR(arguments.Check(0));
-  const bool boolean = v.As<bool>() != nullptr, integer = v.As<int64_t>() != nullptr, real = v.As<double>() != nullptr;
+  const bool boolean = v.As<bool>() != nullptr, integer = v.As<int64_t>() != nullptr,
+             real = v.As<double>() != nullptr;
   const bool sequence = v.text() != nullptr || v.items() != nullptr || v.As<DictRef>() != nullptr;
   if (name == "defined") return !v.undefined();
   if (name == "undefined") return v.undefined();
@@ -303,18 +326,21 @@ absl::StatusOr<bool> Parity(std::string_view name, const Value& input, const Arg
   const bool divisible = name == "divisibleby";
   RETURN_IF_ERROR(arguments.Check(divisible ? 1 : 0));
   if (input.integer(&value) == nullptr) return Fail(StrCat("the test ", name, " takes an integer"));
-  if (divisible && (arguments.positional.empty() || arguments.positional[0].integer(&by) == nullptr || by == 0))
+  if (divisible &&
+      (arguments.positional.empty() || arguments.positional[0].integer(&by) == nullptr || by == 0))
     return Fail("divisibleby takes a number");
   const bool zero = by == -1 || value % by == 0;
   return name == "odd" ? !zero : zero;
 }
 
-absl::StatusOr<bool> Comparison(std::string_view name, const Value& input, const Arguments& arguments) {
+absl::StatusOr<bool> Comparison(std::string_view name, const Value& input,
+                                const Arguments& arguments) {
   RETURN_IF_ERROR(arguments.Check(1));
   if (arguments.positional.empty()) return Fail(StrCat("the test ", name, " lacks its argument"));
   static constexpr std::pair<std::string_view, std::string_view> kOperators[] = {
-      {"eq", "=="}, {"equalto", "=="}, {"sameas", "=="}, {"ne", "!="}, {"lt", "<"}, {"lessthan", "<"}, {"le", "<="},
-      {"gt", ">"},  {"greaterthan", ">"}, {"ge", ">="}, {"in", "in"}};
+      {"eq", "=="},         {"equalto", "=="}, {"sameas", "=="}, {"ne", "!="},
+      {"lt", "<"},          {"lessthan", "<"}, {"le", "<="},     {"gt", ">"},
+      {"greaterthan", ">"}, {"ge", ">="},      {"in", "in"}};
   for (const auto& [test, op] : kOperators) {
     if (test == name) return Compare(op, input, arguments.positional[0]);
   }
@@ -322,13 +348,16 @@ absl::StatusOr<bool> Comparison(std::string_view name, const Value& input, const
 }
 
 constexpr std::pair<std::string_view, Predicate> kTests[] = {
-    {"defined", OfType},    {"undefined", OfType},   {"none", OfType},      {"string", OfType},
-    {"boolean", OfType},    {"true", OfType},        {"false", OfType},     {"integer", OfType},
-    {"float", OfType},      {"number", OfType},      {"mapping", OfType},   {"callable", OfType},
-    {"iterable", OfType},   {"sequence", OfType},    {"even", Parity},      {"odd", Parity},
-    {"divisibleby", Parity}, {"eq", Comparison},     {"equalto", Comparison}, {"sameas", Comparison},
-    {"ne", Comparison},     {"lt", Comparison},      {"lessthan", Comparison}, {"le", Comparison},
-    {"gt", Comparison},     {"greaterthan", Comparison}, {"ge", Comparison}, {"in", Comparison},
+    {"defined", OfType},     {"undefined", OfType},       {"none", OfType},
+    {"string", OfType},      {"boolean", OfType},         {"true", OfType},
+    {"false", OfType},       {"integer", OfType},         {"float", OfType},
+    {"number", OfType},      {"mapping", OfType},         {"callable", OfType},
+    {"iterable", OfType},    {"sequence", OfType},        {"even", Parity},
+    {"odd", Parity},         {"divisibleby", Parity},     {"eq", Comparison},
+    {"equalto", Comparison}, {"sameas", Comparison},      {"ne", Comparison},
+    {"lt", Comparison},      {"lessthan", Comparison},    {"le", Comparison},
+    {"gt", Comparison},      {"greaterthan", Comparison}, {"ge", Comparison},
+    {"in", Comparison},
 };
 
 template <typename F, size_t n>
@@ -341,8 +370,12 @@ F Find(const std::pair<std::string_view, F> (&table)[n], std::string_view name) 
 
 }  // namespace
 
-bool IsKnownFilter(std::string_view name) { return Find(kFilters, name) != nullptr; }
-bool IsKnownTest(std::string_view name) { return Find(kTests, name) != nullptr; }
+bool IsKnownFilter(std::string_view name) {
+  return Find(kFilters, name) != nullptr;
+}
+bool IsKnownTest(std::string_view name) {
+  return Find(kTests, name) != nullptr;
+}
 
 absl::StatusOr<Value> ApplyFilter(Budget& budget, std::string_view name, const Value& input,
                                   const Arguments& arguments) {
@@ -351,7 +384,8 @@ absl::StatusOr<Value> ApplyFilter(Budget& budget, std::string_view name, const V
   return filter(budget, name, input, arguments);
 }
 
-absl::StatusOr<bool> ApplyTest(std::string_view name, const Value& input, const Arguments& arguments) {
+absl::StatusOr<bool> ApplyTest(std::string_view name, const Value& input,
+                               const Arguments& arguments) {
   const Predicate test = Find(kTests, name);
   if (test == nullptr) return Fail(StrCat("there is no test ", name));
   return test(name, input, arguments);

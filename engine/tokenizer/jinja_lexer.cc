@@ -10,10 +10,18 @@
 namespace deepseek::engine::jinja {
 namespace {
 
-bool IsSpace(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
-bool IsNameStart(char c) { return c == '_' || std::isalpha(static_cast<unsigned char>(c)) != 0; }
-bool IsNamePart(char c) { return IsNameStart(c) || IsDigit(c); }
+bool IsSpace(char c) {
+  return c == ' ' || (c >= '\t' && c <= '\r');
+}
+bool IsDigit(char c) {
+  return c >= '0' && c <= '9';
+}
+bool IsNameStart(char c) {
+  return c == '_' || std::isalpha(static_cast<unsigned char>(c)) != 0;
+}
+bool IsNamePart(char c) {
+  return IsNameStart(c) || IsDigit(c);
+}
 
 class Lexer {
  public:
@@ -40,8 +48,9 @@ class Lexer {
   std::string_view Rest() const { return std::string_view(source_).substr(at_); }
   bool At(std::string_view text) const { return Rest().substr(0, text.size()) == text; }
   void Advance(size_t bytes) {
-    line_ += static_cast<int>(std::count(source_.begin() + static_cast<ptrdiff_t>(at_),
-                                         source_.begin() + static_cast<ptrdiff_t>(at_ + bytes), '\n'));
+    line_ +=
+        static_cast<int>(std::count(source_.begin() + static_cast<ptrdiff_t>(at_),
+                                    source_.begin() + static_cast<ptrdiff_t>(at_ + bytes), '\n'));
     at_ += bytes;
   }
   void Add(TokenKind kind, std::string text) { tokens_.push_back({kind, std::move(text), line_}); }
@@ -78,14 +87,16 @@ class Lexer {
       const size_t start = newline == std::string_view::npos ? 0 : newline + 1;
       const bool at_line_start = start > 0 || at_ == 0 || source_[at_ - 1] == '\n';
       const std::string_view line = text.substr(start);
-      if (at_line_start && std::all_of(line.begin(), line.end(), IsSpace)) text = text.substr(0, start);
+      if (at_line_start && std::all_of(line.begin(), line.end(), IsSpace))
+        text = text.substr(0, start);
     }
     AddData(text);
     Advance(tag - at_);
     Advance(sign == '-' || (sign == '+' && kind != '{') ? 3 : 2);
     if (kind == '#') return Comment();
     if (kind == '%' && StartsRaw()) return Raw();
-    Add(kind == '{' ? TokenKind::kVariableBegin : TokenKind::kBlockBegin, kind == '{' ? "{{" : "{%");
+    Add(kind == '{' ? TokenKind::kVariableBegin : TokenKind::kBlockBegin,
+        kind == '{' ? "{{" : "{%");
     return Tag(kind == '{');
   }
 
@@ -99,7 +110,8 @@ class Lexer {
     Advance(n);
   }
 
-  // Consumes "-%}" and the white space after it, or "%}" and one newline (blocks and comments only).
+  // Consumes "-%}" and the white space after it, or "%}" and one newline (blocks and comments
+  // only).
   bool TagEnd(std::string_view end) {
     if (At(StrCat("-", end))) {
       Advance(1 + end.size());
@@ -161,7 +173,8 @@ class Lexer {
       if (open.empty()) {
         const int line = line_;
         if (TagEnd(end)) {
-          tokens_.push_back({variable ? TokenKind::kVariableEnd : TokenKind::kBlockEnd, std::string(end), line});
+          tokens_.push_back(
+              {variable ? TokenKind::kVariableEnd : TokenKind::kBlockEnd, std::string(end), line});
           return absl::OkStatus();
         }
       }
@@ -188,7 +201,8 @@ class Lexer {
     for (const std::string_view op : {"==", "!=", "<=", ">=", "//", "**"}) {
       if (At(op)) return Operator(op.size());
     }
-    if (std::string_view("+-*/%~<>=()[]{}.,:|").find(c) != std::string_view::npos) return Operator(1);
+    if (std::string_view("+-*/%~<>=()[]{}.,:|").find(c) != std::string_view::npos)
+      return Operator(1);
     return Error(StrCat("unexpected character '", Rest().substr(0, FirstChar(Rest()).length), "'"));
   }
 
@@ -201,7 +215,9 @@ class Lexer {
   absl::Status Number() {
     const std::string_view rest = Rest();
     size_t n = 0;
-    const auto digits = [&] { while (n < rest.size() && (IsDigit(rest[n]) || rest[n] == '_')) ++n; };
+    const auto digits = [&] {
+      while (n < rest.size() && (IsDigit(rest[n]) || rest[n] == '_')) ++n;
+    };
     digits();
     bool is_float = false;
     if (n + 1 < rest.size() && rest[n] == '.' && IsDigit(rest[n + 1])) {
@@ -242,7 +258,8 @@ class Lexer {
       } else if (c >= '0' && c <= '7') {
         uint32_t code = 0;
         size_t n = 0;
-        for (; n < 3 && i + n < source_.size() && source_[i + n] >= '0' && source_[i + n] <= '7'; ++n)
+        for (; n < 3 && i + n < source_.size() && source_[i + n] >= '0' && source_[i + n] <= '7';
+             ++n)
           code = code * 8 + static_cast<uint32_t>(source_[i + n] - '0');
         AppendUtf8(code, &value);
         i += n - 1;
@@ -252,14 +269,16 @@ class Lexer {
         for (size_t n = 1; n <= digits; ++n) {
           if (i + n >= source_.size() || !std::isxdigit(static_cast<unsigned char>(source_[i + n])))
             return Error("an escape in a string lacks digits");
-          code = code * 16 + static_cast<uint32_t>(std::stoi(std::string(1, source_[i + n]), nullptr, 16));
+          code = code * 16 +
+                 static_cast<uint32_t>(std::stoi(std::string(1, source_[i + n]), nullptr, 16));
         }
         if (code > 0x10FFFF || (code >= 0xD800 && code < 0xE000))
           return Error("an escape in a string is no character");
         AppendUtf8(code, &value);
         i += digits;
       } else if (c == 'N') {
-        return absl::UnimplementedError(StrCat("chat template: line ", line_, ": \\N{..} is not supported"));
+        return absl::UnimplementedError(
+            StrCat("chat template: line ", line_, ": \\N{..} is not supported"));
       } else {
         value += '\\';
         value += c;
@@ -279,6 +298,8 @@ class Lexer {
 
 }  // namespace
 
-absl::StatusOr<std::vector<Token>> Tokenize(std::string_view source) { return Lexer(source).Run(); }
+absl::StatusOr<std::vector<Token>> Tokenize(std::string_view source) {
+  return Lexer(source).Run();
+}
 
 }  // namespace deepseek::engine::jinja

@@ -17,10 +17,12 @@ namespace deepseek::engine::jinja {
 namespace {
 
 constexpr std::string_view kMethods[] = {
-    "split", "rsplit", "splitlines", "strip", "lstrip", "rstrip", "startswith", "endswith", "upper", "lower", "title",
-    "capitalize", "replace", "find", "count", "join", "isdigit", "items", "keys", "values", "get", "index", "format",
+    "split",   "rsplit", "splitlines", "strip",      "lstrip",  "rstrip", "startswith", "endswith",
+    "upper",   "lower",  "title",      "capitalize", "replace", "find",   "count",      "join",
+    "isdigit", "items",  "keys",       "values",     "get",     "index",  "format",
 };
-constexpr std::string_view kFunctions[] = {"raise_exception", "strftime_now", "namespace", "range", "dict"};
+constexpr std::string_view kFunctions[] = {"raise_exception", "strftime_now", "namespace", "range",
+                                           "dict"};
 constexpr int64_t kNoLimit = std::numeric_limits<int64_t>::max();
 
 size_t FindText(std::string_view text, std::string_view part, size_t from) {
@@ -58,12 +60,14 @@ std::vector<Value> SplitWords(const MarkedText& text, int64_t limit) {
   }
 }
 
-absl::StatusOr<Value> Split(Budget& budget, const MarkedText& text, const Arguments& arguments, bool from_right) {
+absl::StatusOr<Value> Split(Budget& budget, const MarkedText& text, const Arguments& arguments,
+                            bool from_right) {
   RETURN_IF_ERROR(arguments.Check(2, {"sep", "maxsplit"}));
   const Value* separator = arguments.Get(0, "sep");
   const Value* limit = arguments.Get(1, "maxsplit");
   int64_t count = -1;
-  if (limit != nullptr && limit->integer(&count) == nullptr) return Fail("split: the limit must be an integer");
+  if (limit != nullptr && limit->integer(&count) == nullptr)
+    return Fail("split: the limit must be an integer");
   if (count < 0) count = kNoLimit;
   RETURN_IF_ERROR(budget.Charge(text.size() / 16));
   if (separator == nullptr || separator->none()) {
@@ -74,7 +78,8 @@ absl::StatusOr<Value> Split(Budget& budget, const MarkedText& text, const Argume
   const std::string& by = separator->text()->text();
   if (by.empty()) return Fail("split: the separator is empty");
   std::vector<size_t> cuts;
-  for (size_t at = 0; (at = FindText(text.text(), by, at)) != std::string_view::npos; at += by.size()) {
+  for (size_t at = 0; (at = FindText(text.text(), by, at)) != std::string_view::npos;
+       at += by.size()) {
     if (!from_right && static_cast<int64_t>(cuts.size()) >= count) break;
     cuts.push_back(at);
   }
@@ -104,7 +109,8 @@ std::vector<Value> SplitLines(const MarkedText& text) {
   return lines;
 }
 
-absl::StatusOr<Value> StartsOrEnds(const MarkedText& text, const Arguments& arguments, bool starts) {
+absl::StatusOr<Value> StartsOrEnds(const MarkedText& text, const Arguments& arguments,
+                                   bool starts) {
   RETURN_IF_ERROR(arguments.Check(1));
   if (arguments.positional.empty()) return Fail("an argument is missing");
   const auto matches = [&](const Value& part) {
@@ -114,22 +120,28 @@ absl::StatusOr<Value> StartsOrEnds(const MarkedText& text, const Arguments& argu
   };
   const Value& wanted = arguments.positional[0];
   if (wanted.text() != nullptr) return Value::Boolean(matches(wanted));
-  if (wanted.items() == nullptr) return Fail(StrCat("a string is expected, not ", wanted.TypeName()));
+  if (wanted.items() == nullptr)
+    return Fail(StrCat("a string is expected, not ", wanted.TypeName()));
   return Value::Boolean(std::any_of(wanted.items()->begin(), wanted.items()->end(), matches));
 }
 
 absl::StatusOr<Value> FindOrCount(const MarkedText& text, const Arguments& arguments, bool count) {
   RETURN_IF_ERROR(arguments.Check(1));
-  if (arguments.positional.empty() || arguments.positional[0].text() == nullptr) return Fail("a string is expected");
+  if (arguments.positional.empty() || arguments.positional[0].text() == nullptr)
+    return Fail("a string is expected");
   const std::string& part = arguments.positional[0].text()->text();
   if (!count) {
     const size_t at = FindText(text.text(), part, 0);
     if (at == std::string_view::npos) return Value::Integer(-1);
-    return Value::Integer(static_cast<int64_t>(CharacterOffsets(text.text().substr(0, at)).size()) - 1);
+    return Value::Integer(static_cast<int64_t>(CharacterOffsets(text.text().substr(0, at)).size()) -
+                          1);
   }
-  if (part.empty()) return Value::Integer(static_cast<int64_t>(CharacterOffsets(text.text()).size()));
+  if (part.empty())
+    return Value::Integer(static_cast<int64_t>(CharacterOffsets(text.text()).size()));
   int64_t found = 0;
-  for (size_t at = 0; (at = FindText(text.text(), part, at)) != std::string_view::npos; at += part.size()) ++found;
+  for (size_t at = 0; (at = FindText(text.text(), part, at)) != std::string_view::npos;
+       at += part.size())
+    ++found;
   return Value::Integer(found);
 }
 
@@ -137,7 +149,8 @@ absl::StatusOr<Value> CallString(Budget& budget, std::string_view name, const Ma
                                  const Arguments& arguments) {
   RETURN_IF_ERROR(budget.ChargeText(text.size()));
   if (name == "split" || name == "rsplit") return Split(budget, text, arguments, name == "rsplit");
-  if (name == "startswith" || name == "endswith") return StartsOrEnds(text, arguments, name == "startswith");
+  if (name == "startswith" || name == "endswith")
+    return StartsOrEnds(text, arguments, name == "startswith");
   if (name == "find" || name == "count") return FindOrCount(text, arguments, name == "count");
   if (name == "strip" || name == "lstrip" || name == "rstrip") {
     RETURN_IF_ERROR(arguments.Check(1));
@@ -162,7 +175,8 @@ absl::StatusOr<Value> CallString(Budget& budget, std::string_view name, const Ma
     ASSIGN_OR_RETURN(const std::vector<Value> parts, Iterate(budget, arguments.positional[0]));
     MarkedText out;
     for (size_t i = 0; i < parts.size(); ++i) {
-      if (parts[i].text() == nullptr) return Fail(StrCat("join: a string is expected, not ", parts[i].TypeName()));
+      if (parts[i].text() == nullptr)
+        return Fail(StrCat("join: a string is expected, not ", parts[i].TypeName()));
       RETURN_IF_ERROR(budget.ChargeText(out.size() + parts[i].text()->size()));
       if (i > 0) out.Append(text);
       out.Append(*parts[i].text());
@@ -173,14 +187,16 @@ absl::StatusOr<Value> CallString(Budget& budget, std::string_view name, const Ma
   if (name == "splitlines") return MakeList(SplitLines(text));
   if (name == "isdigit") {
     const std::string& s = text.text();
-    return Value::Boolean(!s.empty() && std::all_of(s.begin(), s.end(), [](char c) { return c >= '0' && c <= '9'; }));
+    return Value::Boolean(
+        !s.empty() && std::all_of(s.begin(), s.end(), [](char c) { return c >= '0' && c <= '9'; }));
   }
   if (name == "upper" || name == "lower" || name == "title" || name == "capitalize")
     return Value::String(ChangeCase(text, name));
   return Fail(StrCat("strings have no method ", name));
 }
 
-absl::StatusOr<Value> CallDict(std::string_view name, const Dict& dict, const Arguments& arguments) {
+absl::StatusOr<Value> CallDict(std::string_view name, const Dict& dict,
+                               const Arguments& arguments) {
   if (name == "get") {
     RETURN_IF_ERROR(arguments.Check(2));
     if (arguments.positional.empty()) return Fail("get: a key is missing");
@@ -212,12 +228,14 @@ absl::StatusOr<Value> StrftimeNow(const Arguments& arguments, const RenderLimits
   if (arguments.positional.empty() || arguments.positional[0].text() == nullptr)
     return Fail("strftime_now: a format is expected");
   const MarkedText& format = *arguments.positional[0].text();
-  const std::time_t now = limits.now_seconds >= 0 ? static_cast<std::time_t>(limits.now_seconds) : std::time(nullptr);
+  const std::time_t now =
+      limits.now_seconds >= 0 ? static_cast<std::time_t>(limits.now_seconds) : std::time(nullptr);
   std::tm local{};
   localtime_r(&now, &local);
   char buffer[1024];
   // A leading character tells an empty result from one that does not fit.
-  const size_t size = std::strftime(buffer, sizeof(buffer), StrCat("x", format.text()).c_str(), &local);
+  const size_t size =
+      std::strftime(buffer, sizeof(buffer), StrCat("x", format.text()).c_str(), &local);
   if (size == 0) return Fail("strftime_now: the format is too long");
   return Value::String(RepairUtf8(std::string_view(buffer + 1, size - 1)), format.HasInput());
 }
@@ -245,16 +263,18 @@ absl::StatusOr<Value> Range(Budget& budget, const Arguments& arguments) {
 }  // namespace
 
 bool IsKnownMethod(std::string_view name) {
-  return std::find(std::begin(kMethods), std::end(kMethods), name) != std::end(kMethods) && name != "format" &&
-         name != "index";
+  return std::find(std::begin(kMethods), std::end(kMethods), name) != std::end(kMethods) &&
+         name != "format" && name != "index";
 }
 
 bool IsKnownFunction(std::string_view name) {
   return std::find(std::begin(kFunctions), std::end(kFunctions), name) != std::end(kFunctions);
 }
 
-absl::StatusOr<Value> CallMethod(Budget& budget, std::string_view name, const Value& self, const Arguments& arguments) {
-  if (const Undefined* missing = self.As<Undefined>()) return Fail(StrCat("'", missing->name, "' is undefined"));
+absl::StatusOr<Value> CallMethod(Budget& budget, std::string_view name, const Value& self,
+                                 const Arguments& arguments) {
+  if (const Undefined* missing = self.As<Undefined>())
+    return Fail(StrCat("'", missing->name, "' is undefined"));
   if (self.text() != nullptr) return CallString(budget, name, *self.text(), arguments);
   if (self.As<DictRef>() != nullptr) {
     RETURN_IF_ERROR(budget.Charge(self.dict()->entries.size()));
@@ -263,18 +283,20 @@ absl::StatusOr<Value> CallMethod(Budget& budget, std::string_view name, const Va
   if (self.items() != nullptr && name == "count") {
     RETURN_IF_ERROR(arguments.Check(1));
     if (arguments.positional.empty()) return Fail("an argument is missing");
-    return Value::Integer(std::count_if(self.items()->begin(), self.items()->end(),
-                                        [&](const Value& item) { return Equal(item, arguments.positional[0]); }));
+    return Value::Integer(
+        std::count_if(self.items()->begin(), self.items()->end(),
+                      [&](const Value& item) { return Equal(item, arguments.positional[0]); }));
   }
   return Fail(StrCat("a value of type ", self.TypeName(), " has no method ", name));
 }
 
-absl::StatusOr<Value> CallFunction(Budget& budget, std::string_view name, const Arguments& arguments,
-                                   std::vector<Namespace>* namespaces) {
+absl::StatusOr<Value> CallFunction(Budget& budget, std::string_view name,
+                                   const Arguments& arguments, std::vector<Namespace>* namespaces) {
   if (name == "raise_exception") {
     const Value* message = arguments.Get(0, "message");
-    return absl::InvalidArgumentError(StrCat("chat template refuses the conversation: ",
-                                             message == nullptr ? std::string() : ToText(*message).text()));
+    return absl::InvalidArgumentError(
+        StrCat("chat template refuses the conversation: ",
+               message == nullptr ? std::string() : ToText(*message).text()));
   }
   if (name == "strftime_now") return StrftimeNow(arguments, budget.limits());
   if (name == "range") return Range(budget, arguments);
@@ -292,12 +314,14 @@ absl::StatusOr<Value> CallFunction(Budget& budget, std::string_view name, const 
   return Value(Value::Variant(namespaces->back()));
 }
 
-absl::StatusOr<MarkedText> Strip(const MarkedText& text, const Value* characters, bool left, bool right) {
+absl::StatusOr<MarkedText> Strip(const MarkedText& text, const Value* characters, bool left,
+                                 bool right) {
   std::vector<uint32_t> set;
   if (characters != nullptr && !characters->none()) {
     if (characters->text() == nullptr) return Fail("strip: a string is expected");
     std::string_view rest = characters->text()->text();
-    for (; !rest.empty(); rest.remove_prefix(FirstChar(rest).length)) set.push_back(FirstChar(rest).code_point);
+    for (; !rest.empty(); rest.remove_prefix(FirstChar(rest).length))
+      set.push_back(FirstChar(rest).code_point);
   }
   const bool space = characters == nullptr || characters->none();
   const auto drops = [&](std::string_view at) {
@@ -327,12 +351,15 @@ absl::StatusOr<MarkedText> Replace(Budget& budget, const MarkedText& text, const
       out.Append(text, done, at);
       done = at;
       if (count-- <= 0) break;
-      RETURN_IF_ERROR(budget.ChargeText(out.size() > budget.limits().max_output_bytes ? out.size() : to.size()));
+      RETURN_IF_ERROR(budget.ChargeText(out.size() > budget.limits().max_output_bytes ? out.size()
+                                                                                      : to.size()));
       out.Append(to);
     }
   } else {
-    for (size_t at = 0; count-- > 0 && (at = FindText(s, from.text(), at)) != std::string_view::npos;) {
-      RETURN_IF_ERROR(budget.ChargeText(out.size() > budget.limits().max_output_bytes ? out.size() : to.size()));
+    for (size_t at = 0;
+         count-- > 0 && (at = FindText(s, from.text(), at)) != std::string_view::npos;) {
+      RETURN_IF_ERROR(budget.ChargeText(out.size() > budget.limits().max_output_bytes ? out.size()
+                                                                                      : to.size()));
       out.Append(text, done, at);
       out.Append(to);
       done = at = at + from.size();

@@ -12,7 +12,9 @@
 namespace deepseek::engine::jinja {
 namespace {
 
-absl::Status IsUndefined(const Undefined& value) { return Fail(StrCat("'", value.name, "' is undefined")); }
+absl::Status IsUndefined(const Undefined& value) {
+  return Fail(StrCat("'", value.name, "' is undefined"));
+}
 
 bool Contains(std::string_view text, std::string_view part) {
   // memmem is linear where std::string::find is quadratic on hostile input.
@@ -52,7 +54,8 @@ absl::StatusOr<Value> IntegerArithmetic(Op op, int64_t a, int64_t b) {
 }
 
 absl::StatusOr<Value> FloatArithmetic(Op op, double a, double b) {
-  if (b == 0 && (op == Op::kDivide || op == Op::kFloorDivide || op == Op::kModulo)) return Fail("division by zero");
+  if (b == 0 && (op == Op::kDivide || op == Op::kFloorDivide || op == Op::kModulo))
+    return Fail("division by zero");
   double result = 0;
   switch (op) {
     case Op::kAdd:
@@ -98,7 +101,8 @@ absl::StatusOr<Value> Repeat(Budget& budget, const Value& value, int64_t count) 
 absl::StatusOr<std::vector<size_t>> SlicePositions(Budget& budget, size_t size, const Value& start,
                                                    const Value& stop, const Value& step) {
   int64_t by = 1, first = 0, last = 0;
-  if (!step.none() && step.integer(&by) == nullptr) return Fail("a slice's step must be an integer");
+  if (!step.none() && step.integer(&by) == nullptr)
+    return Fail("a slice's step must be an integer");
   if (by == 0) return Fail("a slice's step must not be zero");
   const auto n = static_cast<int64_t>(size);
   const int64_t low = by < 0 ? -1 : 0, high = by < 0 ? n - 1 : n;
@@ -125,7 +129,8 @@ absl::StatusOr<std::vector<size_t>> SlicePositions(Budget& budget, size_t size, 
 
 std::vector<size_t> CharacterOffsets(std::string_view text) {
   std::vector<size_t> offsets;
-  for (size_t at = 0; at < text.size(); at += FirstChar(text.substr(at)).length) offsets.push_back(at);
+  for (size_t at = 0; at < text.size(); at += FirstChar(text.substr(at)).length)
+    offsets.push_back(at);
   offsets.push_back(text.size());
   return offsets;
 }
@@ -133,7 +138,8 @@ std::vector<size_t> CharacterOffsets(std::string_view text) {
 absl::StatusOr<Value> GetAttribute(const Value& object, std::string_view name) {
   if (const Undefined* missing = object.As<Undefined>()) return IsUndefined(*missing);
   if (const LoopRef* loop = object.As<LoopRef>()) {
-    const auto index = static_cast<int64_t>((*loop)->index), count = static_cast<int64_t>((*loop)->items->size());
+    const auto index = static_cast<int64_t>((*loop)->index),
+               count = static_cast<int64_t>((*loop)->items->size());
     if (name == "index0") return Value::Integer(index);
     if (name == "index") return Value::Integer(index + 1);
     if (name == "first") return Value::Boolean(index == 0);
@@ -142,14 +148,17 @@ absl::StatusOr<Value> GetAttribute(const Value& object, std::string_view name) {
     if (name == "revindex") return Value::Integer(count - index);
     if (name == "revindex0") return Value::Integer(count - index - 1);
     if (name == "previtem" && index > 0) return (*(*loop)->items)[static_cast<size_t>(index - 1)];
-    if (name == "nextitem" && index + 1 < count) return (*(*loop)->items)[static_cast<size_t>(index + 1)];
+    if (name == "nextitem" && index + 1 < count)
+      return (*(*loop)->items)[static_cast<size_t>(index + 1)];
     return Value(Value::Variant(Undefined{std::string(name)}));
   }
   // As in Python, a dict's own methods come before its keys when the dot is used.
-  static constexpr std::string_view kDictMethods[] = {"items", "keys", "values", "get", "copy", "pop",
-                                                      "update", "clear", "setdefault", "popitem", "fromkeys"};
+  static constexpr std::string_view kDictMethods[] = {"items",      "keys",    "values",  "get",
+                                                      "copy",       "pop",     "update",  "clear",
+                                                      "setdefault", "popitem", "fromkeys"};
   const bool method = object.As<DictRef>() != nullptr
-                          ? std::find(std::begin(kDictMethods), std::end(kDictMethods), name) != std::end(kDictMethods)
+                          ? std::find(std::begin(kDictMethods), std::end(kDictMethods), name) !=
+                                std::end(kDictMethods)
                           : object.text() != nullptr && IsKnownMethod(name);
   if (method) return Value(Value::Variant(Function{std::string(name)}));
   if (const Dict* dict = object.dict()) {
@@ -185,11 +194,12 @@ absl::StatusOr<Value> GetItem(const Value& object, const Value& key) {
   return nothing;
 }
 
-absl::StatusOr<Value> GetSlice(Budget& budget, const Value& object, const Value& start, const Value& stop,
-                               const Value& step) {
+absl::StatusOr<Value> GetSlice(Budget& budget, const Value& object, const Value& start,
+                               const Value& stop, const Value& step) {
   if (const Undefined* missing = object.As<Undefined>()) return IsUndefined(*missing);
   if (const std::vector<Value>* items = object.items()) {
-    ASSIGN_OR_RETURN(const std::vector<size_t> positions, SlicePositions(budget, items->size(), start, stop, step));
+    ASSIGN_OR_RETURN(const std::vector<size_t> positions,
+                     SlicePositions(budget, items->size(), start, stop, step));
     std::vector<Value> out;
     for (const size_t position : positions) out.push_back((*items)[position]);
     return MakeList(std::move(out));
@@ -199,7 +209,8 @@ absl::StatusOr<Value> GetSlice(Budget& budget, const Value& object, const Value&
     ASSIGN_OR_RETURN(const std::vector<size_t> positions,
                      SlicePositions(budget, offsets.size() - 1, start, stop, step));
     MarkedText out;
-    for (const size_t position : positions) out.Append(*text, offsets[position], offsets[position + 1]);
+    for (const size_t position : positions)
+      out.Append(*text, offsets[position], offsets[position + 1]);
     return budget.String(std::move(out));
   }
   return Value(Value::Variant(Undefined{"slice"}));
@@ -278,7 +289,8 @@ absl::StatusOr<bool> Compare(std::string_view op, const Value& left, const Value
       return Contains(text->text(), left.text()->text()) == wanted;
     }
     if (const std::vector<Value>* items = right.items()) {
-      return std::any_of(items->begin(), items->end(), [&](const Value& item) { return Equal(item, left); }) == wanted;
+      return std::any_of(items->begin(), items->end(),
+                         [&](const Value& item) { return Equal(item, left); }) == wanted;
     }
     if (const DictRef* dict = right.As<DictRef>()) {
       return (left.text() != nullptr && (*dict)->Find(left.text()->text()) != nullptr) == wanted;

@@ -21,7 +21,8 @@ class Parser {
  private:
   using Names = std::vector<std::string_view>;
 
-  // Statements up to one of the tags of `ends`, whose name is left as the current token; up to the end if there are none.
+  // Statements up to one of the tags of `ends`, whose name is left as the current token; up to the
+  // end if there are none.
   absl::StatusOr<Block> Body(const Names& ends) {
     if (++depth_ > kMaxBlockDepth) return e().Error("blocks are nested too deeply");
     Block block;

@@ -128,13 +128,17 @@ std::string FloatRepr(double value) {
   if (std::isnan(value)) return "nan";
   if (std::isinf(value)) return value > 0 ? "inf" : "-inf";
   char buffer[40];
-  auto end = std::to_chars(buffer, buffer + sizeof(buffer), value, std::chars_format::scientific).ptr;
+  auto end =
+      std::to_chars(buffer, buffer + sizeof(buffer), value, std::chars_format::scientific).ptr;
   const std::string scientific(buffer, end);
   const size_t e = scientific.find('e');
   const int exponent = std::atoi(scientific.c_str() + e + 1);
-  if (exponent < -4 || exponent >= 16) return scientific;  // both write at least two digits of exponent
+  if (exponent < -4 || exponent >= 16)
+    return scientific;  // both write at least two digits of exponent
   char fixed_buffer[64];
-  end = std::to_chars(fixed_buffer, fixed_buffer + sizeof(fixed_buffer), value, std::chars_format::fixed).ptr;
+  end = std::to_chars(fixed_buffer, fixed_buffer + sizeof(fixed_buffer), value,
+                      std::chars_format::fixed)
+            .ptr;
   std::string fixed(fixed_buffer, end);
   if (fixed.find('.') == std::string::npos) fixed += ".0";
   return fixed;
@@ -191,9 +195,8 @@ absl::Status AppendJson(const Value& value, const JsonStyle& style, int level, M
     return absl::OkStatus();
   }
   if (const std::vector<Value>* items = value.items()) {
-    return AppendGroup("[", "]", items->size(), style, level, out, [&](size_t i) {
-      return AppendJson((*items)[i], style, level + 1, out);
-    });
+    return AppendGroup("[", "]", items->size(), style, level, out,
+                       [&](size_t i) { return AppendJson((*items)[i], style, level + 1, out); });
   }
   if (const DictRef* dict = value.As<DictRef>()) {
     std::vector<const std::pair<MarkedText, Value>*> entries;

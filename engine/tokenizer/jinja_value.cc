@@ -28,7 +28,9 @@ Value Value::String(MarkedText text) {
   return Value(Variant(Text(std::make_shared<const MarkedText>(std::move(text)))));
 }
 
-Value Value::String(std::string_view text, bool input) { return String(MarkedText(text, input)); }
+Value Value::String(std::string_view text, bool input) {
+  return String(MarkedText(text, input));
+}
 
 const std::vector<Value>* Value::items() const {
   const List* list = As<List>();
@@ -83,8 +85,9 @@ int Value::Depth() const {
 }
 
 std::string_view Value::TypeName() const {
-  static constexpr std::string_view kNames[] = {
-      "undefined", "None", "bool", "int", "float", "str", "list", "dict", "Namespace", "LoopContext", "function"};
+  static constexpr std::string_view kNames[] = {"undefined", "None",        "bool",    "int",
+                                                "float",     "str",         "list",    "dict",
+                                                "Namespace", "LoopContext", "function"};
   return kNames[v_.index()];
 }
 
@@ -114,7 +117,8 @@ absl::StatusOr<Value> MakeList(std::vector<Value> items) {
 }
 
 absl::StatusOr<Value> MakeDict(Dict dict) {
-  for (const auto& [key, value] : dict.entries) dict.depth = std::max(dict.depth, value.Depth() + 1);
+  for (const auto& [key, value] : dict.entries)
+    dict.depth = std::max(dict.depth, value.Depth() + 1);
   if (dict.depth > kMaxValueDepth) return TooDeep();
   return Value(Value::Variant(DictRef(std::make_shared<const Dict>(std::move(dict)))));
 }
@@ -126,7 +130,7 @@ bool Equal(const Value& a, const Value& b) {
   if (a.number(&x) && b.number(&y)) return x == y;
   if (a.text() != nullptr && b.text() != nullptr) return a.text()->text() == b.text()->text();
   if (a.none() || a.undefined()) return a.TypeName() == b.TypeName();
-  if (const auto *p = a.items(), *q = b.items(); p != nullptr && q != nullptr)
+  if (const auto* p = a.items(), *q = b.items(); p != nullptr && q != nullptr)
     return std::equal(p->begin(), p->end(), q->begin(), q->end(), Equal);
   if (a.As<DictRef>() != nullptr && b.As<DictRef>() != nullptr)
     return EqualDicts(*a.dict(), *b.dict());
@@ -142,7 +146,8 @@ absl::StatusOr<Value> FromJson(const OrderedJson& json, int depth) {
       return Value::Integer(json.get<int64_t>());
     case OrderedJson::value_t::number_unsigned: {
       const auto n = json.get<uint64_t>();
-      if (n > static_cast<uint64_t>(INT64_MAX)) return Value(Value::Variant(static_cast<double>(n)));
+      if (n > static_cast<uint64_t>(INT64_MAX))
+        return Value(Value::Variant(static_cast<double>(n)));
       return Value::Integer(static_cast<int64_t>(n));
     }
     case OrderedJson::value_t::number_float:

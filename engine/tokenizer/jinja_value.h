@@ -19,7 +19,8 @@ class Value;
 struct Dict;
 struct Loop;
 
-/// A name or key that is not there: false, empty when printed or looped over, an error in most other places.
+/// A name or key that is not there: false, empty when printed or looped over, an error in most
+/// other places.
 struct Undefined {
   std::string name;
 };
@@ -38,7 +39,8 @@ struct Function {
 
 class Value {
  public:
-  using Variant = std::variant<Undefined, None, bool, int64_t, double, Text, List, DictRef, Namespace, LoopRef, Function>;
+  using Variant = std::variant<Undefined, None, bool, int64_t, double, Text, List, DictRef,
+                               Namespace, LoopRef, Function>;
   Value() : v_(Undefined{}) {}
   Value(Variant v) : v_(std::move(v)) {}  // NOLINT: every alternative is a value
   static Value String(std::string_view text, bool input);
@@ -48,7 +50,9 @@ class Value {
   static Value Nothing() { return Value(Variant(None{})); }
 
   template <typename T>
-  const T* As() const { return std::get_if<T>(&v_); }
+  const T* As() const {
+    return std::get_if<T>(&v_);
+  }
   bool undefined() const { return As<Undefined>() != nullptr; }
   bool none() const { return As<None>() != nullptr; }
   const MarkedText* text() const { return As<Text>() ? As<Text>()->get() : nullptr; }
@@ -60,7 +64,8 @@ class Value {
   bool number(double* out) const;
 
   bool Truth() const;
-  /// Nesting of lists and dicts; limited when they are made, since destruction and printing recurse.
+  /// Nesting of lists and dicts; limited when they are made, since destruction and printing
+  /// recurse.
   int Depth() const;
   /// Python's name of the type, for error messages.
   std::string_view TypeName() const;

@@ -35,7 +35,9 @@ MarkedText MarkedText::Slice(size_t begin, size_t end) const {
   return out;
 }
 
-bool MarkedText::IsInput(size_t at) const { return runs_[RunAt(at)].input; }
+bool MarkedText::IsInput(size_t at) const {
+  return runs_[RunAt(at)].input;
+}
 
 bool MarkedText::HasInput() const {
   return std::any_of(runs_.begin(), runs_.end(), [](const Run& run) { return run.input; });

@@ -1,6 +1,7 @@
 #pragma once
-// Text in which every byte knows where it comes from: the template, or the request. All string operations of the
-// template interpreter are built on this, so the marks survive whatever a template does.
+// Text in which every byte knows where it comes from: the template, or the request. All string
+// operations of the template interpreter are built on this, so the marks survive whatever a
+// template does.
 
 #include <cstddef>
 #include <string>

@@ -1,5 +1,6 @@
-// Prompts as jinja2 renders them: for the demo model, and for the real models where their files are.
-// DEEPSEEK_TOKENIZERS: folder with <name>/tokenizer{,_config}.json. DEEPSEEK_CHAT: folder with more chat vectors.
+// Prompts as jinja2 renders them: for the demo model, and for the real models where their files
+// are. DEEPSEEK_TOKENIZERS: folder with <name>/tokenizer{,_config}.json. DEEPSEEK_CHAT: folder with
+// more chat vectors.
 
 #include <filesystem>
 #include <map>
@@ -42,15 +43,16 @@ std::map<std::string, OrderedJson> ById(const std::vector<std::string>& lists) {
   return conversations;
 }
 
-void Check(const ChatTemplate& chat, const Tokenizer& tokenizer, const Json& cases, const Json& texts,
-           const std::map<std::string, OrderedJson>& conversations) {
+void Check(const ChatTemplate& chat, const Tokenizer& tokenizer, const Json& cases,
+           const Json& texts, const std::map<std::string, OrderedJson>& conversations) {
   for (size_t i = 0; i < cases.size(); ++i) {
     const Json& row = cases[i];
     SCOPED_TRACE(row["id"].get<std::string>() + row.value("args", ""));
     const OrderedJson& conversation = conversations.at(row["id"]);
     const absl::StatusOr<RenderedChat> got = chat.Render(Variables(conversation, row));
     if (row.contains("error")) {
-      EXPECT_EQ(got.status().code(), absl::StatusCode::kInvalidArgument) << row["error"] << got->text;
+      EXPECT_EQ(got.status().code(), absl::StatusCode::kInvalidArgument)
+          << row["error"] << got->text;
       continue;
     }
     ASSERT_TRUE(got.ok()) << got.status();
@@ -58,7 +60,8 @@ void Check(const ChatTemplate& chat, const Tokenizer& tokenizer, const Json& cas
     if (!row.contains("ids")) continue;
     const std::vector<int32_t> ids = row["ids"];
     EXPECT_EQ(tokenizer.Encode(got->text), ids);
-    // The library recognises added tokens in user text too. Where the conversation itself spells one, we must differ.
+    // The library recognises added tokens in user text too. Where the conversation itself spells
+    // one, we must differ.
     const std::string own = conversation.dump();
     if (tokenizer.Encode(own) == tokenizer.Encode(own, AddedTokens::kNone)) {
       EXPECT_EQ(tokenizer.EncodeSpans(got->Spans()), ids);
@@ -72,8 +75,8 @@ TEST(DemoChatVectors, AreMetExactly) {
   ASSERT_TRUE(chat.ok()) << chat.status();
   const std::string golden = *ReadFile(Source("tests/golden/chat/demo-v3.json"));
   const OrderedJson ordered = OrderedJson::parse(golden);
-  const auto conversations =
-      ById({*ReadFile(Source("tests/golden/chat/conversations.json")), ordered["conversations"].dump()});
+  const auto conversations = ById(
+      {*ReadFile(Source("tests/golden/chat/conversations.json")), ordered["conversations"].dump()});
   const Json cases = Json::parse(golden)["cases"];
   ASSERT_GT(cases.size(), 50u);
   Check(**chat, *tokenizer, cases, cases, conversations);
@@ -92,13 +95,15 @@ TEST(RealChatVectors, AreMetExactly) {
     if (!std::filesystem::exists(model + "/tokenizer_config.json")) continue;
     SCOPED_TRACE(name);
     const auto chat = ParseChatTemplate(*ReadFile(model + "/tokenizer_config.json"));
-    if (chat.status().code() == absl::StatusCode::kNotFound) continue;  // V3.2 and V4 have Python encoders instead
+    if (chat.status().code() == absl::StatusCode::kNotFound)
+      continue;  // V3.2 and V4 have Python encoders instead
     ASSERT_TRUE(chat.ok()) << chat.status();
     const std::unique_ptr<Tokenizer> tokenizer = testing::LoadTokenizer(model + "/tokenizer.json");
     const Json rows = ReadJson(entry.path().string());
-    const Json texts = rows.contains("text_of")
-                           ? ReadJson(vectors + "/" + rows["text_of"].get<std::string>() + ".json")["cases"]
-                           : rows["cases"];
+    const Json texts =
+        rows.contains("text_of")
+            ? ReadJson(vectors + "/" + rows["text_of"].get<std::string>() + ".json")["cases"]
+            : rows["cases"];
     Check(**chat, *tokenizer, rows["cases"], texts, conversations);
     ++checked;
   }
