@@ -255,6 +255,7 @@ TEST_F(ServerTest, WhoDoesNotReadIsCutOff) {
   RawClient client(address_);
   client.Get("/");
   EXPECT_TRUE(gone.Wait());
+  server_.reset();
   EXPECT_LT(taken, size_t{64} << 20);
 }
 
@@ -270,6 +271,7 @@ TEST_F(ServerTest, AStuckWriteTimesOut) {
   RawClient client(address_);
   client.Get("/");
   EXPECT_TRUE(gone.Wait());
+  server_.reset();
 }
 
 TEST_F(ServerTest, AForgottenAnswerIsAnError) {
@@ -327,6 +329,7 @@ TEST_F(ServerTest, StopLetsStreamsFinish) {
   client.Close();
   stopper.join();
   EXPECT_EQ(cut, 0);
+  server_.reset();
 }
 
 TEST_F(ServerTest, StopCutsAtTheDeadlineAndCounts) {
