@@ -65,9 +65,10 @@ absl::StatusOr<TextModel> LoadText(const std::string& model_dir, const std::stri
 absl::StatusOr<GenerationDefaults> ParseGenerationConfig(std::string_view generation_config_json,
                                                          const engine::ModelSpec& spec);
 
-/// kDataLoss unless the tokenizer can belong to these weights: no id at or above vocab, and the bos and eos tokens of
-/// tokenizer_config.json have the ids that config.json gives.
-absl::Status CheckTokenizer(const TextModel& text, const engine::ModelSpec& spec, const std::string& model_dir);
+/// kDataLoss unless the tokenizer can belong to these weights: no id at or above vocab, not less than half of vocab, and
+/// the bos and eos tokens of tokenizer_config.json have ids that config.json or generation_config.json gives them.
+absl::Status CheckTokenizer(const TextModel& text, const engine::ModelSpec& spec, const GenerationDefaults& defaults,
+                            const std::string& model_dir);
 
 /// Everything of the above in order: config, text, agreement (before the weights, so that a wrong directory fails at
 /// once), then the weights. options.engine.model.model_dir is a directory, already resolved.

@@ -32,6 +32,9 @@ absl::StatusOr<Device> ParseDevice(std::string_view name);
 absl::StatusOr<Compute> ParseCompute(std::string_view name);
 absl::StatusOr<WeightType> ParseWeightType(std::string_view name);
 absl::StatusOr<KvType> ParseKvType(std::string_view name);
+/// Replaces every kAuto and refuses combinations that are not served, by name (kInvalidArgument).
+absl::StatusOr<ModelOptions> Resolve(const ModelOptions& options);
+
 std::string_view Name(Device value);
 std::string_view Name(Compute value);
 std::string_view Name(WeightType value);

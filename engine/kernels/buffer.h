@@ -4,12 +4,9 @@
 #include <array>
 #include <cstdint>
 
+#include "engine/arch/dtype.h"
+
 namespace deepseek::engine {
-
-enum class DType : uint8_t { kF32, kBf16, kF16, kI32, kI8, kU8, kF8E4M3 };
-
-/// Bytes of one element.
-int64_t SizeOf(DType dtype);
 
 /// A view of a region that a Backend owns. Trivially copyable; valid as long as the allocation it came from.
 struct Buffer {

@@ -4,24 +4,10 @@
 #include <cstdint>
 #include <vector>
 
+#include "absl/status/status.h"
+#include "engine/kernels/step.h"
+
 namespace deepseek::engine {
-
-/// Which attention form computes a row. Fixed by what the row is, never by chunk or batch size, and replayed on
-/// recompute: that is what makes a row's bits a function of its token history alone.
-enum class RowPath : uint8_t {
-  kPrompt,     ///< materialised MLA: keys and values are expanded from the latent
-  kGenerated,  ///< absorbed MLA: queries are moved into the latent space
-};
-
-/// Consecutive new rows of one sequence that share a path.
-struct Segment {
-  int32_t first_row = 0;     ///< index of its first row in Batch::tokens
-  int32_t rows = 0;
-  int32_t context = 0;       ///< tokens of the sequence already in the cache; row i has position context + i
-  RowPath path = RowPath::kPrompt;
-  int32_t first_block = 0;   ///< where its block table starts in Batch::block_ids
-  int32_t blocks = 0;        ///< block table length: covers context + rows
-};
 
 struct Batch {
   std::vector<int32_t> tokens;       ///< [rows]
@@ -36,5 +22,11 @@ struct Batch {
     logit_rows.clear();
   }
 };
+
+/// What a batch must respect. kInvalidArgument says which rule is broken where.
+struct BatchBounds {
+  int32_t max_rows = 0, max_logit_rows = 0, max_context = 0, vocab = 0, kv_blocks = 0;
+};
+absl::Status CheckBatch(const Batch& batch, const BatchBounds& bounds);
 
 }  // namespace deepseek::engine

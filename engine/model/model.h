@@ -36,7 +36,7 @@ class Model {
   virtual const ModelOptions& options() const = 0;  ///< resolved
   virtual const StepLimits& limits() const = 0;
   virtual Backend& backend() = 0;
-  /// Blocks of the paged KV cache (Cache::kBlockTokens = 64 tokens each, all layers).
+  /// Blocks of the paged KV cache (kBlockTokens = 64 tokens each, all layers).
   virtual int32_t kv_blocks() const = 0;
   /// Bumped per layer and work block, for liveness.
   virtual int64_t progress() const = 0;
@@ -47,12 +47,18 @@ class Model {
 
   /// For tools: when not null, Forward also writes [layers+1, rows, hidden] F32 of its batch here (host memory).
   virtual void CaptureHidden(std::vector<float>* out) = 0;
-  /// Multi-token prediction over the rows of the last Forward, which must have been one whole sequence from position
-  /// 0 in one go. Logits F32 [rows-1, vocab] into `out`. kFailedPrecondition without ModelOptions::load_mtp.
-  virtual absl::Status ForwardMtp(const Batch& batch, std::vector<float>* out) = 0;
+  /// Multi-token prediction over the rows of the last Forward, whose batch must be given again and hold one sequence
+  /// (any chunk of it: the layer has KV of its own in the same blocks, so earlier chunks must have been run too).
+  /// next_tokens[i] follows row i; it has one entry per row, or one less when the last row's next token is unknown.
+  /// Logits F32 [next_tokens, vocab] into `out` (host). kFailedPrecondition without ModelOptions::load_mtp.
+  virtual absl::Status ForwardMtp(const Batch& batch, absl::Span<const int32_t> next_tokens,
+                                  std::vector<float>* out) = 0;
 };
 
+/// Reads, checks and packs the weights into `backend` (engine/kernels/cpu/cpu_backend.h: CreateCpuBackend), which the
+/// model then owns. `options` must be resolved (engine/arch/options.h: Resolve) and fit the backend.
 absl::StatusOr<std::unique_ptr<Model>> LoadModelWeights(const ModelOptions& options, const StepLimits& limits,
-                                                        const LoadCallbacks& callbacks);
+                                                        const LoadCallbacks& callbacks,
+                                                        std::unique_ptr<Backend> backend);
 
 }  // namespace deepseek::engine

@@ -36,6 +36,9 @@ class Tokenizer {
   virtual bool IsSpecial(int32_t id) const = 0;
   /// Id of an added or ordinary token by its content; -1 if there is none.
   virtual int32_t TokenId(std::string_view content) const = 0;
+  /// Ids that the file's own post-processor puts before a plain prompt (Llama 3: BOS); empty for DeepSeek's files, whose
+  /// BOS is asked for by `add_bos_token` in tokenizer_config.json. No Encode function adds them.
+  virtual absl::Span<const int32_t> PrefixIds() const = 0;
   /// Highest id + 1. May be smaller than the model's vocab (padding rows).
   virtual int32_t size() const = 0;
 };

@@ -103,10 +103,19 @@ void Controller::Work() {
                   {"retry_in_seconds", absl::ToDoubleSeconds(delay)}});
     } else {
       queue_.Forget(*key);
-      queue_.AddAt(*key, monotonic_() + std::min(*next, options_.resync));
+      // What is gone from the caches needs no resync, or deleted objects would stay in the queue for ever.
+      const absl::Duration again = Known(ns, name) ? std::min(*next, options_.resync) : *next;
+      queue_.AddAt(*key, monotonic_() + again);
     }
     queue_.Done(*key);
   }
+}
+
+bool Controller::Known(const std::string& ns, const std::string& name) const {
+  return std::any_of(informers_.begin(), informers_.end(), [&](const auto& informer) {
+    return informer->resource().plural == options_.sources.front().resource.plural &&
+           informer->Get(ns, name) != nullptr;
+  });
 }
 
 void Controller::Stop() {

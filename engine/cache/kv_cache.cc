@@ -1,0 +1,48 @@
+#include "engine/cache/kv_cache.h"
+
+#include <algorithm>
+
+#include "base/status.h"
+#include "base/strings.h"
+
+namespace deepseek::engine {
+namespace {
+
+DType CacheDType(KvType type) { return type == KvType::kFp32 ? DType::kF32 : DType::kBf16; }
+
+}  // namespace
+
+int64_t KvBlockBytes(const ModelSpec& spec, KvType type, int32_t layers) {
+  return int64_t{layers} * kBlockTokens * spec.kv_width() * SizeOf(CacheDType(type));
+}
+
+absl::StatusOr<int32_t> PlanKvBlocks(const ModelSpec& spec, const ModelOptions& options,
+                                     int32_t layers, int32_t max_context, int64_t available_bytes) {
+  const int64_t block_bytes = KvBlockBytes(spec, options.kv, layers);
+  const int64_t per_sequence = (int64_t{max_context} + kBlockTokens - 1) / kBlockTokens;
+  const bool asked = options.kv_memory_bytes > 0;
+  const int64_t room = asked ? options.kv_memory_bytes : available_bytes / 2;
+  const int64_t wanted = asked ? INT32_MAX : std::min<int64_t>(per_sequence * options.max_batch, INT32_MAX);
+  const int64_t blocks = std::min(wanted, room / block_bytes);
+  if (blocks < per_sequence) {
+    return absl::ResourceExhaustedError(
+        StrCat("the KV cache does not fit: one sequence of ", max_context, " tokens needs ",
+               per_sequence * block_bytes, " bytes, ", asked ? "--kv-memory gives " : "memory leaves ",
+               room, " (lower --max-context, use --kv bf16, or give more memory)"));
+  }
+  return static_cast<int32_t>(blocks);
+}
+
+absl::StatusOr<KvCache> KvCache::Create(Backend* backend, const ModelSpec& spec, KvType type,
+                                        int32_t layers, int32_t blocks) {
+  KvCache cache;
+  cache.blocks_ = blocks;
+  for (int32_t i = 0; i < layers; ++i) {
+    ASSIGN_OR_RETURN(const Buffer buffer, backend->Allocate({blocks, kBlockTokens, spec.kv_width()},
+                                                            CacheDType(type), true));
+    cache.layers_.push_back(buffer);
+  }
+  return cache;
+}
+
+}  // namespace deepseek::engine

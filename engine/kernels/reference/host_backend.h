@@ -1,0 +1,61 @@
+#pragma once
+// What backends in host memory share: buffers, the step's rows, and operations that are copies or per-row maths.
+
+#include <atomic>
+#include <memory>
+#include <vector>
+
+#include "engine/kernels/backend.h"
+#include "engine/kernels/reference/host_memory.h"
+#include "engine/kernels/reference/sampling.h"
+
+namespace deepseek::engine {
+
+/// A buffer's handle is its address, so a view needs no look-up.
+template <typename T>
+T* HostData(const Buffer& buffer) {
+  return reinterpret_cast<T*>(buffer.handle + static_cast<uint64_t>(buffer.offset_bytes));
+}
+
+class HostBackend : public Backend {
+ public:
+  int64_t progress() const override { return progress_.load(std::memory_order_relaxed); }
+  absl::StatusOr<Buffer> Allocate(const std::array<int64_t, 3>& shape, DType dtype,
+                                  bool bulk) override;
+  int64_t weight_bytes() const override { return weight_bytes_; }
+  int64_t huge_page_bytes() const override { return HugePageBytes(); }
+  absl::Status Upload(const Buffer& to, absl::Span<const uint8_t> bytes) override;
+  absl::Status Download(const Buffer& from, absl::Span<uint8_t> bytes) override;
+  absl::Status Plan(const StepPlan& plan) override;
+  void BeginStep(const StepInput& input) override;
+  void Embed(const Buffer& table, const Buffer& out) override;
+  void Route(const Buffer& scores, const Buffer& bias, const RouteSpec& spec, const Buffer& ids,
+             const Buffer& weights) override;
+  void GatherLogitRows(const Buffer& x, const Buffer& out) override;
+  void Sample(const Buffer& logits, absl::Span<const SampleSpec> specs,
+              std::vector<SampleResult>* results) override;
+  absl::Status Synchronize() override { return absl::OkStatus(); }
+
+ protected:
+  void Bump() { progress_.fetch_add(1, std::memory_order_relaxed); }
+  int32_t rows() const { return static_cast<int32_t>(tokens_.size()); }
+  /// Element offset of a position's row in a layer's cache, for a segment of this step.
+  int64_t CacheRow(const Segment& segment, int32_t position) const {
+    const int32_t block = block_ids_[segment.first_block + position / kBlockTokens];
+    return int64_t{block} * kBlockTokens + position % kBlockTokens;
+  }
+
+  StepPlan plan_;
+  std::vector<int32_t> tokens_, positions_, block_ids_, logit_rows_;
+  std::vector<Segment> segments_;
+  std::vector<int32_t> row_segment_;      // [rows] index of each row's segment
+  int64_t weight_bytes_ = 0;
+
+ private:
+  std::vector<HostMemory> memory_;
+  std::vector<float> route_scratch_;
+  SampleScratch sample_scratch_;
+  std::atomic<int64_t> progress_{0};
+};
+
+}  // namespace deepseek::engine

@@ -1,0 +1,59 @@
+#include "engine/kernels/reference/host_memory.h"
+
+#include <sys/mman.h>
+
+#include <fstream>
+#include <string>
+#include <utility>
+
+#include "base/strings.h"
+
+namespace deepseek::engine {
+
+absl::StatusOr<HostMemory> HostMemory::Allocate(int64_t bytes, bool bulk) {
+  constexpr uint64_t kHuge = uint64_t{2} << 20;
+  HostMemory memory;
+  memory.bytes_ = bytes;
+  // Anonymous mappings are zero-filled and page-aligned; the extra 2 MiB leaves room to align.
+  memory.mapped_ = static_cast<uint64_t>(bytes) + (bulk ? kHuge : 64);
+  memory.mapping_ = ::mmap(nullptr, memory.mapped_, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory.mapping_ == MAP_FAILED) {
+    memory.mapping_ = nullptr;
+    return absl::ResourceExhaustedError(StrCat("cannot allocate ", bytes, " bytes of memory"));
+  }
+  memory.data_ = static_cast<uint8_t*>(memory.mapping_);
+  if (bulk) {
+    const auto address = reinterpret_cast<uintptr_t>(memory.mapping_);
+    memory.data_ += (kHuge - address % kHuge) % kHuge;
+    // Only advice: without huge pages the memory works, slower (huge_page_bytes() tells).
+    ::madvise(memory.data_, static_cast<size_t>(bytes), MADV_HUGEPAGE);
+  }
+  return memory;
+}
+
+HostMemory::HostMemory(HostMemory&& other) noexcept { *this = std::move(other); }
+
+HostMemory& HostMemory::operator=(HostMemory&& other) noexcept {
+  std::swap(data_, other.data_);
+  std::swap(bytes_, other.bytes_);
+  std::swap(mapping_, other.mapping_);
+  std::swap(mapped_, other.mapped_);
+  return *this;
+}
+
+HostMemory::~HostMemory() {
+  if (mapping_ != nullptr) ::munmap(mapping_, mapped_);
+}
+
+int64_t HugePageBytes() {
+  std::ifstream file("/proc/self/smaps_rollup");
+  std::string word;
+  while (file >> word) {
+    int64_t kib = 0;
+    if (word == "AnonHugePages:" && file >> kib) return kib * 1024;
+  }
+  return 0;
+}
+
+}  // namespace deepseek::engine

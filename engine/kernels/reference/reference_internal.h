@@ -1,0 +1,44 @@
+#pragma once
+// The reference backend's class, and the row functions its parts share.
+
+#include <vector>
+
+#include "engine/kernels/reference/host_backend.h"
+
+namespace deepseek::engine {
+
+/// out = x / sqrt(mean(x^2) + eps) * weight. In place is allowed.
+void RmsNormRow(const float* x, const float* weight, float eps, int64_t n, float* out);
+/// Rotates x [rope_dim] in place by the angles of `position`.
+void RotateRow(float* x, const RopeTable& table, int32_t position, int32_t rope_dim);
+
+class ReferenceBackend : public HostBackend {
+ public:
+  std::string_view name() const override { return "reference"; }
+  absl::StatusOr<PackedWeight> Pack(const HostMatrix& matrix) override;
+  void RmsNorm(const Buffer& x, const Buffer& weight, float eps, int64_t rows,
+               const Buffer& out) override;
+  void Linear(const Buffer& x, const PackedWeight& weight, int64_t rows, bool accumulate,
+              const Buffer& out) override;
+  void Rope(const Buffer& q, int32_t heads, int32_t head_dim, int32_t rope_dim,
+            const RopeTable& table) override;
+  void MlaAppend(const Buffer& kv, const MlaLayer& layer, const RopeTable& table) override;
+  void MlaAttend(const Buffer& q, const MlaLayer& layer, const Buffer& out) override;
+  void Moe(const Buffer& x, const Buffer& ids, const Buffer& weights, int32_t experts_per_token,
+           absl::Span<const FfnWeights> experts, const Buffer& out) override;
+  void Ffn(const Buffer& x, const FfnWeights& ffn, const Buffer& out) override;
+
+ private:
+  const float* Values(const PackedWeight& w) const { return weights_[w.handle - 1].data(); }
+  void MatVec(const PackedWeight& w, const float* x, float* y) const;
+  void FfnRow(const FfnWeights& ffn, const float* x, float* y) const;
+  /// [keys, lora + rope] of a segment's sequence as F32.
+  std::vector<float> LoadKeys(const Segment& segment, const MlaLayer& layer, int32_t keys) const;
+  void AttendPrompt(const Segment& segment, const float* q, const MlaLayer& layer, float* out) const;
+  void AttendGenerated(const Segment& segment, const float* q, const MlaLayer& layer,
+                       float* out) const;
+
+  std::vector<std::vector<float>> weights_;  // [handle - 1]: row-major F32
+};
+
+}  // namespace deepseek::engine

@@ -1,0 +1,41 @@
+#pragma once
+// A checkpoint folder: one model.safetensors, or shards named by model.safetensors.index.json.
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "engine/arch/model_spec.h"
+#include "engine/weights/safetensors.h"
+
+namespace deepseek::engine {
+
+/// Reads DIR/config.json. Errors carry its path.
+absl::StatusOr<ModelSpec> ReadModelSpec(const std::string& dir);
+/// The text of a file of at most `max_bytes`. kNotFound / kDataLoss.
+absl::StatusOr<std::string> ReadTextFile(const std::string& path, int64_t max_bytes);
+
+/// Move-only (holds the mappings). Views stay valid as long as it lives.
+class Checkpoint {
+ public:
+  /// kNotFound: no weights or a shard is missing (names it); kDataLoss: a file is broken.
+  static absl::StatusOr<Checkpoint> Open(const std::string& dir);
+  /// kDataLoss naming the tensor when it is missing.
+  absl::StatusOr<const TensorView*> Get(const std::string& name) const;
+  /// null when there is no such tensor.
+  const TensorView* Find(const std::string& name) const;
+  /// Base names of the weight files, in order.
+  std::vector<std::string> files() const;
+  int64_t total_bytes() const;
+  /// The tensor's pages will not be read again.
+  void Drop(const TensorView& view) const;
+
+ private:
+  std::string dir_;
+  std::map<std::string, SafetensorsFile> files_;        // by base name
+  std::map<std::string, std::string> index_;            // tensor -> base name; empty without an index
+};
+
+}  // namespace deepseek::engine

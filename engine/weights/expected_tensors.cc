@@ -1,0 +1,133 @@
+#include "engine/weights/expected_tensors.h"
+
+#include <utility>
+
+#include "base/status.h"
+#include "base/strings.h"
+#include "engine/weights/tensor_values.h"
+
+namespace deepseek::engine {
+namespace {
+
+class Lister {
+ public:
+  explicit Lister(const ModelSpec& spec) : s_(spec) {}
+
+  void Float(const std::string& name, std::vector<int64_t> shape, bool optional = false) {
+    list_.push_back({name, std::move(shape), TensorRole::kFloat, optional});
+  }
+  void Linear(const std::string& name, int64_t rows, int64_t cols) {
+    list_.push_back({name + ".weight", {rows, cols}, TensorRole::kLinear, false});
+  }
+
+  void Mla(const std::string& prefix) {
+    const int64_t q_width = int64_t{s_.heads} * (s_.nope_dim + s_.rope_dim);
+    if (s_.q_lora_rank > 0) {
+      Linear(prefix + "q_a_proj", s_.q_lora_rank, s_.hidden);
+      Float(prefix + "q_a_layernorm.weight", {s_.q_lora_rank});
+      Linear(prefix + "q_b_proj", q_width, s_.q_lora_rank);
+    } else {
+      Linear(prefix + "q_proj", q_width, s_.hidden);
+    }
+    Linear(prefix + "kv_a_proj_with_mqa", s_.kv_lora_rank + s_.rope_dim, s_.hidden);
+    Float(prefix + "kv_a_layernorm.weight", {s_.kv_lora_rank});
+    Linear(prefix + "kv_b_proj", int64_t{s_.heads} * (s_.nope_dim + s_.v_dim), s_.kv_lora_rank);
+    Linear(prefix + "o_proj", s_.hidden, int64_t{s_.heads} * s_.v_dim);
+  }
+
+  void Ffn(const std::string& prefix, int64_t intermediate) {
+    Linear(prefix + "gate_proj", intermediate, s_.hidden);
+    Linear(prefix + "up_proj", intermediate, s_.hidden);
+    Linear(prefix + "down_proj", s_.hidden, intermediate);
+  }
+
+  void Layer(int32_t layer) {
+    const std::string prefix = StrCat("model.layers.", layer, ".");
+    Float(prefix + "input_layernorm.weight", {s_.hidden});
+    Mla(prefix + "self_attn.");
+    Float(prefix + "post_attention_layernorm.weight", {s_.hidden});
+    const std::string mlp = prefix + "mlp.";
+    if (!s_.moe_layer(layer)) return Ffn(mlp, s_.dense_intermediate);
+    Float(mlp + "gate.weight", {s_.experts, s_.hidden});
+    if (s_.router == Router::kSigmoidNoauxTc) Float(mlp + "gate.e_score_correction_bias", {s_.experts});
+    for (int32_t e = 0; e < s_.experts; ++e) {
+      Ffn(StrCat(mlp, "experts.", e, "."), s_.expert_intermediate);
+    }
+    if (s_.shared_experts > 0) {
+      Ffn(mlp + "shared_experts.", int64_t{s_.shared_experts} * s_.expert_intermediate);
+    }
+  }
+
+  // The embedding and the head of an MTP layer repeat the main tensors: files may leave them out.
+  void MtpLayer(int32_t layer) {
+    const std::string prefix = StrCat("model.layers.", layer, ".");
+    Float(prefix + "embed_tokens.weight", {s_.vocab, s_.hidden}, true);
+    Float(prefix + "enorm.weight", {s_.hidden});
+    Float(prefix + "hnorm.weight", {s_.hidden});
+    Linear(prefix + "eh_proj", s_.hidden, int64_t{2} * s_.hidden);
+    Layer(layer);
+    Float(prefix + "shared_head.norm.weight", {s_.hidden});
+    Float(prefix + "shared_head.head.weight", {s_.vocab, s_.hidden}, true);
+  }
+
+  std::vector<ExpectedTensor> Take() { return std::move(list_); }
+
+ private:
+  const ModelSpec& s_;
+  std::vector<ExpectedTensor> list_;
+};
+
+int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+absl::Status CheckScales(const Checkpoint& checkpoint, const ModelSpec& spec, const TensorView& weight) {
+  if (!spec.fp8_blocks) {
+    return absl::DataLossError(
+        StrCat("tensor ", weight.name, " is F8_E4M3 but config.json has no quantization_config"));
+  }
+  ASSIGN_OR_RETURN(const TensorView* scales, checkpoint.Get(weight.name + "_scale_inv"));
+  const std::vector<int64_t> shape = {CeilDiv(weight.shape[0], spec.fp8_block_rows),
+                                      CeilDiv(weight.shape[1], spec.fp8_block_cols)};
+  if (scales->shape != shape || scales->dtype != "F32") {
+    return absl::DataLossError(StrCat("tensor ", scales->name, " is ", scales->dtype, " ",
+                                      scales->ShapeText(), ", expected F32 ", ShapeText(shape)));
+  }
+  return CheckFinite(*scales);
+}
+
+}  // namespace
+
+std::vector<ExpectedTensor> ExpectedTensors(const ModelSpec& spec, bool mtp) {
+  Lister lister(spec);
+  lister.Float("model.embed_tokens.weight", {spec.vocab, spec.hidden});
+  for (int32_t i = 0; i < spec.layers; ++i) lister.Layer(i);
+  lister.Float("model.norm.weight", {spec.hidden});
+  if (!spec.tie_embeddings) lister.Float("lm_head.weight", {spec.vocab, spec.hidden});
+  for (int32_t i = 0; mtp && i < spec.mtp_layers; ++i) lister.MtpLayer(spec.layers + i);
+  return lister.Take();
+}
+
+absl::Status CheckTensor(const Checkpoint& checkpoint, const ModelSpec& spec,
+                         const ExpectedTensor& expected) {
+  if (expected.optional && checkpoint.Find(expected.name) == nullptr) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const TensorView* view, checkpoint.Get(expected.name));
+  if (view->shape != expected.shape) {
+    return absl::DataLossError(StrCat("tensor ", expected.name, " has shape ", view->ShapeText(),
+                                      ", config.json asks for ", ShapeText(expected.shape)));
+  }
+  if (view->dtype == "BF16" || view->dtype == "F16" || view->dtype == "F32") return absl::OkStatus();
+  if (expected.role == TensorRole::kLinear && view->dtype == "F8_E4M3") {
+    return CheckScales(checkpoint, spec, *view);
+  }
+  return absl::DataLossError(
+      StrCat("tensor ", expected.name, " has type ", view->dtype, ", expected BF16, F16",
+             expected.role == TensorRole::kLinear ? ", F32 or F8_E4M3" : " or F32"));
+}
+
+absl::Status CheckTensors(const Checkpoint& checkpoint, const ModelSpec& spec, bool mtp) {
+  for (const ExpectedTensor& expected : ExpectedTensors(spec, mtp)) {
+    RETURN_IF_ERROR(CheckTensor(checkpoint, spec, expected));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace deepseek::engine

@@ -1,0 +1,180 @@
+#include "engine/weights/safetensors.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <utility>
+
+#include "base/json_full.h"
+#include "base/status.h"
+#include "base/strings.h"
+
+namespace deepseek::engine {
+namespace {
+
+constexpr uint64_t kMaxHeaderBytes = uint64_t{100} << 20;  // the format's own limit
+constexpr size_t kMaxDims = 8;
+
+constexpr std::array<std::pair<std::string_view, int64_t>, 15> kDtypes{{{"BOOL", 1},
+                                                                        {"U8", 1},
+                                                                        {"I8", 1},
+                                                                        {"F8_E4M3", 1},
+                                                                        {"F8_E5M2", 1},
+                                                                        {"F8_E8M0", 1},
+                                                                        {"U16", 2},
+                                                                        {"I16", 2},
+                                                                        {"F16", 2},
+                                                                        {"BF16", 2},
+                                                                        {"U32", 4},
+                                                                        {"I32", 4},
+                                                                        {"F32", 4},
+                                                                        {"I64", 8},
+                                                                        {"F64", 8}}};
+
+int64_t DtypeBytes(std::string_view dtype) {
+  for (const auto& [name, bytes] : kDtypes) {
+    if (name == dtype) return bytes;
+  }
+  return 0;
+}
+
+bool ReadUnsigned(const Json& json, uint64_t* out) {
+  if (!json.is_number_integer()) return false;
+  if (!json.is_number_unsigned() && json.get<int64_t>() < 0) return false;
+  *out = json.get<uint64_t>();
+  return true;
+}
+
+// One header entry. `buffer` is everything after the header.
+absl::StatusOr<TensorView> ParseTensor(const std::string& name, const Json& entry,
+                                       absl::Span<const uint8_t> buffer, std::string_view what) {
+  const std::string where = StrCat(what, ": tensor ", name.substr(0, 200), ": ");
+  const auto bad = [&](std::string_view why) { return absl::DataLossError(StrCat(where, why)); };
+  if (!entry.is_object()) return bad("header entry is not an object");
+  const auto dtype = entry.find("dtype");
+  const auto shape = entry.find("shape");
+  const auto offsets = entry.find("data_offsets");
+  if (dtype == entry.end() || !dtype->is_string()) return bad("dtype is missing or not a string");
+  if (shape == entry.end() || !shape->is_array()) return bad("shape is missing or not a list");
+  if (offsets == entry.end() || !offsets->is_array() || offsets->size() != 2) {
+    return bad("data_offsets is missing or not a pair");
+  }
+  TensorView view;
+  view.name = name;
+  view.dtype = dtype->get<std::string>();
+  const int64_t element_bytes = DtypeBytes(view.dtype);
+  if (element_bytes == 0) return bad(StrCat("dtype \"", view.dtype.substr(0, 40), "\" is unknown"));
+  if (shape->size() > kMaxDims) return bad(StrCat("has ", shape->size(), " dimensions (at most 8)"));
+  auto bytes = static_cast<uint64_t>(element_bytes);
+  for (const Json& dim : *shape) {
+    uint64_t n = 0;
+    if (!ReadUnsigned(dim, &n)) return bad("shape holds something that is not a size");
+    if (__builtin_mul_overflow(bytes, n, &bytes) || n > uint64_t{INT64_MAX}) {
+      return bad("shape overflows 64 bits");
+    }
+    view.shape.push_back(static_cast<int64_t>(n));
+  }
+  uint64_t begin = 0;
+  uint64_t end = 0;
+  if (!ReadUnsigned((*offsets)[0], &begin) || !ReadUnsigned((*offsets)[1], &end) || begin > end) {
+    return bad("data_offsets are not an ascending pair");
+  }
+  if (end > buffer.size()) {
+    return bad(StrCat("ends at byte ", end, " of the data but the file has only ", buffer.size(),
+                      " (truncated?)"));
+  }
+  if (end - begin != bytes) {
+    return bad(StrCat("data_offsets span ", end - begin, " bytes but ", view.dtype, " ",
+                      view.ShapeText(), " needs ", bytes));
+  }
+  view.data = buffer.subspan(begin, end - begin);
+  return view;
+}
+
+// The tensors must cover the buffer exactly once.
+absl::Status CheckCoverage(const std::map<std::string, TensorView>& tensors,
+                           absl::Span<const uint8_t> buffer, std::string_view what) {
+  std::vector<const TensorView*> order;
+  order.reserve(tensors.size());
+  for (const auto& [name, view] : tensors) order.push_back(&view);
+  std::sort(order.begin(), order.end(), [](const TensorView* a, const TensorView* b) {
+    return std::pair(a->data.data(), a->data.size()) < std::pair(b->data.data(), b->data.size());
+  });
+  const uint8_t* at = buffer.data();
+  for (const TensorView* view : order) {
+    if (view->data.data() != at) {
+      return absl::DataLossError(StrCat(what, ": tensor ", view->name,
+                                        view->data.data() < at ? " overlaps the one before it"
+                                                               : " leaves a hole before it"));
+    }
+    at += view->data.size();
+  }
+  if (at != buffer.data() + buffer.size()) {
+    return absl::DataLossError(StrCat(what, ": ", buffer.data() + buffer.size() - at,
+                                      " bytes after the last tensor belong to nothing"));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+std::string ShapeText(absl::Span<const int64_t> shape) {
+  std::string text = "[";
+  for (size_t i = 0; i < shape.size(); ++i) StrAppend(&text, i == 0 ? "" : ", ", shape[i]);
+  return text + "]";
+}
+
+std::string TensorView::ShapeText() const { return engine::ShapeText(shape); }
+
+int64_t TensorView::elements() const {
+  int64_t n = 1;
+  for (const int64_t d : shape) n *= d;
+  return n;
+}
+
+absl::StatusOr<std::map<std::string, TensorView>> ParseSafetensors(
+    absl::Span<const uint8_t> file, std::string_view what,
+    std::map<std::string, std::string>* metadata) {
+  uint64_t length = 0;
+  if (file.size() < sizeof(length)) {
+    return absl::DataLossError(StrCat(what, ": ", file.size(), " bytes are too few for safetensors"));
+  }
+  std::memcpy(&length, file.data(), sizeof(length));  // little endian, as every host we serve
+  if (length > kMaxHeaderBytes || length > file.size() - sizeof(length)) {
+    return absl::DataLossError(StrCat(what, ": header claims ", length, " bytes but the file has ",
+                                      file.size(), " (truncated, or not safetensors)"));
+  }
+  const std::string_view header(reinterpret_cast<const char*>(file.data()) + sizeof(length), length);
+  auto json = ParseJson(header, StrCat(what, " header"), {kMaxHeaderBytes, 6});
+  if (!json.ok()) return absl::DataLossError(json.status().message());
+  if (!json->is_object()) return absl::DataLossError(StrCat(what, ": header is not an object"));
+  const absl::Span<const uint8_t> buffer = file.subspan(sizeof(length) + length);
+  std::map<std::string, TensorView> tensors;
+  for (const auto& [name, entry] : json->items()) {
+    if (name == "__metadata__") {
+      if (metadata == nullptr || !entry.is_object()) continue;
+      for (const auto& [key, value] : entry.items()) {
+        if (value.is_string()) (*metadata)[key] = value.get<std::string>();
+      }
+      continue;
+    }
+    ASSIGN_OR_RETURN(TensorView view, ParseTensor(name, entry, buffer, what));
+    tensors.emplace(name, std::move(view));
+  }
+  RETURN_IF_ERROR(CheckCoverage(tensors, buffer, what));
+  return tensors;
+}
+
+absl::StatusOr<SafetensorsFile> SafetensorsFile::Open(const std::string& path) {
+  ASSIGN_OR_RETURN(MappedFile mapped, MappedFile::Open(path));
+  SafetensorsFile file(std::move(mapped));
+  ASSIGN_OR_RETURN(file.tensors_, ParseSafetensors(file.file_.bytes(), path, &file.metadata_));
+  return file;
+}
+
+const TensorView* SafetensorsFile::Find(const std::string& name) const {
+  const auto it = tensors_.find(name);
+  return it == tensors_.end() ? nullptr : &it->second;
+}
+
+}  // namespace deepseek::engine
