@@ -83,8 +83,10 @@ int Main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
-    // CLI11 has exit codes of its own; ours are documented: 1 is wrong use.
-    return app.exit(e) == 0 ? 0 : 1;
+    if (e.get_exit_code() == 0) return app.exit(e);  // --help, --version
+    // CLI11 has exit codes and a format of its own; ours are documented.
+    std::fprintf(stderr, "error: command line: %s (deepseek-operator run --help)\n", e.what());
+    return 1;
   }
 
   absl::Status status = log::SetLevelByName(level);

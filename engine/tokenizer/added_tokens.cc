@@ -5,7 +5,9 @@
 namespace deepseek::engine {
 namespace {
 
-bool ByByte(const std::pair<uint8_t, int32_t>& edge, uint8_t byte) { return edge.first < byte; }
+bool ByByte(const std::pair<uint8_t, int32_t>& edge, uint8_t byte) {
+  return edge.first < byte;
+}
 
 }  // namespace
 

@@ -16,7 +16,7 @@ class AddedTokenSet {
   bool empty() const { return nodes_.size() == 1; }
 
   struct Match {
-    int32_t id = -1;     ///< -1: no token begins here
+    int32_t id = -1;  ///< -1: no token begins here
     size_t length = 0;
   };
   /// Longest token at the start of `text`.

@@ -50,7 +50,8 @@ void ByteLevelTokenizer::CutAdded(const AddedTokenSet& set, bool keep_special,
     if (end == done) return;
     std::vector<Region> part;
     for (const Region& region : regions) {
-      if (region.end > done) AppendRegion(std::min(region.end, end) - done, region.parse_added, &part);
+      if (region.end > done)
+        AppendRegion(std::min(region.end, end) - done, region.parse_added, &part);
       if (region.end >= end) break;
     }
     rest(text.substr(done, end - done), std::move(part));
@@ -83,8 +84,7 @@ std::vector<int32_t> ByteLevelTokenizer::EncodeRegions(std::string_view text,
   CutAdded(raw_, keep_special, text, regions, &out,
            [&](std::string_view part, std::vector<Region> marks) {
              if (!parts_.nfc && normalized_.empty()) return EncodePlain(part, &out);
-             const std::string normal =
-                 parts_.nfc ? NfcRegions(part, &marks) : std::string(part);
+             const std::string normal = parts_.nfc ? NfcRegions(part, &marks) : std::string(part);
              CutAdded(normalized_, keep_special, normal, marks, &out,
                       [&](std::string_view plain, const std::vector<Region>&) {
                         EncodePlain(plain, &out);
@@ -155,14 +155,16 @@ StreamDecoder::StreamDecoder(const Tokenizer& tokenizer, bool skip_special)
 std::string StreamDecoder::Push(int32_t id) {
   if (skip_special_ && tokenizer_.IsSpecial(id)) return {};
   held_ += tokenizer_.TokenBytes(id);
-  // All but an incomplete tail of at most three bytes may go out; what is broken in it is certain to be broken.
+  // All but an incomplete tail of at most three bytes may go out; what is broken in it is certain
+  // to be broken.
   size_t ready = 0;
   while (ready < held_.size()) {
     const std::string_view rest = std::string_view(held_).substr(ready);
     const Utf8Char c = FirstChar(rest);
     if (c.state == Utf8::kIncomplete) break;
-    // The first two bytes of an encoded surrogate wait for the third, as they do in Python's incremental decoder, so
-    // that chunks are the same as those of Python servers. The text is the same either way.
+    // The first two bytes of an encoded surrogate wait for the third, as they do in Python's
+    // incremental decoder, so that chunks are the same as those of Python servers. The text is the
+    // same either way.
     if (rest.size() == 2 && rest[0] == '\xED' && c.state == Utf8::kInvalid &&
         (static_cast<uint8_t>(rest[1]) & 0xC0) == 0x80) {
       break;

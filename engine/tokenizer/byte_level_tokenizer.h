@@ -1,5 +1,6 @@
 #pragma once
-// The tokenizer itself: added tokens, normalisation, pre-tokenisation, byte pairs, and the way back.
+// The tokenizer itself: added tokens, normalisation, pre-tokenisation, byte pairs, and the way
+// back.
 
 #include <optional>
 #include <string>
@@ -21,8 +22,9 @@ struct AddedToken {
   bool normalized = false;
 };
 
-/// What a tokenizer.json says, checked. `tokens` are the raw bytes of every token by id; added tokens stand there as
-/// their own UTF-8, also those few of DeepSeek LLM 7B ("ø") that the Python library decodes to a single broken byte.
+/// What a tokenizer.json says, checked. `tokens` are the raw bytes of every token by id; added
+/// tokens stand there as their own UTF-8, also those few of DeepSeek LLM 7B ("ø") that the Python
+/// library decodes to a single broken byte.
 struct TokenizerParts {
   BytePairs pairs;
   std::vector<Pattern> steps;
@@ -46,8 +48,9 @@ class ByteLevelTokenizer final : public Tokenizer {
   int32_t size() const override { return static_cast<int32_t>(parts_.tokens.size()); }
 
  private:
-  // One pass over `text`: finds the tokens of `set` in the regions that may hold them, hands the text between them to
-  // `rest` with its own regions. keep_special: a special token that is found counts as text.
+  // One pass over `text`: finds the tokens of `set` in the regions that may hold them, hands the
+  // text between them to `rest` with its own regions. keep_special: a special token that is found
+  // counts as text.
   template <typename Rest>
   void CutAdded(const AddedTokenSet& set, bool keep_special, std::string_view text,
                 const std::vector<Region>& regions, std::vector<int32_t>* out, Rest rest) const;

@@ -16,7 +16,8 @@ constexpr int32_t kNoRank = std::numeric_limits<int32_t>::max();
 // Up to here a linear search for the lowest rank beats the heap.
 constexpr size_t kShort = 40;
 
-// code point -> byte; -1 outside the alphabet. Printable bytes stand for themselves, the other 68 follow from U+0100.
+// code point -> byte; -1 outside the alphabet. Printable bytes stand for themselves, the other 68
+// follow from U+0100.
 const std::array<int16_t, 0x144>& Alphabet() {
   static const std::array<int16_t, 0x144> table = [] {
     std::array<int16_t, 0x144> t;
@@ -154,15 +155,13 @@ void BytePairs::MergeShort(std::vector<int32_t>& symbols, size_t first) const {
 
 void BytePairs::MergeLong(std::vector<int32_t>& symbols, size_t first) const {
   struct Link {
-    int32_t id;         // -1: merged into its left neighbour
+    int32_t id;          // -1: merged into its left neighbour
     int32_t prev, next;  // -1: none
   };
   struct Candidate {
     int32_t rank, at, left, right, id;
     // The queue gives the greatest: lowest rank, then leftmost.
-    bool operator<(const Candidate& o) const {
-      return rank != o.rank ? rank > o.rank : at > o.at;
-    }
+    bool operator<(const Candidate& o) const { return rank != o.rank ? rank > o.rank : at > o.at; }
   };
   const auto count = static_cast<int32_t>(symbols.size() - first);
   std::vector<Link> links(static_cast<size_t>(count));

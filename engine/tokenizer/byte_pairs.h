@@ -1,5 +1,6 @@
 #pragma once
-// Byte-pair encoding over the byte-level alphabet of GPT-2: vocabulary and merges of a tokenizer.json, in raw bytes.
+// Byte-pair encoding over the byte-level alphabet of GPT-2: vocabulary and merges of a
+// tokenizer.json, in raw bytes.
 
 #include <cstdint>
 #include <string>
@@ -12,8 +13,8 @@
 
 namespace deepseek::engine {
 
-/// The bytes that a token's spelling stands for: each character of the byte alphabet is one byte. False if a character is
-/// outside the alphabet; such a token cannot come out of a merge.
+/// The bytes that a token's spelling stands for: each character of the byte alphabet is one byte.
+/// False if a character is outside the alphabet; such a token cannot come out of a merge.
 bool FromByteAlphabet(std::string_view spelling, std::string* bytes);
 
 class BytePairs {
@@ -22,11 +23,13 @@ class BytePairs {
   absl::Status AddToken(std::string_view bytes, int32_t id);
   /// Merge of two tokens, in the order of priority. All three must be in the vocabulary.
   absl::Status AddMerge(std::string_view left, std::string_view right);
-  /// To be called once, after the last merge. ignore_merges: a piece that is itself a token is that one token.
-  /// `added` ids are never taken as whole pieces, so that no text can spell a control token.
+  /// To be called once, after the last merge. ignore_merges: a piece that is itself a token is that
+  /// one token. `added` ids are never taken as whole pieces, so that no text can spell a control
+  /// token.
   void Finish(bool ignore_merges, const std::vector<int32_t>& added);
 
-  /// Appends the ids of one piece: lowest rank first, leftmost on ties. O(n log n). Bytes without a token vanish.
+  /// Appends the ids of one piece: lowest rank first, leftmost on ties. O(n log n). Bytes without a
+  /// token vanish.
   void Encode(std::string_view piece, std::vector<int32_t>* out) const;
 
   int32_t Find(std::string_view bytes) const;  ///< -1 if it is no token

@@ -10,7 +10,9 @@
 namespace deepseek::engine {
 namespace {
 
-bool IsAscii(char c) { return static_cast<unsigned char>(c) < 0x80; }
+bool IsAscii(char c) {
+  return static_cast<unsigned char>(c) < 0x80;
+}
 
 // Below U+0300 there is nothing to compose or to reorder. Lead bytes up to 0xCB are below U+0300.
 bool IsInert(std::string_view text) {
@@ -22,8 +24,9 @@ int CombiningClass(uint32_t code_point) {
   return utf8proc_get_property(static_cast<utf8proc_int32_t>(code_point))->combining_class;
 }
 
-// utf8proc orders combining marks by exchange of neighbours, which is quadratic in a hostile run of them. Sorting long
-// runs first (stably, by class: the canonical ordering itself) makes its pass linear.
+// utf8proc orders combining marks by exchange of neighbours, which is quadratic in a hostile run of
+// them. Sorting long runs first (stably, by class: the canonical ordering itself) makes its pass
+// linear.
 std::string OrderLongRuns(std::string_view text) {
   constexpr size_t kLong = 32;
   std::string out;
@@ -69,10 +72,10 @@ std::string Nfc(std::string_view text) {
   if (IsInert(text)) return std::string(text);
   const std::string ordered = OrderLongRuns(text);
   utf8proc_uint8_t* mapped = nullptr;
-  const utf8proc_ssize_t size = utf8proc_map(
-      reinterpret_cast<const utf8proc_uint8_t*>(ordered.data()),
-      static_cast<utf8proc_ssize_t>(ordered.size()), &mapped,
-      static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
+  const utf8proc_ssize_t size =
+      utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(ordered.data()),
+                   static_cast<utf8proc_ssize_t>(ordered.size()), &mapped,
+                   static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
   if (size < 0) return std::string(text);  // only for invalid UTF-8, which callers have repaired
   std::string out(reinterpret_cast<const char*>(mapped), static_cast<size_t>(size));
   std::free(mapped);
@@ -86,7 +89,8 @@ std::string NfcRegions(std::string_view text, std::vector<Region>* regions) {
     if (!regions->empty()) regions->front().end = whole.size();
     return whole;
   }
-  // ASCII characters are starters that never compose with what stands before them, so text may be cut before each.
+  // ASCII characters are starters that never compose with what stands before them, so text may be
+  // cut before each.
   std::string out;
   std::vector<Region> marks;
   size_t region = 0;

@@ -20,8 +20,9 @@ void AppendRegion(size_t end, bool parse_added, std::vector<Region>* regions);
 /// `text` (valid UTF-8) in NFC.
 std::string Nfc(std::string_view text);
 
-/// As Nfc; `regions` cover `text` and are replaced by ones that cover the result. A changed stretch counts as input as
-/// soon as one byte of it was input: composition never turns user text into template text.
+/// As Nfc; `regions` cover `text` and are replaced by ones that cover the result. A changed stretch
+/// counts as input as soon as one byte of it was input: composition never turns user text into
+/// template text.
 std::string NfcRegions(std::string_view text, std::vector<Region>* regions);
 
 }  // namespace deepseek::engine

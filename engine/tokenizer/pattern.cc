@@ -19,7 +19,8 @@ Pattern::Pattern(Pattern&&) noexcept = default;
 Pattern& Pattern::operator=(Pattern&&) noexcept = default;
 Pattern::~Pattern() = default;
 
-absl::StatusOr<Pattern> Pattern::CompileTranslated(const std::string& pcre, std::string_view shown) {
+absl::StatusOr<Pattern> Pattern::CompileTranslated(const std::string& pcre,
+                                                   std::string_view shown) {
   int error = 0;
   PCRE2_SIZE offset = 0;
   auto code = std::make_unique<Code>();
@@ -74,7 +75,8 @@ void Pattern::Split(std::string_view text, const std::vector<Piece>& pieces,
         rc = pcre2_match(code_->regex, subject, length, from, PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT,
                          match.get(), nullptr);
       }
-      // A pattern that runs into PCRE2's match limit is treated as one that does not match: the text stays one piece.
+      // A pattern that runs into PCRE2's match limit is treated as one that does not match: the
+      // text stays one piece.
       if (rc < 0) break;
       if (found[1] <= found[0]) {  // empty match: not a cut; look on from the next character
         from = found[0] + 1;

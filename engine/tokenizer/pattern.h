@@ -1,5 +1,6 @@
 #pragma once
-// A pre-tokenizer's regular expression: Oniguruma syntax with Unicode 16 properties, run by PCRE2 (JIT where it can).
+// A pre-tokenizer's regular expression: Oniguruma syntax with Unicode 16 properties, run by PCRE2
+// (JIT where it can).
 
 #include <cstddef>
 #include <memory>
@@ -16,8 +17,9 @@ struct Piece {
   size_t begin = 0, end = 0;
 };
 
-/// The same expression for PCRE2 (options UTF, UCP, MULTILINE): \s, \d, \w and \p{..} get the ranges that Unicode 16
-/// has and PCRE2's own tables may lack. kUnimplemented names what the two syntaxes do not share.
+/// The same expression for PCRE2 (options UTF, UCP, MULTILINE): \s, \d, \w and \p{..} get the
+/// ranges that Unicode 16 has and PCRE2's own tables may lack. kUnimplemented names what the two
+/// syntaxes do not share.
 absl::StatusOr<std::string> TranslatePattern(std::string_view oniguruma);
 
 /// Immutable; Split may be called from several threads.
@@ -30,9 +32,11 @@ class Pattern {
   Pattern& operator=(Pattern&&) noexcept;
   ~Pattern();
 
-  /// Cuts each piece of `text` at the borders of its matches ("Isolated"): the matches and what lies between them become
-  /// pieces. A piece is a text of its own: lookahead and anchors do not see its neighbours. `text` is valid UTF-8.
-  void Split(std::string_view text, const std::vector<Piece>& pieces, std::vector<Piece>* out) const;
+  /// Cuts each piece of `text` at the borders of its matches ("Isolated"): the matches and what
+  /// lies between them become pieces. A piece is a text of its own: lookahead and anchors do not
+  /// see its neighbours. `text` is valid UTF-8.
+  void Split(std::string_view text, const std::vector<Piece>& pieces,
+             std::vector<Piece>* out) const;
 
  private:
   struct Code;

@@ -10,9 +10,11 @@ namespace {
 
 // The property White_Space. PCRE2's own \s also has U+180E.
 constexpr char kSpace[] =
-    "\\x{9}-\\x{d}\\x{20}\\x{85}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}";
+    "\\x{9}-\\x{d}\\x{20}\\x{85}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{"
+    "205f}\\x{3000}";
 
-// Inside of a class: the property itself first (a table look-up, so the usual case stays fast), then what is new.
+// Inside of a class: the property itself first (a table look-up, so the usual case stays fast),
+// then what is new.
 std::string Category(std::string_view name) {
   std::string set = StrCat("\\p{", name, "}");
   for (const CategoryRange& range : NewInUnicode16()) {
@@ -29,10 +31,13 @@ class Translator {
   explicit Translator(std::string_view in) : in_(in) {}
 
   absl::StatusOr<std::string> Run() {
-    // As it stands this is quadratic in a long run of white space before something else. A match takes the last line
-    // end within its run of white space, so only the run's first character can begin one.
-    if (in_ == "\\s+$") out_ = "(?<![\\x{9}-\\x{d}\\x{20}\\x{85}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}"
-                               "\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}])";
+    // As it stands this is quadratic in a long run of white space before something else. A match
+    // takes the last line end within its run of white space, so only the run's first character can
+    // begin one.
+    if (in_ == "\\s+$")
+      out_ =
+          "(?<![\\x{9}-\\x{d}\\x{20}\\x{85}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}"
+          "\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}])";
     while (at_ < in_.size()) RETURN_IF_ERROR(Step());
     if (in_class_) return Unsupported("an unclosed [");
     return out_;

@@ -1,4 +1,5 @@
-// tokenizer.json -> ByteLevelTokenizer. What the file asks for and we do not do is refused, never ignored.
+// tokenizer.json -> ByteLevelTokenizer. What the file asks for and we do not do is refused, never
+// ignored.
 
 #include "base/json_full.h"
 #include "base/status.h"
@@ -21,7 +22,8 @@ absl::Status Malformed(std::string_view where, std::string_view why) {
 }
 
 absl::Status Unsupported(std::string_view where, std::string_view what) {
-  return absl::UnimplementedError(StrCat("tokenizer.json: ", where, ": ", what, " is not supported"));
+  return absl::UnimplementedError(
+      StrCat("tokenizer.json: ", where, ": ", what, " is not supported"));
 }
 
 const Json* Find(const Json& object, const char* key) {
@@ -183,7 +185,8 @@ absl::Status ReadAdded(const Json& tokens, TokenizerParts* parts) {
     if (added.content.empty() || added.content.size() > kMaxAddedBytes)
       return Malformed("added_tokens", StrCat("id ", added.id, " has an empty or huge content"));
     for (const char* flag : {"lstrip", "rstrip", "single_word"}) {
-      if (Flag(token, flag)) return Unsupported("added_tokens", StrCat(flag, " of ", added.content));
+      if (Flag(token, flag))
+        return Unsupported("added_tokens", StrCat(flag, " of ", added.content));
     }
     added.special = Flag(token, "special");
     added.normalized = Flag(token, "normalized");

@@ -54,6 +54,8 @@ constexpr CategoryRange kRanges[] = {
 
 }  // namespace
 
-absl::Span<const CategoryRange> NewInUnicode16() { return kRanges; }
+absl::Span<const CategoryRange> NewInUnicode16() {
+  return kRanges;
+}
 
 }  // namespace deepseek::engine

@@ -1,6 +1,7 @@
 #pragma once
-// UTF-8 one character at a time, with the error rule of the Unicode standard (table 3-7, "maximal subparts"): a broken
-// sequence costs one U+FFFD per longest prefix that could still have become a character.
+// UTF-8 one character at a time, with the error rule of the Unicode standard (table 3-7, "maximal
+// subparts"): a broken sequence costs one U+FFFD per longest prefix that could still have become a
+// character.
 
 #include <cstdint>
 #include <string>
@@ -16,7 +17,8 @@ struct Utf8Char {
   size_t length = 0;             ///< bytes used; for kIncomplete all that is left
 };
 
-/// First character of `text`, which is not empty. kIncomplete: `text` ends inside a sequence that is valid so far.
+/// First character of `text`, which is not empty. kIncomplete: `text` ends inside a sequence that
+/// is valid so far.
 Utf8Char FirstChar(std::string_view text);
 
 bool IsValidUtf8(std::string_view text);

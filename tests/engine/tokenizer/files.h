@@ -32,7 +32,8 @@ inline Json ReadJson(const std::string& path) {
   return text ? Json::parse(*text) : Json();
 }
 
-/// Folder with <name>/tokenizer.json of the real models; they are too large, and not ours, to be stored here.
+/// Folder with <name>/tokenizer.json of the real models; they are too large, and not ours, to be
+/// stored here.
 inline std::optional<std::string> RealTokenizers() {
   const char* folder = std::getenv("DEEPSEEK_TOKENIZERS");
   if (folder == nullptr) return std::nullopt;

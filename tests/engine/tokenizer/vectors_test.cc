@@ -1,5 +1,6 @@
-// The answers of the Python library `tokenizers`, for the demo model and (where their files are) for the real models.
-// DEEPSEEK_TOKENIZERS: folder with <name>/tokenizer.json. DEEPSEEK_VECTORS: folder with more vector files.
+// The answers of the Python library `tokenizers`, for the demo model and (where their files are)
+// for the real models. DEEPSEEK_TOKENIZERS: folder with <name>/tokenizer.json. DEEPSEEK_VECTORS:
+// folder with more vector files.
 
 #include <openssl/evp.h>
 
@@ -82,7 +83,8 @@ void CheckEncode(const Tokenizer& t, const Json& rows, const Json& vectors) {
     EXPECT_EQ(ids, expected("encode"));
     EXPECT_EQ(t.Encode(text, AddedTokens::kNonSpecial), expected("encode_special"));
     EXPECT_EQ(t.Encode(text, AddedTokens::kNone), expected("plain"));
-    // Added tokens such as the "ø" of DeepSeek LLM 7B print as themselves here; the library prints a broken byte.
+    // Added tokens such as the "ø" of DeepSeek LLM 7B print as themselves here; the library prints
+    // a broken byte.
     const std::string back = t.Decode(ids);
     if (back != text) {
       EXPECT_EQ(back, vectors["roundtrip_diff"].value(id, text));
