@@ -1,6 +1,6 @@
 #pragma once
-// A model's Jinja chat template, run by our own interpreter with marks: each span of the result is template text or
-// user input, so nobody can write a role token into a prompt.
+// A model's Jinja chat template, run by our own interpreter with marks: each span of the result is
+// template text or user input, so nobody can write a role token into a prompt.
 
 #include <cstdint>
 #include <memory>
@@ -18,10 +18,10 @@ namespace deepseek::engine {
 struct RenderedChat {
   std::string text;
   struct Mark {
-    size_t begin = 0, end = 0;   ///< bytes of text
-    bool input = false;          ///< from messages, tools, names: added tokens are not recognised here
+    size_t begin = 0, end = 0;  ///< bytes of text
+    bool input = false;  ///< from messages, tools, names: added tokens are not recognised here
   };
-  std::vector<Mark> marks;       ///< cover text without gaps, in order
+  std::vector<Mark> marks;              ///< cover text without gaps, in order
   std::vector<TextSpan> Spans() const;  ///< views into text
 };
 
@@ -29,21 +29,25 @@ struct RenderLimits {
   int64_t max_steps = 2'000'000;
   int max_depth = 64;
   size_t max_output_bytes = size_t{16} << 20;
+  int64_t now_seconds = -1;  ///< Unix time that strftime_now sees; below 0: the clock
 };
 
 /// Immutable and thread-safe after parsing.
 class ChatTemplate {
  public:
   virtual ~ChatTemplate() = default;
-  /// `variables`: {"messages":[..], "tools":[..], "add_generation_prompt":true, "thinking":..., ...} as the request gave
-  /// them; bos_token and friends come from the tokenizer config. kInvalidArgument: the template refused (its own
-  /// raise_exception message) or a value has the wrong type; kResourceExhausted: a limit was hit.
-  virtual absl::StatusOr<RenderedChat> Render(const OrderedJson& variables, const RenderLimits& limits = {}) const = 0;
+  /// `variables`: {"messages":[..], "tools":[..], "add_generation_prompt":true, "thinking":...,
+  /// ...} as the request gave them; bos_token and friends come from the tokenizer config.
+  /// kInvalidArgument: the template refused (its own raise_exception message) or a value has the
+  /// wrong type; kResourceExhausted: a limit was hit.
+  virtual absl::StatusOr<RenderedChat> Render(const OrderedJson& variables,
+                                              const RenderLimits& limits = {}) const = 0;
 };
 
-/// `tokenizer_config_json`: contents of tokenizer_config.json (bos_token, eos_token, ..., chat_template unless
-/// `template_text` is given). kUnimplemented names the Jinja feature that is missing and its line.
-absl::StatusOr<std::unique_ptr<ChatTemplate>> ParseChatTemplate(std::string_view tokenizer_config_json,
-                                                                std::string_view template_text = "");
+/// `tokenizer_config_json`: contents of tokenizer_config.json (bos_token, eos_token, ...,
+/// chat_template unless `template_text` is given). kUnimplemented names the Jinja feature that is
+/// missing and its line.
+absl::StatusOr<std::unique_ptr<ChatTemplate>> ParseChatTemplate(
+    std::string_view tokenizer_config_json, std::string_view template_text = "");
 
 }  // namespace deepseek::engine

@@ -12,8 +12,8 @@
 
 namespace deepseek::engine {
 
-/// A piece of text to encode. Added tokens ("<｜User｜>") are recognised only where parse_added is true: template text,
-/// never user input. BPE runs across span borders.
+/// A piece of text to encode. Added tokens ("<｜User｜>") are recognised only where parse_added is
+/// true: template text, never user input. BPE runs across span borders.
 struct TextSpan {
   std::string_view text;
   bool parse_added = true;
@@ -27,23 +27,31 @@ class Tokenizer {
  public:
   virtual ~Tokenizer() = default;
 
-  virtual std::vector<int32_t> Encode(std::string_view text, AddedTokens added = AddedTokens::kAll) const = 0;
+  virtual std::vector<int32_t> Encode(std::string_view text,
+                                      AddedTokens added = AddedTokens::kAll) const = 0;
   virtual std::vector<int32_t> EncodeSpans(absl::Span<const TextSpan> spans) const = 0;
-  /// Joins the bytes of all tokens, then repairs UTF-8 (U+FFFD per maximal invalid prefix). Unknown ids decode to nothing.
+  /// Joins the bytes of all tokens, then repairs UTF-8 (U+FFFD per maximal invalid prefix). Unknown
+  /// ids decode to nothing.
   virtual std::string Decode(absl::Span<const int32_t> ids, bool skip_special = false) const = 0;
   /// Raw bytes of one token (may be a part of a UTF-8 character); empty for unknown ids.
   virtual std::string_view TokenBytes(int32_t id) const = 0;
   virtual bool IsSpecial(int32_t id) const = 0;
   /// Id of an added or ordinary token by its content; -1 if there is none.
   virtual int32_t TokenId(std::string_view content) const = 0;
+  /// Ids that the file's own post-processor puts before a plain prompt (Llama 3: BOS); empty for
+  /// DeepSeek's files, whose BOS is asked for by `add_bos_token` in tokenizer_config.json. No
+  /// Encode function adds them.
+  virtual absl::Span<const int32_t> PrefixIds() const = 0;
   /// Highest id + 1. May be smaller than the model's vocab (padding rows).
   virtual int32_t size() const = 0;
 };
 
-/// `json`: contents of tokenizer.json. kUnimplemented names a feature that we do not serve; kDataLoss: malformed.
+/// `json`: contents of tokenizer.json. kUnimplemented names a feature that we do not serve;
+/// kDataLoss: malformed.
 absl::StatusOr<std::unique_ptr<Tokenizer>> ParseTokenizer(std::string_view json);
 
-/// Streaming decoder: emits text as soon as a character is complete or certain to be invalid. Never splits UTF-8.
+/// Streaming decoder: emits text as soon as a character is complete or certain to be invalid. Never
+/// splits UTF-8.
 class StreamDecoder {
  public:
   explicit StreamDecoder(const Tokenizer& tokenizer, bool skip_special = false);

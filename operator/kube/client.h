@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "base/json.h"
+#include "operator/kube/resource.h"
 #include "operator/kube/transport.h"
 
 namespace deepseek::kube {
@@ -17,25 +18,10 @@ namespace deepseek::kube {
 /// Objects are shared and immutable once read.
 using Object = std::shared_ptr<const Json>;
 
-/// A kind as the API server serves it.
-struct Resource {
-  std::string group;       ///< "" for core
-  std::string version;     ///< "v1"
-  std::string plural;      ///< "deployments"
-  std::string kind;        ///< "Deployment"
-  bool namespaced = true;
-};
-
-/// The kinds that the operator reads and writes.
-namespace resources {
-extern const Resource kDeepSeekDeployment, kDeployment, kControllerRevision, kPod, kService, kServiceAccount,
-    kPodDisruptionBudget, kNetworkPolicy, kEvent, kLease, kNode, kPersistentVolumeClaim, kReplicaSet;
-}
-
 struct ListOptions {
   std::string ns;               ///< empty: all namespaces
   std::string label_selector, field_selector;
-  int page_size = 500;
+  int page_size = 500;          ///< of ListAll
 };
 struct List {
   std::vector<Object> items;
@@ -54,38 +40,57 @@ struct ApplyOptions {
   bool dry_run = false;
 };
 
-/// Errors carry the API server's own message and map its codes: 404 kNotFound, 409 AlreadyExists -> kAlreadyExists,
-/// other 409 -> kAborted, 410 -> kOutOfRange, 401/403 kPermissionDenied (403 with "exceeded quota" ->
-/// kResourceExhausted), 400/422 kInvalidArgument, 429/5xx/network -> kUnavailable, timeouts kDeadlineExceeded.
-/// Thread-safe.
+/// Errors carry the API server's own message; the mapping of codes is in api_error.h. Failures to get an answer are
+/// kUnavailable, timeouts kDeadlineExceeded. Objects come without metadata.managedFields and with apiVersion and kind.
+/// Thread-safe; copies share the transport.
 class Client {
  public:
-  explicit Client(std::shared_ptr<Transport> transport);
+  explicit Client(std::shared_ptr<Transport> transport, absl::Duration timeout = absl::Seconds(30));
+
+  /// The same client with another deadline for each call (a watch's own length is not touched).
+  Client WithTimeout(absl::Duration timeout) const { return Client(transport_, timeout); }
 
   absl::StatusOr<Object> Get(const Resource& r, std::string_view ns, std::string_view name);
+  /// All pages. The resource version is where a Watch goes on.
   absl::StatusOr<List> ListAll(const Resource& r, const ListOptions& options);
+  /// POST: kAlreadyExists if the name is taken.
   absl::StatusOr<Object> Create(const Resource& r, std::string_view ns, const Json& object,
                                 std::string_view field_manager);
-  /// PUT of the whole object: metadata.resourceVersion in it is the precondition.
-  absl::StatusOr<Object> Update(const Resource& r, std::string_view ns, std::string_view name, const Json& object,
-                                std::string_view field_manager);
-  /// Server-side apply of `object` (apiVersion, kind, metadata.name needed). `subresource`: "" or "status" or "scale".
-  absl::StatusOr<Object> Apply(const Resource& r, std::string_view ns, std::string_view name, const Json& object,
-                               const ApplyOptions& options, std::string_view subresource = "");
+  /// PUT of the whole object: metadata.resourceVersion in it is the precondition. `subresource`: "" or "status".
+  absl::StatusOr<Object> Update(const Resource& r, std::string_view ns, std::string_view name,
+                                const Json& object, std::string_view field_manager,
+                                std::string_view subresource = "");
+  /// Server-side apply of `object` (apiVersion, kind, metadata.name needed; metadata.uid and resourceVersion in it are
+  /// preconditions). `subresource`: "" or "status" or "scale". Conflicts of an unforced apply: kAborted.
+  ///
+  /// Fields that the same manager wrote before with Create, Update or MergePatch are owned by a second entry of the API
+  /// server ("operation: Update"), which would keep them alive after an apply drops them. So that entry is folded away
+  /// after the first apply (one more write, once): from then on, what an apply leaves out is removed.
+  absl::StatusOr<Object> Apply(const Resource& r, std::string_view ns, std::string_view name,
+                               const Json& object, const ApplyOptions& options,
+                               std::string_view subresource = "");
   /// JSON merge patch; put metadata.resourceVersion in it for a precondition.
-  absl::StatusOr<Object> MergePatch(const Resource& r, std::string_view ns, std::string_view name, const Json& patch,
-                                    std::string_view field_manager, std::string_view subresource = "");
+  absl::StatusOr<Object> MergePatch(const Resource& r, std::string_view ns, std::string_view name,
+                                    const Json& patch, std::string_view field_manager,
+                                    std::string_view subresource = "");
   /// Preconditions: uid and resource_version if not empty. Background propagation.
-  absl::Status Delete(const Resource& r, std::string_view ns, std::string_view name, std::string_view uid = "",
-                      std::string_view resource_version = "");
+  absl::Status Delete(const Resource& r, std::string_view ns, std::string_view name,
+                      std::string_view uid = "", std::string_view resource_version = "");
   /// Runs until the stream ends or stop(). kOutOfRange: resource_version is too old (relist).
-  absl::Status Watch(const Resource& r, const ListOptions& options, std::string_view resource_version,
-                     const std::function<void(const WatchEvent&)>& on_event, const std::function<bool()>& stop);
+  /// Bookmarks are asked for and delivered: they carry a newer resource version and nothing else.
+  absl::Status Watch(const Resource& r, const ListOptions& options,
+                     std::string_view resource_version,
+                     const std::function<void(const WatchEvent&)>& on_event,
+                     const std::function<bool()>& stop);
   /// Raw GET ("/version").
   absl::StatusOr<Json> GetRaw(std::string_view path);
 
  private:
+  absl::StatusOr<Json> Call(std::string_view method, std::string path, std::string body,
+                            std::string_view content_type, std::string_view what);
+
   std::shared_ptr<Transport> transport_;
+  absl::Duration timeout_;
 };
 
 }  // namespace deepseek::kube

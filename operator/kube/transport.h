@@ -34,7 +34,8 @@ class Transport {
   /// An HTTP answer of any code is OK here; errors are failures to get one (kUnavailable, kDeadlineExceeded).
   virtual absl::StatusOr<HttpResponse> Send(const HttpRequest& request) = 0;
   /// Streams the lines of a watch. `on_line` returns false to stop. Returns when the stream ends (OK), is stopped
-  /// (OK), fails, or `stop` returns true; `stop` is polled at least every second.
+  /// (OK), fails, or `stop` returns true; `stop` is polled at least every second. `timeout` bounds the whole stream.
+  /// A refusal (code outside 2xx) comes back as the response with its body; `on_line` is not called then.
   virtual absl::StatusOr<HttpResponse> Stream(const HttpRequest& request,
                                               const std::function<bool(std::string_view line)>& on_line,
                                               const std::function<bool()>& stop) = 0;

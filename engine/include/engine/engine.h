@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -89,6 +90,7 @@ struct Stats {
   int64_t nonfinite_rows = 0;             ///< rows whose logits held NaN or infinity
   int64_t progress = 0;                   ///< bumped per layer: a hung step does not bump it
   absl::Time last_step_end = absl::InfinitePast();
+  absl::Time busy_since = absl::InfiniteFuture();  ///< since when there has always been work; future: idle
 };
 
 struct LoadProgress {
@@ -101,6 +103,7 @@ struct EngineOptions {
   int32_t max_queue = 1024;               ///< waiting requests; one more is refused (kResourceExhausted)
   absl::Duration max_batch_delay = absl::ZeroDuration();  ///< waits so long for company before the first step
   absl::Duration step_target = absl::Milliseconds(200);   ///< prefill chunks are cut so that a step takes about this
+  int32_t tool_rows = 0;                  ///< > 0: a step holds so many rows, with logits of each (Evaluate in one go)
   std::function<void(const LoadProgress&)> on_progress;   ///< from the loading threads; may be null
   const std::atomic<bool>* cancel_load = nullptr;         ///< checked between tensors; may be null
   std::function<absl::Time()> now;                        ///< null: absl::Now
@@ -133,8 +136,10 @@ class Engine {
   /// Idempotent; the sink gets OnFinish(kCancelled) within one step. Unknown ids are ignored.
   virtual void Cancel(RequestId id) = 0;
   /// Refuses new requests, waits for the running ones; at `deadline` the rest is cancelled. Returns how many were.
+  /// Must not be called from a Sink.
   virtual int Drain(absl::Time deadline) = 0;
   virtual Stats stats() const = 0;
+  /// Runs on the step thread between two steps, when the cache has room for it: serving waits so long.
   virtual absl::StatusOr<EvaluateResult> Evaluate(const EvaluateRequest& request) = 0;
 };
 

@@ -1,0 +1,58 @@
+# The front door. `make help` lists what is behind it; the work is done by CMake, Ninja and scripts/.
+.DEFAULT_GOAL := help
+JOBS ?= $(shell nproc)
+.PHONY: help deps build test lint fmt verify bench e2e quickstart quickstart-down image crd clean
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+deps: ## install the Debian or Ubuntu packages that the rest needs (root or sudo)
+	scripts/deps
+
+build: ## the programs, optimised: build/release/bin
+	cmake --preset release
+	cmake --build --preset release -j $(JOBS)
+
+test: ## every lane of CI, timed (LANES="deps cluster unit asan lint e2e" picks some)
+	scripts/test $(LANES)
+
+lint: ## format, clang-tidy on changed files, shellcheck, layering
+	scripts/lint
+
+fmt: ## format every C++ source in place
+	git ls-files -z '*.h' '*.cc' | xargs -0 -r clang-format-14 -i
+
+verify: ## what is costly to check and rarely breaks: each header compiles alone, the layers hold
+	cmake --preset release
+	scripts/verify-headers
+	python3 scripts/check_layers.py .
+	python3 tests/charts/chart_test.py
+
+bench: ## the engine's speed on the demo model
+	cmake --preset release
+	cmake --build --preset release -j $(JOBS) --target deepseek-agent
+	bench/run
+
+e2e: ## the end-to-end tests on a real cluster (started if need be; E2E=NAME picks one)
+	scripts/test e2e
+
+quickstart: ## from a bare machine to an answer of the demo model out of a real cluster
+	scripts/quickstart
+
+quickstart-down: ## remove all that quickstart started
+	scripts/quickstart --down
+
+image: ## container images of agent and operator as OCI archives: build/images
+	cmake --preset release
+	cmake --build --preset release -j $(JOBS) --target deepseek-agent deepseek-operator
+	scripts/image
+
+crd: ## write the CRD, its reference page and the chart's copy anew from operator/api
+	cmake --preset release
+	cmake --build --preset release --target crdgen
+	build/release/bin/crdgen crds/serving.deepseek-operator.io_deepseekdeployments.yaml
+	build/release/bin/crdgen docs/reference/deepseekdeployment.md
+	cp crds/serving.deepseek-operator.io_deepseekdeployments.yaml charts/deepseek-operator/files/deepseekdeployments.yaml
+
+clean: ## remove build/ (the cluster's programs stay in ~/.cache/deepseek-operator)
+	rm -rf build

@@ -1,0 +1,60 @@
+#include "agent/load/loaded_model.h"
+
+#include <cstdlib>
+#include <utility>
+
+#include "base/status.h"
+#include "base/strings.h"
+#include "engine/weights/checkpoint.h"
+
+namespace deepseek::agent {
+namespace {
+
+constexpr std::string_view kBuiltin = "builtin:";
+constexpr int64_t kMaxConfigBytes = int64_t{8} << 20;
+
+// "/models/demo-v3/" -> "demo-v3"
+std::string LastPart(std::string path) {
+  while (path.size() > 1 && path.back() == '/') path.pop_back();
+  const size_t slash = path.rfind('/');
+  return slash == std::string::npos ? path : path.substr(slash + 1);
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> ResolveModelDir(std::string_view model) {
+  if (model.empty()) return absl::InvalidArgumentError("--model: empty: give a folder or builtin:NAME");
+  if (model.substr(0, kBuiltin.size()) != kBuiltin) return std::string(model);
+  const std::string_view name = model.substr(kBuiltin.size());
+  if (name.empty() || name.front() == '.' || name.find('/') != std::string_view::npos) {
+    return absl::InvalidArgumentError(StrCat("--model: ", model, ": not a builtin name (as in builtin:demo-v3)"));
+  }
+  const char* folder = std::getenv("DEEPSEEK_BUILTIN_MODELS");
+  return StrCat(folder != nullptr && *folder != '\0' ? folder : "/models", "/", name);
+}
+
+absl::StatusOr<TextAndDefaults> LoadAgreeingText(const std::string& model_dir, const engine::ModelSpec& spec,
+                                                 const std::string& chat_template_file) {
+  TextAndDefaults out;
+  ASSIGN_OR_RETURN(out.text, LoadText(model_dir, chat_template_file));
+  auto generation = engine::ReadTextFile(model_dir + "/generation_config.json", kMaxConfigBytes);
+  if (absl::IsNotFound(generation.status())) generation = "";
+  RETURN_IF_ERROR(generation.status());
+  ASSIGN_OR_RETURN(out.defaults, ParseGenerationConfig(*generation, spec));
+  RETURN_IF_ERROR(CheckTokenizer(out.text, spec, out.defaults, model_dir));
+  return out;
+}
+
+absl::StatusOr<std::unique_ptr<LoadedModel>> LoadForServing(const LoadOptions& options) {
+  const std::string& dir = options.engine.model.model_dir;
+  ASSIGN_OR_RETURN(const engine::ModelSpec spec, engine::ReadModelSpec(dir));
+  ASSIGN_OR_RETURN(TextAndDefaults text, LoadAgreeingText(dir, spec, options.chat_template_file));
+  auto loaded = std::make_unique<LoadedModel>();
+  loaded->served_name = options.served_name.empty() ? LastPart(dir) : options.served_name;
+  loaded->text = std::move(text.text);
+  loaded->defaults = std::move(text.defaults);
+  ASSIGN_OR_RETURN(loaded->engine, engine::LoadModel(options.engine));
+  return loaded;
+}
+
+}  // namespace deepseek::agent

@@ -1,0 +1,58 @@
+#include "agent/openai/choice.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace deepseek::agent {
+
+Choice::Choice(const engine::Tokenizer& tokenizer, ChoiceOptions options)
+    : options_(std::move(options)),
+      decoder_(tokenizer, /*skip_special=*/true),
+      stops_(options_.stop),
+      splitter_(options_.begins_thinking) {}
+
+ChoiceText Choice::Push(const engine::TokenEvent& token) {
+  const auto& ends = options_.stop_ids;
+  if (stopped() || std::find(ends.begin(), ends.end(), token.id) != ends.end()) return Take({}, false);
+  if (options_.with_logs) logs_.push_back({token, decoded_});
+  std::string text = decoder_.Push(token.id);
+  decoded_ += text.size();
+  text = stops_.Push(text);
+  released_ += text.size();
+  if (!options_.split_reasoning) return Take({"", std::move(text)}, false);
+  return Take(splitter_.Push(text), false);
+}
+
+ChoiceText Choice::Flush() {
+  std::string text;
+  if (!stopped()) {
+    std::string tail = decoder_.Flush();
+    decoded_ += tail.size();
+    text = stops_.Push(tail);
+    text += stops_.Flush();
+    released_ += text.size();
+  }
+  if (!options_.split_reasoning) return Take({"", std::move(text)}, true);
+  AnswerPiece piece = splitter_.Push(text);
+  AnswerPiece rest = splitter_.Flush();
+  piece.reasoning += rest.reasoning;
+  piece.content += rest.content;
+  return Take(std::move(piece), true);
+}
+
+/// Log-probs go out with the text of their tokens: not before it, and never for tokens that a stop string cut off.
+ChoiceText Choice::Take(AnswerPiece piece, bool all_logs) {
+  ChoiceText out;
+  out.index = options_.index;
+  out.with_logs = options_.with_logs;
+  out.piece = std::move(piece);
+  if (out.piece.empty() && !all_logs) return out;
+  const auto cut = std::find_if(logs_.begin(), logs_.end(), [&](const TokenLog& log) {
+    return log.text_offset >= released_ && (stopped() || !all_logs);
+  });
+  out.logs.assign(std::make_move_iterator(logs_.begin()), std::make_move_iterator(cut));
+  logs_.erase(logs_.begin(), cut);
+  return out;
+}
+
+}  // namespace deepseek::agent

@@ -1,0 +1,40 @@
+#pragma once
+// Errors in OpenAI's shape: {"error":{"message","type","param","code"}}. Inside the agent they travel as absl::Status
+// whose payload keeps what the status itself cannot say.
+
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "base/http/message.h"
+
+namespace deepseek::agent {
+
+struct ApiError {
+  int http_status = 500;
+  std::string message;
+  std::string type;    ///< "invalid_request_error", "rate_limit_error", "server_error", ...
+  std::string param;   ///< the field at fault; empty: null
+  std::string code;    ///< "model_not_found", "context_length_exceeded", ...; empty: null
+};
+
+/// A status that FromStatus turns back into `error`.
+absl::Status ToStatus(const ApiError& error);
+
+/// 400 that names the field.
+absl::Status BadParam(std::string_view param, std::string_view message, std::string_view code = "");
+
+/// The error of ToStatus, else one made from the status: kInvalidArgument 400, kNotFound 404, kResourceExhausted 429,
+/// kUnavailable 503, kDeadlineExceeded 504, all others 500 without the inner message's details.
+ApiError FromStatus(const absl::Status& status);
+
+/// {"error":{...}}
+std::string ErrorBody(const ApiError& error);
+
+/// The whole answer; 429 and 503 carry Retry-After.
+http::Response ErrorResponse(const ApiError& error);
+
+/// The type that OpenAI uses with an HTTP status.
+std::string_view TypeOf(int http_status);
+
+}  // namespace deepseek::agent

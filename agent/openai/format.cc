@@ -1,0 +1,206 @@
+#include "agent/openai/format.h"
+
+#include <algorithm>
+
+#include "base/json_full.h"
+#include "base/strings.h"
+
+namespace deepseek::agent {
+namespace {
+
+Json OrNull(std::string_view text) { return text.empty() ? Json(nullptr) : Json(std::string(text)); }
+
+Json UsageJson(const AnswerUsage& usage) {
+  return {{"prompt_tokens", usage.prompt_tokens},
+          {"completion_tokens", usage.completion_tokens},
+          {"total_tokens", usage.prompt_tokens + usage.completion_tokens},
+          {"prompt_tokens_details", {{"cached_tokens", usage.cached_tokens}}}};
+}
+
+/// JSON has no infinity; OpenAI writes -9999 for tokens that cannot be.
+double Finite(float logprob) { return std::max(static_cast<double>(logprob), -9999.0); }
+
+Json Bytes(std::string_view text) {
+  Json bytes = Json::array();
+  for (const char c : text) bytes.push_back(static_cast<unsigned char>(c));
+  return bytes;
+}
+
+Json ChatLogs(const engine::Tokenizer& tokenizer, const std::vector<TokenLog>& logs) {
+  Json content = Json::array();
+  for (const TokenLog& log : logs) {
+    const auto entry = [&](int32_t id, float logprob) {
+      const std::string_view bytes = tokenizer.TokenBytes(id);
+      return Json{{"token", std::string(bytes)}, {"logprob", Finite(logprob)}, {"bytes", Bytes(bytes)}};
+    };
+    Json one = entry(log.token.id, log.token.logprob);
+    one["top_logprobs"] = Json::array();
+    for (const engine::TokenLogprob& top : log.token.top) one["top_logprobs"].push_back(entry(top.id, top.logprob));
+    content.push_back(std::move(one));
+  }
+  return {{"content", std::move(content)}, {"refusal", nullptr}};
+}
+
+class Chat : public Format {
+ public:
+  explicit Chat(const engine::Tokenizer& tokenizer) : tokenizer_(tokenizer) {}
+
+  std::string Opening(const AnswerMeta& meta, int32_t index) const override {
+    Json json = Head(meta, "chat.completion.chunk");
+    json["choices"].push_back({{"index", index},
+                               {"delta", {{"role", "assistant"}, {"content", ""}}},
+                               {"logprobs", nullptr},
+                               {"finish_reason", nullptr}});
+    return DumpJson(json);
+  }
+
+  std::string Chunk(const AnswerMeta& meta, const ChoiceText& choice) const override {
+    Json delta = Json::object();
+    if (!choice.piece.content.empty()) delta["content"] = choice.piece.content;
+    AddReasoning(choice.piece, &delta);
+    Json json = Head(meta, "chat.completion.chunk");
+    json["choices"].push_back({{"index", choice.index},
+                               {"delta", std::move(delta)},
+                               {"logprobs", Logs(choice, !choice.logs.empty())},
+                               {"finish_reason", OrNull(choice.finish_reason)}});
+    return DumpJson(json);
+  }
+
+  std::string UsageChunk(const AnswerMeta& meta, const AnswerUsage& usage) const override {
+    Json json = Head(meta, "chat.completion.chunk");
+    json["usage"] = UsageJson(usage);
+    return DumpJson(json);
+  }
+
+  std::string Whole(const AnswerMeta& meta, const std::vector<ChoiceText>& choices,
+                    const AnswerUsage& usage) const override {
+    Json json = Head(meta, "chat.completion");
+    for (const ChoiceText& choice : choices) {
+      Json message = {{"role", "assistant"}, {"content", choice.piece.content}, {"refusal", nullptr}};
+      AddReasoning(choice.piece, &message);
+      json["choices"].push_back({{"index", choice.index},
+                                 {"message", std::move(message)},
+                                 {"logprobs", Logs(choice, choice.with_logs)},
+                                 {"finish_reason", OrNull(choice.finish_reason)}});
+    }
+    json["usage"] = UsageJson(usage);
+    return DumpJson(json);
+  }
+
+  bool splits_reasoning() const override { return true; }
+
+ private:
+  static Json Head(const AnswerMeta& meta, const char* object) {
+    return {{"id", meta.id},           {"object", object},
+            {"created", meta.created}, {"model", meta.model},
+            {"system_fingerprint", meta.fingerprint}, {"choices", Json::array()}};
+  }
+
+  /// DeepSeek's name and vLLM's newer one: clients look for either.
+  static void AddReasoning(const AnswerPiece& piece, Json* message) {
+    if (piece.reasoning.empty()) return;
+    (*message)["reasoning_content"] = piece.reasoning;
+    (*message)["reasoning"] = piece.reasoning;
+  }
+
+  Json Logs(const ChoiceText& choice, bool wanted) const {
+    return wanted ? ChatLogs(tokenizer_, choice.logs) : Json(nullptr);
+  }
+
+  const engine::Tokenizer& tokenizer_;
+};
+
+class Completion : public Format {
+ public:
+  explicit Completion(const engine::Tokenizer& tokenizer) : tokenizer_(tokenizer) {}
+
+  std::string Opening(const AnswerMeta&, int32_t) const override { return {}; }
+
+  std::string Chunk(const AnswerMeta& meta, const ChoiceText& choice) const override {
+    Json json = Head(meta);
+    json["choices"].push_back(ChoiceJson(choice, !choice.logs.empty()));
+    return DumpJson(json);
+  }
+
+  std::string UsageChunk(const AnswerMeta& meta, const AnswerUsage& usage) const override {
+    Json json = Head(meta);
+    json["usage"] = UsageJson(usage);
+    return DumpJson(json);
+  }
+
+  std::string Whole(const AnswerMeta& meta, const std::vector<ChoiceText>& choices,
+                    const AnswerUsage& usage) const override {
+    Json json = Head(meta);
+    for (const ChoiceText& choice : choices) json["choices"].push_back(ChoiceJson(choice, choice.with_logs));
+    json["usage"] = UsageJson(usage);
+    return DumpJson(json);
+  }
+
+ private:
+  static Json Head(const AnswerMeta& meta) {
+    return {{"id", meta.id},           {"object", "text_completion"},
+            {"created", meta.created}, {"model", meta.model},
+            {"system_fingerprint", meta.fingerprint}, {"choices", Json::array()}};
+  }
+
+  Json ChoiceJson(const ChoiceText& choice, bool with_logs) const {
+    return {{"index", choice.index},
+            {"text", choice.piece.content},
+            {"logprobs", with_logs ? Logs(choice.logs) : Json(nullptr)},
+            {"finish_reason", OrNull(choice.finish_reason)}};
+  }
+
+  /// The older form: parallel arrays.
+  Json Logs(const std::vector<TokenLog>& logs) const {
+    Json json = {{"tokens", Json::array()},
+                 {"token_logprobs", Json::array()},
+                 {"top_logprobs", Json::array()},
+                 {"text_offset", Json::array()}};
+    for (const TokenLog& log : logs) {
+      json["tokens"].push_back(tokenizer_.Decode({&log.token.id, 1}));
+      json["token_logprobs"].push_back(Finite(log.token.logprob));
+      json["text_offset"].push_back(log.text_offset);
+      Json top = Json::object();
+      for (const engine::TokenLogprob& t : log.token.top) top[tokenizer_.Decode({&t.id, 1})] = Finite(t.logprob);
+      json["top_logprobs"].push_back(std::move(top));
+    }
+    return json;
+  }
+
+  const engine::Tokenizer& tokenizer_;
+};
+
+class Generate : public Format {
+ public:
+  std::string Opening(const AnswerMeta&, int32_t) const override { return {}; }
+
+  std::string Chunk(const AnswerMeta&, const ChoiceText& choice) const override {
+    return DumpJson({{"text", choice.piece.content}, {"finish_reason", OrNull(choice.finish_reason)}});
+  }
+
+  std::string UsageChunk(const AnswerMeta&, const AnswerUsage& usage) const override {
+    return DumpJson({{"text", ""}, {"usage", UsageJson(usage)}});
+  }
+
+  std::string Whole(const AnswerMeta& meta, const std::vector<ChoiceText>& choices,
+                    const AnswerUsage& usage) const override {
+    return DumpJson({{"text", choices.front().piece.content},
+                     {"finish_reason", OrNull(choices.front().finish_reason)},
+                     {"model", meta.model},
+                     {"usage", UsageJson(usage)}});
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Format> ChatFormat(const engine::Tokenizer& tokenizer) { return std::make_unique<Chat>(tokenizer); }
+
+std::unique_ptr<Format> CompletionFormat(const engine::Tokenizer& tokenizer) {
+  return std::make_unique<Completion>(tokenizer);
+}
+
+std::unique_ptr<Format> GenerateFormat() { return std::make_unique<Generate>(); }
+
+std::string Event(std::string_view json) { return StrCat("data: ", json, "\n\n"); }
+
+}  // namespace deepseek::agent

@@ -1,0 +1,312 @@
+#include "agent/openai/generation.h"
+
+#include <algorithm>
+#include <mutex>
+#include <random>
+#include <utility>
+
+#include "absl/time/clock.h"
+#include "agent/openai/choice.h"
+#include "agent/openai/error.h"
+#include "base/log.h"
+#include "base/status.h"
+#include "base/strings.h"
+
+namespace deepseek::agent {
+namespace {
+
+using engine::FinishReason;
+
+uint64_t RandomSeed() {
+  thread_local std::mt19937_64 generator{std::random_device{}()};
+  return generator();
+}
+
+/// The engine calls sinks from its step thread, the HTTP server calls OnGone from an I/O thread; one lock covers all
+/// choices. Order of locks: this one, then the connection's or the engine's.
+class Generation : public std::enable_shared_from_this<Generation> {
+ public:
+  Generation(GenerationJob job, std::shared_ptr<http::ResponseWriter> writer)
+      : job_(std::move(job)), writer_(std::move(writer)) {}
+
+  void Start();
+
+ private:
+  class ChoiceSink;
+  struct Running {
+    std::unique_ptr<Choice> choice;
+    ChoiceText text;              ///< collected, when not streaming
+    engine::RequestId id = 0;
+    absl::Time last_token = absl::InfinitePast();
+    bool ended = false;
+  };
+
+  absl::Status Submit();
+  absl::Status SubmitChoice(const EncodedPrompt& prompt, const engine::Request& request);
+  void OnToken(size_t i, const engine::TokenEvent& token);
+  void OnFinish(size_t i, FinishReason reason, const engine::Usage& usage, const absl::Status& error);
+  void OnGone();
+  void Deliver(Running& running, ChoiceText text);
+  void Send(std::string_view json);
+  void Fail(const absl::Status& status);
+  void FinishAnswer();
+  void CancelAll();
+  engine::Engine& engine() { return *job_.model->engine; }
+
+  const GenerationJob job_;
+  std::mutex mutex_;
+  std::shared_ptr<http::ResponseWriter> writer_;   ///< null: the answer is complete or nobody wants it
+  std::vector<Running> choices_;
+  size_t unfinished_ = 0;
+  bool streaming_ = false;                         ///< the stream's head is out: errors are events from now on
+  AnswerUsage usage_;
+  std::string_view outcome_ = "ok";                ///< for the log
+};
+
+class Generation::ChoiceSink : public engine::Sink {
+ public:
+  ChoiceSink(std::shared_ptr<Generation> generation, size_t i) : generation_(std::move(generation)), i_(i) {}
+  void OnToken(const engine::TokenEvent& token) override { generation_->OnToken(i_, token); }
+  void OnFinish(FinishReason reason, const engine::Usage& usage, const absl::Status& error) override {
+    generation_->OnFinish(i_, reason, usage, error);
+  }
+
+ private:
+  std::shared_ptr<Generation> generation_;
+  size_t i_;
+};
+
+void Generation::Start() {
+  // Held over all submissions: tokens of the first choice wait until the stream's head is out.
+  std::unique_lock lock(mutex_);
+  if (const absl::Status status = Submit(); !status.ok()) {
+    Fail(status);
+    CancelAll();
+    return;
+  }
+  if (job_.params.stream) {
+    http::Response head;
+    head.content_type = "text/event-stream; charset=utf-8";
+    head.headers = {{"Cache-Control", "no-cache"}, {"X-Accel-Buffering", "no"}, {"x-request-id", job_.request_id}};
+    for (const Running& running : choices_) {
+      const std::string opening = job_.format->Opening(job_.meta, running.choice->options().index);
+      if (!opening.empty()) head.body += Event(opening);
+    }
+    writer_->Start(std::move(head));
+    streaming_ = true;
+  }
+  const std::shared_ptr<http::ResponseWriter> writer = writer_;
+  lock.unlock();
+  writer->OnGone([weak = weak_from_this()] {
+    if (const auto self = weak.lock()) self->OnGone();
+  });
+}
+
+absl::Status Generation::Submit() {
+  const uint64_t seed = job_.params.seed.value_or(RandomSeed());
+  std::vector<engine::Request> requests;   // one for each prompt: all are checked before any is submitted
+  for (const EncodedPrompt& prompt : job_.prompts) {
+    ASSIGN_OR_RETURN(requests.emplace_back(), ToEngineRequest(*job_.model, job_.params, prompt, seed));
+  }
+  for (size_t p = 0; p < requests.size(); ++p) {
+    for (int32_t n = 0; n < job_.params.n; ++n) {
+      requests[p].sampling.choice = static_cast<uint32_t>(n);
+      RETURN_IF_ERROR(SubmitChoice(job_.prompts[p], requests[p]));
+    }
+    usage_.prompt_tokens += static_cast<int64_t>(job_.prompts[p].ids.size());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Generation::SubmitChoice(const EncodedPrompt& prompt, const engine::Request& request) {
+  const size_t i = choices_.size();
+  ChoiceOptions options;
+  options.index = static_cast<int32_t>(i);
+  options.prompt_tokens = static_cast<int32_t>(prompt.ids.size());
+  options.stop = job_.params.stop;
+  options.stop_ids = request.stop_ids;
+  options.split_reasoning = job_.format->splits_reasoning();
+  options.begins_thinking = prompt.begins_thinking;
+  options.with_logs = job_.params.top_logprobs >= 0;
+  choices_.emplace_back().choice = std::make_unique<Choice>(*job_.model->text.tokenizer, std::move(options));
+  const auto id = engine().Submit(request, std::make_shared<ChoiceSink>(shared_from_this(), i));
+  if (!id.ok()) {
+    choices_.pop_back();
+    return id.status();
+  }
+  choices_[i].id = *id;
+  ++unfinished_;
+  job_.telemetry->OnSubmitted(static_cast<int32_t>(prompt.ids.size()));
+  return absl::OkStatus();
+}
+
+void Generation::OnToken(size_t i, const engine::TokenEvent& token) {
+  const std::lock_guard lock(mutex_);
+  Running& running = choices_[i];
+  const absl::Time now = absl::Now();
+  if (running.last_token == absl::InfinitePast()) {
+    job_.telemetry->OnFirstToken(now - job_.arrival);
+  } else {
+    job_.telemetry->OnLaterToken(now - running.last_token);
+  }
+  running.last_token = now;
+  if (!writer_ || running.choice->stopped()) return;
+  Deliver(running, running.choice->Push(token));
+  if (running.choice->stopped()) engine().Cancel(running.id);
+}
+
+void Generation::OnFinish(size_t i, FinishReason reason, const engine::Usage& usage, const absl::Status& error) {
+  const std::lock_guard lock(mutex_);
+  Running& running = choices_[i];
+  running.ended = true;
+  if (running.choice->stopped()) reason = FinishReason::kStop;   // ended by us, at a stop string
+  const ChoiceOptions& options = running.choice->options();
+  job_.telemetry->OnFinished(reason, options.prompt_tokens, usage, absl::Now() - job_.arrival);
+  usage_.completion_tokens += usage.generated_tokens;
+  // Choices of one prompt share it: the first one says how much of it was cached.
+  if (options.index % job_.params.n == 0) usage_.cached_tokens += usage.cached_tokens;
+  --unfinished_;
+  if (!writer_) {
+    // Failed or unwanted: only the log still waits for the last choice.
+  } else if (reason == FinishReason::kStop || reason == FinishReason::kLength) {
+    Deliver(running, running.choice->Flush());
+    ChoiceText end;
+    end.index = options.index;
+    end.finish_reason = reason == FinishReason::kStop ? "stop" : "length";
+    if (job_.params.stream) {
+      Send(job_.format->Chunk(job_.meta, end));
+    } else {
+      running.text.finish_reason = end.finish_reason;
+    }
+  } else if (reason == FinishReason::kError) {
+    log::Error("request failed", {{"request_id", job_.request_id}, {"reason", std::string(error.message())}});
+    Fail(absl::InternalError(""));
+  } else if (reason == FinishReason::kDeadline) {
+    Fail(absl::DeadlineExceededError("the request's deadline has passed"));
+  } else {
+    Fail(ToStatus({503, "the server is shutting down and could not finish this answer", "server_error", "",
+                   "server_shutting_down"}));
+  }
+  if (unfinished_ == 0) FinishAnswer();
+}
+
+void Generation::Deliver(Running& running, ChoiceText text) {
+  if (job_.params.stream) {
+    if (!text.piece.empty() || !text.logs.empty()) Send(job_.format->Chunk(job_.meta, text));
+    return;
+  }
+  running.text.index = text.index;
+  running.text.with_logs = text.with_logs;
+  running.text.piece.reasoning += text.piece.reasoning;
+  running.text.piece.content += text.piece.content;
+  std::move(text.logs.begin(), text.logs.end(), std::back_inserter(running.text.logs));
+}
+
+void Generation::Send(std::string_view json) {
+  if (!writer_ || writer_->Write(Event(json))) return;
+  outcome_ = "client gone";
+  writer_ = nullptr;
+  CancelAll();
+}
+
+/// Ends the answer with an error; the other choices have no one left to talk to.
+void Generation::Fail(const absl::Status& status) {
+  if (!writer_) return;
+  const ApiError error = FromStatus(status);
+  outcome_ = "failed";
+  if (streaming_) {
+    writer_->Write(Event(ErrorBody(error)));
+    writer_->Write(kDoneEvent);
+    writer_->Finish();
+  } else {
+    if (error.http_status == 429) job_.telemetry->OnRefused(Refusal::kQueueFull);
+    if (error.http_status == 503) job_.telemetry->OnRefused(Refusal::kDraining);
+    http::Response response = ErrorResponse(error);
+    response.headers.push_back({"x-request-id", job_.request_id});
+    writer_->Send(std::move(response));
+  }
+  writer_ = nullptr;
+  CancelAll();
+}
+
+void Generation::FinishAnswer() {
+  log::Info("request", {{"request_id", job_.request_id},
+                        {"outcome", outcome_},
+                        {"choices", choices_.size()},
+                        {"prompt_tokens", usage_.prompt_tokens},
+                        {"cached_tokens", usage_.cached_tokens},
+                        {"completion_tokens", usage_.completion_tokens},
+                        {"seconds", absl::ToDoubleSeconds(absl::Now() - job_.arrival)}});
+  if (!writer_) return;
+  if (job_.params.stream) {
+    if (job_.params.include_usage) Send(job_.format->UsageChunk(job_.meta, usage_));
+    if (!writer_) return;
+    writer_->Write(kDoneEvent);
+    writer_->Finish();
+  } else {
+    std::vector<ChoiceText> texts;
+    for (Running& running : choices_) texts.push_back(std::move(running.text));
+    http::Response response;
+    response.headers = {{"x-request-id", job_.request_id}};
+    response.body = job_.format->Whole(job_.meta, texts, usage_);
+    writer_->Send(std::move(response));
+  }
+  writer_ = nullptr;
+}
+
+void Generation::OnGone() {
+  const std::lock_guard lock(mutex_);
+  if (!writer_) return;
+  outcome_ = "client gone";
+  writer_ = nullptr;
+  CancelAll();
+}
+
+void Generation::CancelAll() {
+  for (const Running& running : choices_) {
+    if (!running.ended && running.id != 0) engine().Cancel(running.id);
+  }
+}
+
+}  // namespace
+
+void StartGeneration(GenerationJob job, std::shared_ptr<http::ResponseWriter> writer) {
+  std::make_shared<Generation>(std::move(job), std::move(writer))->Start();
+}
+
+absl::StatusOr<engine::Request> ToEngineRequest(const LoadedModel& model, const GenerationParams& params,
+                                                const EncodedPrompt& prompt, uint64_t seed) {
+  const int32_t context = model.engine->max_context();
+  const auto length = static_cast<int64_t>(prompt.ids.size());
+  if (length == 0) return BadParam(prompt.param, "the prompt has no tokens", "invalid_value");
+  if (length >= context) {
+    return BadParam(
+        prompt.param,
+        StrCat("This model's maximum context length is ", context, " tokens. However, your prompt has ", length,
+               " tokens, which leaves no room for an answer. Please shorten the prompt."),
+        "context_length_exceeded");
+  }
+  const GenerationDefaults& defaults = model.defaults;
+  engine::Request request;
+  request.prompt = prompt.ids;
+  const auto room = static_cast<int32_t>(context - length);
+  request.max_tokens = std::min(params.max_tokens.value_or(room), room);
+  engine::SamplingParams& s = request.sampling;
+  s.temperature = params.temperature.value_or(defaults.temperature);
+  s.top_p = params.top_p.value_or(defaults.top_p);
+  s.top_k = params.top_k.value_or(defaults.top_k);
+  s.min_p = params.min_p.value_or(defaults.min_p);
+  s.repetition_penalty = params.repetition_penalty.value_or(defaults.repetition_penalty);
+  s.presence_penalty = params.presence_penalty;
+  s.frequency_penalty = params.frequency_penalty;
+  s.seed = seed;
+  s.logit_bias = params.logit_bias;
+  request.stop_ids = params.stop_token_ids;
+  if (!params.ignore_eos) {
+    request.stop_ids.insert(request.stop_ids.end(), defaults.eos_ids.begin(), defaults.eos_ids.end());
+  }
+  request.top_logprobs = params.top_logprobs;
+  return request;
+}
+
+}  // namespace deepseek::agent

@@ -1,0 +1,188 @@
+// POST /v1/chat/completions: body -> ChatRequest.
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "agent/openai/fields.h"
+#include "base/status.h"
+#include "base/strings.h"
+
+namespace deepseek::agent {
+namespace {
+
+constexpr std::array<std::string_view, 5> kRoles = {"system", "developer", "user", "assistant", "tool"};
+
+/// Text parts joined; other kinds of parts are refused by name.
+void FlattenContent(Fields& message, OrderedJson* out) {
+  OrderedJson& content = (*out)["content"];
+  if (content.is_string()) return;
+  if (content.is_null()) {
+    // Answers that only call tools have no content; templates test it for truth.
+    if ((*out)["role"] == "assistant") {
+      content = "";
+    } else {
+      message.Fail("content", "is missing", "missing_required_parameter");
+    }
+    return;
+  }
+  if (!content.is_array()) {
+    return message.Fail("content", StrCat("expected a string or an array of parts, got ", Kind(content)),
+                        "invalid_type");
+  }
+  std::string joined;
+  for (size_t i = 0; i < content.size(); ++i) {
+    const OrderedJson& part = content[i];
+    const std::string name = StrCat("content[", i, "]");
+    if (!part.is_object()) return message.Fail(name, "expected an object with 'type'", "invalid_type");
+    const auto type = part.find("type");
+    if (type == part.end() || !type->is_string()) {
+      return message.Fail(StrCat(name, ".type"), "expected a string", "invalid_type");
+    }
+    if (*type != "text") {
+      return message.Unsupported(StrCat(name, ".type"), StrCat("'", type->get<std::string>(), "' (only 'text' is served)"));
+    }
+    const auto text = part.find("text");
+    if (text == part.end() || !text->is_string()) {
+      return message.Fail(StrCat(name, ".text"), "expected a string", "invalid_type");
+    }
+    joined += text->get_ref<const std::string&>();
+  }
+  content = std::move(joined);
+}
+
+/// Earlier tool calls go to the template as they are; it reads type, function.name and function.arguments.
+void CheckToolCalls(Fields& message, OrderedJson* out) {
+  const auto calls = out->find("tool_calls");
+  if (calls == out->end()) return;
+  if (calls->is_null()) {
+    out->erase(calls);
+    return;
+  }
+  if (!calls->is_array()) return message.Fail("tool_calls", "expected an array", "invalid_type");
+  for (size_t i = 0; i < calls->size(); ++i) {
+    OrderedJson& call = (*calls)[i];
+    const auto function = call.is_object() ? call.find("function") : call.end();
+    if (!call.is_object() || function == call.end() || !function->is_object() || !function->contains("name") ||
+        !(*function)["name"].is_string() || !function->contains("arguments")) {
+      return message.Fail(StrCat("tool_calls[", i, "]"), "expected {\"type\", \"function\": {\"name\", \"arguments\"}}",
+                          "invalid_type");
+    }
+    if (!call.contains("type")) call["type"] = "function";
+  }
+}
+
+OrderedJson ReadMessages(Fields& fields, const RequestLimits& limits) {
+  OrderedJson out = OrderedJson::array();
+  const OrderedJson* messages = fields.Find("messages");
+  if (!messages) {
+    fields.Fail("messages", "is missing", "missing_required_parameter");
+    return out;
+  }
+  if (!messages->is_array() || messages->empty()) {
+    fields.Fail("messages", "expected an array with at least one message", "invalid_type");
+    return out;
+  }
+  if (messages->size() > static_cast<size_t>(limits.max_messages)) {
+    fields.Fail("messages", StrCat("expected at most ", limits.max_messages, " messages"), "invalid_value");
+    return out;
+  }
+  for (size_t i = 0; i < messages->size() && fields.ok(); ++i) {
+    OrderedJson message = (*messages)[i];
+    const std::string name = StrCat("messages[", i, "]");
+    if (!message.is_object()) {
+      fields.Fail(name, StrCat("expected an object, got ", Kind(message)), "invalid_type");
+      break;
+    }
+    const OrderedJson original = message;
+    Fields inner(original, name + ".");
+    const auto role = inner.String("role");
+    if (!role) {
+      inner.Fail("role", "is missing", "missing_required_parameter");
+    } else if (std::find(kRoles.begin(), kRoles.end(), *role) == kRoles.end()) {
+      inner.Fail("role", StrCat("'", *role, "' is unknown (system, developer, user, assistant or tool)"),
+                 "invalid_value");
+    } else {
+      if (*role == "developer") message["role"] = "system";   // OpenAI's newer name for the same thing
+      FlattenContent(inner, &message);
+      CheckToolCalls(inner, &message);
+    }
+    fields.Adopt(inner);
+    out.push_back(std::move(message));
+  }
+  return out;
+}
+
+void ReadLogprobs(Fields& fields, GenerationParams* params) {
+  const bool wanted = fields.Bool("logprobs").value_or(false);
+  const auto top = fields.Integer("top_logprobs", 0, 20);
+  if (top && *top > 0 && !wanted) {
+    fields.Fail("top_logprobs", "needs 'logprobs': true", "invalid_value");
+  }
+  if (wanted) params->top_logprobs = static_cast<int32_t>(top.value_or(0));
+}
+
+void RefuseTools(Fields& fields) {
+  if (const OrderedJson* tools = fields.Find("tools"); tools && !(tools->is_array() && tools->empty())) {
+    fields.Unsupported("tools", "calls in the model's answer are not parsed yet");
+  }
+  if (const OrderedJson* choice = fields.Find("tool_choice"); choice && *choice != "none" && *choice != "auto") {
+    fields.Unsupported("tool_choice");
+  }
+  if (const OrderedJson* call = fields.Find("function_call"); call && *call != "none" && *call != "auto") {
+    fields.Unsupported("function_call");
+  }
+}
+
+}  // namespace
+
+std::shared_ptr<const OrderedJson> ReadTemplateVariables(Fields& fields, const RequestLimits& limits) {
+  auto variables = std::make_shared<OrderedJson>(OrderedJson::object());
+  if (const OrderedJson* kwargs = fields.Find("chat_template_kwargs")) {
+    if (!kwargs->is_object()) {
+      fields.Fail("chat_template_kwargs", StrCat("expected an object, got ", Kind(*kwargs)), "invalid_type");
+      return variables;
+    }
+    for (const auto& [key, value] : kwargs->items()) {
+      if (key == "messages" || key == "tools" || key == "add_generation_prompt") {
+        fields.Fail("chat_template_kwargs", StrCat("'", key, "' is a field of the request itself"), "invalid_value");
+        return variables;
+      }
+      (*variables)[key] = value;
+    }
+  }
+  // Templates of different families name the same switch differently. DeepSeek's API sends {"type": "enabled"}.
+  const auto switch_thinking = [&](bool on) {
+    (*variables)["thinking"] = on;
+    (*variables)["enable_thinking"] = on;
+  };
+  if (const OrderedJson* thinking = fields.Find("thinking"); thinking && thinking->is_object()) {
+    Fields inner(*thinking, "thinking.");
+    const auto type = inner.String("type");
+    if (type == "enabled" || type == "disabled") {
+      switch_thinking(*type == "enabled");
+    } else {
+      inner.Fail("type", "expected \"enabled\" or \"disabled\"", "invalid_value");
+    }
+    fields.Adopt(inner);
+  } else if (const auto on = fields.Bool("thinking")) {
+    switch_thinking(*on);
+  }
+  if (const auto on = fields.Bool("enable_thinking")) switch_thinking(*on);
+  (*variables)["messages"] = ReadMessages(fields, limits);
+  (*variables)["add_generation_prompt"] = fields.Bool("add_generation_prompt").value_or(true);
+  return variables;
+}
+
+absl::StatusOr<ChatRequest> ParseChatRequest(std::string_view body, const RequestLimits& limits) {
+  ASSIGN_OR_RETURN(const OrderedJson object, ParseObject(body, limits));
+  Fields fields(object);
+  ChatRequest request;
+  ReadParams(fields, limits, &request.params);
+  ReadLogprobs(fields, &request.params);
+  RefuseTools(fields);
+  request.variables = ReadTemplateVariables(fields, limits);
+  RETURN_IF_ERROR(fields.status());
+  return request;
+}
+
+}  // namespace deepseek::agent

@@ -1,0 +1,52 @@
+#include "base/http/message.h"
+
+#include "absl/strings/match.h"
+#include "base/strings.h"
+
+namespace deepseek::http {
+
+std::string_view FindHeader(const Headers& headers, std::string_view name) {
+  for (const Header& h : headers) {
+    if (absl::EqualsIgnoreCase(h.name, ToAbsl(name))) return h.value;
+  }
+  return {};
+}
+
+std::string_view ReasonPhrase(int status) {
+  switch (status) {
+    case 200:
+      return "OK";
+    case 204:
+      return "No Content";
+    case 400:
+      return "Bad Request";
+    case 401:
+      return "Unauthorized";
+    case 403:
+      return "Forbidden";
+    case 404:
+      return "Not Found";
+    case 405:
+      return "Method Not Allowed";
+    case 408:
+      return "Request Timeout";
+    case 413:
+      return "Content Too Large";
+    case 429:
+      return "Too Many Requests";
+    case 431:
+      return "Request Header Fields Too Large";
+    case 500:
+      return "Internal Server Error";
+    case 501:
+      return "Not Implemented";
+    case 503:
+      return "Service Unavailable";
+    case 504:
+      return "Gateway Timeout";
+    default:
+      return "Status";
+  }
+}
+
+}  // namespace deepseek::http

@@ -1,0 +1,56 @@
+"""The operator's installation that all stories share: image names, Helm, and the operator's own pods."""
+import json
+import os
+import subprocess
+
+from support import kube
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+RUN = os.path.join(ROOT, ".run", "e2e")
+NAMESPACE = "deepseek-system"
+RELEASE = "deepseek-operator"
+CHART = os.path.join(ROOT, "charts", "deepseek-operator")
+
+
+def images():
+    """Names of the images: agent and operator of this build, and agent_next and operator_next: the same programs under
+    another tag and with another label, so other images."""
+    with open(os.path.join(RUN, "images.json"), encoding="utf-8") as file:
+        return json.load(file)
+
+
+def helm(*args):
+    done = subprocess.run([os.path.join(kube.BIN, "helm"), "--kubeconfig", kube.KUBECONFIG, *args],
+                          capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise kube.Refused(done.stderr.strip() or done.stdout.strip())
+    return done.stdout
+
+
+def install(operator, agent):
+    """Installs or upgrades the release and waits until the operator's Deployment is complete."""
+    repository, tag = operator.rsplit(":", 1)
+    try:
+        helm("upgrade", "--install", RELEASE, CHART, "--namespace", NAMESPACE, "--create-namespace",
+             "--set", "replicas=1", "--set", f"image.repository={repository}", "--set", f"image.tag={tag}",
+             "--set", f"agent.image={agent}", "--wait", "--timeout", "120s")
+    except kube.Refused as error:
+        raise AssertionError(f"the operator did not install: {error}\n{describe()}") from error
+    kube.kubectl("label", "--overwrite", "namespace", NAMESPACE, "pod-security.kubernetes.io/enforce=restricted")
+
+
+def operator_pods():
+    """Running operator pods, without those that are going away."""
+    pods = kube.get("pods", namespace=NAMESPACE, selector="app.kubernetes.io/name=deepseek-operator")
+    return [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
+
+
+def describe():
+    parts = []
+    for args in (["get", "pods", "-o", "wide"], ["get", "events", "--sort-by=.lastTimestamp"],
+                 ["logs", "-l", "app.kubernetes.io/name=deepseek-operator", "--tail=40"]):
+        try:
+            parts.append(kube.kubectl(*args, namespace=NAMESPACE))
+        except kube.Refused as error:
+            parts.append(str(error))
+    return "\n".join(parts)

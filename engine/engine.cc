@@ -1,0 +1,69 @@
+#include "engine/engine.h"
+
+#include <algorithm>
+
+#include "base/status.h"
+#include "base/strings.h"
+#include "engine/kernels/cpu/cpu_backend.h"
+#include "engine/model/model.h"
+#include "engine/serving_engine.h"
+
+namespace deepseek::engine {
+namespace {
+
+constexpr int32_t kLargestBatch = 4096;
+
+absl::Status CheckOptions(const EngineOptions& options) {
+  const auto bad = [](std::string_view flag, auto value, std::string_view expected) {
+    return absl::InvalidArgumentError(StrCat(flag, ": ", value, ": must be ", expected));
+  };
+  const ModelOptions& model = options.model;
+  if (model.max_batch < 1 || model.max_batch > kLargestBatch) {
+    return bad("--max-batch", model.max_batch, StrCat("between 1 and ", kLargestBatch));
+  }
+  if (model.max_context < 0) return bad("--max-context", model.max_context, "0 (the model's limit) or more");
+  if (model.kv_memory_bytes < 0) return bad("--kv-memory", model.kv_memory_bytes, "0 (automatic) or more");
+  if (options.max_queue < 0) return bad("--max-queue", options.max_queue, "0 or more");
+  if (options.max_batch_delay < absl::ZeroDuration()) {
+    return bad("--max-batch-delay", absl::FormatDuration(options.max_batch_delay), "0 or more");
+  }
+  if (options.step_target <= absl::ZeroDuration()) {
+    return bad("--step-target", absl::FormatDuration(options.step_target), "above 0");
+  }
+  return absl::OkStatus();
+}
+
+StepLimits LimitsFor(const EngineOptions& options) {
+  StepLimits limits;
+  limits.max_rows = std::max({limits.max_rows, options.model.max_batch + kLeastPromptRows, options.tool_rows});
+  limits.max_logit_rows = std::max({limits.max_logit_rows, options.model.max_batch, options.tool_rows});
+  return limits;
+}
+
+}  // namespace
+
+std::string_view Name(FinishReason reason) {
+  switch (reason) {
+    case FinishReason::kStop: return "stop";
+    case FinishReason::kLength: return "length";
+    case FinishReason::kCancelled: return "cancelled";
+    case FinishReason::kDeadline: return "deadline";
+    case FinishReason::kError: return "error";
+  }
+  return "unknown";
+}
+
+absl::StatusOr<std::unique_ptr<Engine>> LoadModel(const EngineOptions& options) {
+  RETURN_IF_ERROR(CheckOptions(options));
+  ASSIGN_OR_RETURN(const ModelOptions resolved, Resolve(options.model));
+  LoadCallbacks callbacks;
+  callbacks.cancel = options.cancel_load;
+  if (options.on_progress) {
+    callbacks.on_progress = [&options](int64_t loaded, int64_t total) { options.on_progress({loaded, total}); };
+  }
+  ASSIGN_OR_RETURN(auto backend, CreateCpuBackend({resolved.compute, resolved.threads}));
+  ASSIGN_OR_RETURN(auto model, LoadModelWeights(resolved, LimitsFor(options), callbacks, std::move(backend)));
+  return std::make_unique<ServingEngine>(std::move(model), options);
+}
+
+}  // namespace deepseek::engine

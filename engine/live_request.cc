@@ -1,0 +1,88 @@
+#include "engine/live_request.h"
+
+#include <algorithm>
+
+namespace deepseek::engine {
+namespace {
+
+void AppendSegment(int32_t context, int32_t rows, RowPath path, int32_t first_block, int32_t blocks, Batch* batch) {
+  if (rows == 0) return;
+  Segment segment;
+  segment.first_row = static_cast<int32_t>(batch->tokens.size());
+  if (!batch->segments.empty()) {
+    const Segment& last = batch->segments.back();
+    segment.first_row = last.first_row + last.rows;
+  }
+  segment.rows = rows;
+  segment.context = context;
+  segment.path = path;
+  segment.first_block = first_block;
+  segment.blocks = blocks;
+  batch->segments.push_back(segment);
+}
+
+}  // namespace
+
+Sequence ToSequence(const LiveRequest& live) {
+  Sequence s;
+  s.id = live.id;
+  s.ticket = live.id;  // ids are given in order of arrival
+  s.priority = live.request.priority;
+  s.arrival = live.arrival;
+  s.deadline = live.request.deadline;
+  s.known_tokens = live.known_tokens();
+  s.prompt_tokens = live.prompt_tokens();
+  s.computed = live.computed;
+  s.blocks = static_cast<int32_t>(live.blocks.size());
+  return s;
+}
+
+bool AppendRows(const LiveRequest& live, int32_t rows, Batch* batch) {
+  const int32_t begin = live.computed;
+  const int32_t end = begin + rows;
+  const int32_t border = std::clamp(live.prompt_tokens(), begin, end);
+  const auto first_block = static_cast<int32_t>(batch->block_ids.size());
+  const auto blocks = BlocksFor(end, kBlockTokens);
+  AppendSegment(begin, border - begin, RowPath::kPrompt, first_block, blocks, batch);
+  AppendSegment(border, end - border, RowPath::kGenerated, first_block, blocks, batch);
+  batch->block_ids.insert(batch->block_ids.end(), live.blocks.begin(), live.blocks.begin() + blocks);
+  for (int32_t p = begin; p < end; ++p) batch->tokens.push_back(live.token(p));
+  const bool samples = end == live.known_tokens();
+  if (samples) batch->logit_rows.push_back(static_cast<int32_t>(batch->tokens.size()) - 1);
+  return samples;
+}
+
+SampleSpec SamplingOf(const LiveRequest& live, int32_t row) {
+  const SamplingParams& p = live.request.sampling;
+  SampleSpec spec;
+  spec.row = row;
+  spec.temperature = p.temperature;
+  spec.top_p = p.top_p;
+  spec.top_k = p.top_k;
+  spec.min_p = p.min_p;
+  spec.presence_penalty = p.presence_penalty;
+  spec.frequency_penalty = p.frequency_penalty;
+  spec.repetition_penalty = p.repetition_penalty;
+  spec.seed = p.seed;
+  spec.choice = p.choice;
+  spec.position = static_cast<uint32_t>(live.known_tokens());
+  spec.prompt = &live.request.prompt;
+  spec.generated = &live.generated;
+  spec.logit_bias = p.logit_bias.empty() ? nullptr : &p.logit_bias;
+  spec.top_logprobs = live.request.top_logprobs;
+  return spec;
+}
+
+Usage UsageOf(const LiveRequest& live, absl::Time now) {
+  Usage usage;
+  usage.prompt_tokens = live.prompt_tokens();
+  usage.generated_tokens = static_cast<int32_t>(live.generated.size());
+  const absl::Time first_row = std::min(live.first_row, now);
+  const absl::Time first_token = std::min(live.first_token, now);
+  usage.queue_time = first_row - live.arrival;
+  usage.prefill_time = first_token - first_row;
+  if (!live.generated.empty()) usage.decode_time = live.last_token - first_token;
+  return usage;
+}
+
+}  // namespace deepseek::engine

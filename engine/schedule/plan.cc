@@ -1,0 +1,170 @@
+#include "engine/schedule/plan.h"
+
+#include <algorithm>
+
+namespace deepseek::engine {
+namespace {
+
+bool Senior(const Sequence& a, const Sequence& b) {
+  return a.priority != b.priority ? a.priority > b.priority : a.ticket < b.ticket;
+}
+
+/// One planning pass; the members are the snapshot as the decisions so far have changed it.
+class Planner {
+ public:
+  Planner(const Queues& queues, const Cache& cache, const Policy& policy, absl::Time now)
+      : policy_(policy), now_(now), free_(cache.blocks_free), block_tokens_(cache.block_tokens) {
+    for (const Sequence& s : queues.running) Sort(s, &running_);
+    for (const Sequence& s : queues.waiting) Sort(s, &waiting_);
+    std::sort(running_.begin(), running_.end(), Senior);
+    std::sort(waiting_.begin(), waiting_.end(), Senior);
+  }
+
+  Step Run() {
+    if (WaitsForCompany()) return std::move(step_);
+    PlanGenerated();
+    budget_ = std::min(PromptRowBudget(policy_.cost, rows_, policy_.step_target),
+                       policy_.max_rows - rows_);
+    PlanPrompts();
+    if (step_.work.empty()) step_.wake = NextDeadline();
+    return std::move(step_);
+  }
+
+ private:
+  void Sort(const Sequence& s, std::vector<Sequence>* into) {
+    if (s.deadline <= now_) {
+      step_.expire.push_back(s.id);
+      free_ += s.blocks;
+    } else {
+      into->push_back(s);
+    }
+  }
+
+  // Only an idle engine waits, and only until its oldest request has waited max_batch_delay or the batch is full.
+  bool WaitsForCompany() {
+    if (!running_.empty() || waiting_.empty()) return false;
+    if (static_cast<int32_t>(waiting_.size()) >= policy_.max_batch) return false;
+    absl::Time oldest = absl::InfiniteFuture();
+    for (const Sequence& s : waiting_) oldest = std::min(oldest, s.arrival);
+    const absl::Time start = oldest + policy_.max_batch_delay;
+    if (start <= now_) return false;
+    step_.wake = std::min(start, NextDeadline());
+    return true;
+  }
+
+  absl::Time NextDeadline() const {
+    absl::Time next = absl::InfiniteFuture();
+    for (const Sequence& s : waiting_) next = std::min(next, s.deadline);
+    return next;
+  }
+
+  void PreemptMostJunior() {
+    step_.preempt.push_back(running_.back().id);
+    free_ += running_.back().blocks;
+    running_.pop_back();
+  }
+
+  // Generated rows, most senior first; who finds no block takes those of the most junior, at last its own.
+  void PlanGenerated() {
+    for (size_t i = 0; i < running_.size(); ++i) {
+      if (!running_[i].decoding()) continue;
+      const int32_t need = BlocksFor(running_[i].known_tokens, block_tokens_) - running_[i].blocks;
+      while (i < running_.size() && need > free_) PreemptMostJunior();
+      if (i >= running_.size()) break;
+      Give(&running_[i], 1, std::max(need, 0));
+    }
+  }
+
+  // Prompts (and rows to compute again) and newcomers, by seniority: the first newcomer that does not fit is the last
+  // one looked at, so that no small request overtakes a large one for ever.
+  void PlanPrompts() {
+    size_t next = 0;  // of running_; MakeRoom only removes sequences behind it
+    for (Sequence& s : waiting_) {
+      for (; next < running_.size() && Senior(running_[next], s); ++next) Continue(&running_[next]);
+      if (!Admit(&s)) break;
+    }
+    for (; next < running_.size(); ++next) Continue(&running_[next]);
+  }
+
+  // The blocks were taken at admission.
+  void Continue(Sequence* s) {
+    if (!s->decoding() && budget_ > 0) GivePromptRows(s, 0);
+  }
+
+  bool Admit(Sequence* s) {
+    if (budget_ == 0) return false;
+    const int32_t need = BlocksFor(s->known_tokens, block_tokens_);
+    if (!Fits(need) && !MakeRoom(*s, need)) return false;
+    step_.admit.push_back(s->id);
+    ++admitted_;
+    GivePromptRows(s, need);
+    return true;
+  }
+
+  // One block for each running sequence is left free, or a new one would soon be preempted again.
+  bool Fits(int32_t need) const { return FitsBeside(running_.size(), need, free_); }
+
+  bool FitsBeside(size_t running, int32_t need, int32_t free) const {
+    const int32_t others = static_cast<int32_t>(running) + admitted_;
+    return others < policy_.max_batch && need + others <= free;
+  }
+
+  // A request of higher priority takes the place of the lowest ones, if that lets it in.
+  bool MakeRoom(const Sequence& s, int32_t need) {
+    int32_t freed = 0;
+    for (size_t keep = running_.size(); keep > 0 && running_[keep - 1].priority < s.priority;) {
+      freed += running_[--keep].blocks;
+      if (!FitsBeside(keep, need, free_ + freed)) continue;
+      while (running_.size() > keep) {
+        Withdraw(running_.back().id);
+        PreemptMostJunior();
+      }
+      return true;
+    }
+    return false;
+  }
+
+  void GivePromptRows(Sequence* s, int32_t new_blocks) {
+    const int32_t rows = std::min(s->rows_left(), budget_);
+    budget_ -= rows;
+    Give(s, rows, new_blocks);
+  }
+
+  void Give(Sequence* s, int32_t rows, int32_t new_blocks) {
+    free_ -= new_blocks;
+    s->blocks += new_blocks;
+    rows_ += rows;
+    step_.work.push_back({s->id, rows, s->blocks});
+  }
+
+  // The work (a generated row) of a sequence that is about to be preempted.
+  void Withdraw(uint64_t id) {
+    const auto it = std::find_if(step_.work.begin(), step_.work.end(),
+                                 [id](const Work& w) { return w.id == id; });
+    if (it == step_.work.end()) return;
+    rows_ -= it->rows;
+    step_.work.erase(it);
+  }
+
+  const Policy& policy_;
+  const absl::Time now_;
+  int32_t free_;
+  const int32_t block_tokens_;
+  int32_t rows_ = 0;
+  int32_t budget_ = 0;    // prompt rows still to give
+  int32_t admitted_ = 0;
+  std::vector<Sequence> running_, waiting_;
+  Step step_;
+};
+
+}  // namespace
+
+int32_t BlocksFor(int32_t tokens, int32_t block_tokens) {
+  return tokens / block_tokens + (tokens % block_tokens != 0 ? 1 : 0);
+}
+
+Step Plan(const Queues& queues, const Cache& cache, const Policy& policy, absl::Time now) {
+  return Planner(queues, cache, policy, now).Run();
+}
+
+}  // namespace deepseek::engine

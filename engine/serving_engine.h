@@ -1,0 +1,104 @@
+#pragma once
+// Engine around a loaded Model: one thread plans and computes steps for all requests.
+
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "engine/block_table.h"
+#include "engine/engine.h"
+#include "engine/live_request.h"
+#include "engine/model/model.h"
+#include "engine/request_check.h"
+#include "engine/schedule/plan.h"
+
+namespace deepseek::engine {
+
+/// Other threads only put work into the inbox; everything else belongs to the step thread, so that no sink is ever
+/// called under a lock and none is called after its OnFinish.
+class ServingEngine final : public Engine {
+ public:
+  /// Of `options`, the model's own part is ignored: `model` is loaded.
+  ServingEngine(std::unique_ptr<Model> model, const EngineOptions& options);
+  /// Ends what runs with kCancelled, then joins.
+  ~ServingEngine() override;
+
+  const ModelSpec& spec() const override { return model_->spec(); }
+  const ModelOptions& options() const override { return model_->options(); }
+  int32_t max_context() const override { return limits_.max_context; }
+  absl::StatusOr<RequestId> Submit(Request request, std::shared_ptr<Sink> sink) override;
+  void Cancel(RequestId id) override;
+  int Drain(absl::Time deadline) override;
+  Stats stats() const override;
+  absl::StatusOr<EvaluateResult> Evaluate(const EvaluateRequest& request) override;
+
+ private:
+  /// A caller of Evaluate that waits. Lives on the caller's stack until `done`.
+  struct Evaluation {
+    const EvaluateRequest* request;
+    absl::StatusOr<EvaluateResult> result = absl::UnknownError("");
+    bool done = false;
+  };
+
+  /// What other threads handed in, taken over at the start of each turn.
+  struct Inbox {
+    std::vector<std::unique_ptr<LiveRequest>> submitted;
+    std::vector<RequestId> cancelled;
+    bool cancel_all = false;
+    bool stop = false;
+  };
+
+  void Loop();
+  Inbox TakeInbox();
+  void WaitForWork(absl::Time wake);
+  /// One turn of the loop: take over, evaluate, plan, compute. False: stop.
+  bool Turn();
+  void TakeOver(Inbox inbox);
+  /// True while an evaluation waits for blocks: then nobody new is admitted.
+  bool RunEvaluations();
+  Step PlanStep(bool admit);
+  void Arrange(const Step& step);
+  void Compute(const Step& step);
+  void Deliver(const std::vector<LiveRequest*>& sampled);
+  void DeliverOne(LiveRequest* live, const SampleResult& result, absl::Time now);
+  void Preempt(LiveRequest* live);
+  void Finish(LiveRequest* live, FinishReason reason, const absl::Status& error = absl::OkStatus());
+  void FinishAll(FinishReason reason);
+  void StepDone(int32_t rows);
+  void Publish();
+  LiveRequest* Find(RequestId id);
+
+  // Set at construction.
+  const std::unique_ptr<Model> model_;
+  const std::function<absl::Time()> now_;
+  const RequestLimits limits_;
+  const int32_t max_queue_;
+
+  // The step thread's own.
+  std::map<RequestId, std::unique_ptr<LiveRequest>> live_;  // by order of arrival
+  BlockAllocator blocks_;
+  Policy policy_;
+  Batch batch_;
+  std::vector<SampleSpec> specs_;
+  std::vector<SampleResult> results_;
+  int64_t preemptions_ = 0, steps_ = 0, nonfinite_rows_ = 0;
+
+  mutable std::mutex mutex_;
+  std::condition_variable work_;     // for the step thread: the inbox or evaluations_ has something
+  std::condition_variable changed_;  // for callers: stats_ or an Evaluation changed
+  Inbox inbox_;                      // guarded by mutex_, as all below
+  std::vector<Evaluation*> evaluations_;
+  Stats stats_;
+  RequestId last_id_ = 0;
+  bool backlog_ = false;  // the last plan left somebody waiting
+  bool draining_ = false;
+
+  std::thread thread_;  // last: starts when all above exists
+};
+
+}  // namespace deepseek::engine

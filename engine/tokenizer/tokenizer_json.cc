@@ -1,0 +1,276 @@
+// tokenizer.json -> ByteLevelTokenizer. What the file asks for and we do not do is refused, never
+// ignored.
+
+#include "base/json_full.h"
+#include "base/status.h"
+#include "base/strings.h"
+#include "engine/tokenizer/byte_level_tokenizer.h"
+#include "engine/tokenizer/utf8.h"
+
+namespace deepseek::engine {
+namespace {
+
+// The largest file known has 11 MB. Nesting stays below 10.
+constexpr JsonLimits kLimits = {.max_bytes = size_t{128} << 20, .max_depth = 32};
+constexpr size_t kMaxAddedBytes = 4096;
+// As ByteLevel with use_regex splits: GPT-2's expression.
+constexpr char kGpt2[] =
+    R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
+
+absl::Status Malformed(std::string_view where, std::string_view why) {
+  return absl::DataLossError(StrCat("tokenizer.json: ", where, ": ", why));
+}
+
+absl::Status Unsupported(std::string_view where, std::string_view what) {
+  return absl::UnimplementedError(
+      StrCat("tokenizer.json: ", where, ": ", what, " is not supported"));
+}
+
+const Json* Find(const Json& object, const char* key) {
+  if (!object.is_object()) return nullptr;
+  const auto it = object.find(key);
+  return it == object.end() || it->is_null() ? nullptr : &*it;
+}
+
+std::string TypeOf(const Json& object) {
+  const Json* type = Find(object, "type");
+  return type != nullptr && type->is_string() ? type->get<std::string>() : std::string();
+}
+
+bool Flag(const Json& object, const char* key) {
+  const Json* flag = Find(object, key);
+  return flag != nullptr && flag->is_boolean() && flag->get<bool>();
+}
+
+absl::StatusOr<int32_t> Id(const Json& value, std::string_view where) {
+  if (!value.is_number_integer()) return Malformed(where, "an id is not an integer");
+  const auto id = value.get<int64_t>();
+  if (id < 0 || id >= (1 << 22)) return Malformed(where, StrCat("id ", id, " is out of range"));
+  return static_cast<int32_t>(id);
+}
+
+absl::Status ReadNormalizer(const Json& normalizer, TokenizerParts* parts) {
+  const std::string type = TypeOf(normalizer);
+  if (type == "NFC") {
+    parts->nfc = true;
+    return absl::OkStatus();
+  }
+  const Json* list = Find(normalizer, "normalizers");
+  if (type != "Sequence" || list == nullptr || !list->is_array())
+    return Unsupported("normalizer", StrCat("type ", type));
+  for (const Json& step : *list) RETURN_IF_ERROR(ReadNormalizer(step, parts));
+  return absl::OkStatus();
+}
+
+absl::Status AddPattern(absl::StatusOr<Pattern> pattern, TokenizerParts* parts) {
+  if (!pattern.ok()) return pattern.status();
+  parts->steps.push_back(*std::move(pattern));
+  return absl::OkStatus();
+}
+
+absl::Status ReadSplit(const Json& split, TokenizerParts* parts) {
+  const Json* behavior = Find(split, "behavior");
+  // With Isolated both the matches and the rest become pieces, so `invert` changes nothing.
+  if (behavior == nullptr || *behavior != "Isolated")
+    return Unsupported("pre_tokenizer", "a Split whose behavior is not Isolated");
+  const Json* pattern = Find(split, "pattern");
+  if (pattern == nullptr) return Malformed("pre_tokenizer", "a Split has no pattern");
+  if (const Json* regex = Find(*pattern, "Regex"); regex != nullptr && regex->is_string())
+    return AddPattern(Pattern::Compile(regex->get_ref<const std::string&>()), parts);
+  if (const Json* text = Find(*pattern, "String"); text != nullptr && text->is_string())
+    return AddPattern(Pattern::Literal(text->get_ref<const std::string&>()), parts);
+  return Malformed("pre_tokenizer", "a Split's pattern is neither Regex nor String");
+}
+
+absl::Status ReadPreTokenizer(const Json& step, TokenizerParts* parts, bool* byte_level) {
+  const std::string type = TypeOf(step);
+  if (*byte_level) return Unsupported("pre_tokenizer", "a step after ByteLevel");
+  if (type == "Split") return ReadSplit(step, parts);
+  if (type == "Digits") {
+    const bool single = Flag(step, "individual_digits");
+    return AddPattern(Pattern::Compile(single ? R"(\p{N})" : R"(\p{N}+)"), parts);
+  }
+  if (type == "ByteLevel") {
+    if (Flag(step, "add_prefix_space")) return Unsupported("pre_tokenizer", "add_prefix_space");
+    *byte_level = true;
+    const Json* use_regex = Find(step, "use_regex");
+    const bool gpt2 = use_regex == nullptr || *use_regex != false;
+    return gpt2 ? AddPattern(Pattern::Compile(kGpt2), parts) : absl::OkStatus();
+  }
+  const Json* list = Find(step, "pretokenizers");
+  if (type != "Sequence" || list == nullptr || !list->is_array())
+    return Unsupported("pre_tokenizer", StrCat("type ", type));
+  for (const Json& inner : *list) RETURN_IF_ERROR(ReadPreTokenizer(inner, parts, byte_level));
+  return absl::OkStatus();
+}
+
+void PutToken(int32_t id, std::string bytes, TokenizerParts* parts) {
+  const auto at = static_cast<size_t>(id);
+  if (at >= parts->tokens.size()) parts->tokens.resize(at + 1);
+  parts->tokens[at] = std::move(bytes);
+}
+
+absl::Status ReadVocabulary(const Json& vocab, TokenizerParts* parts) {
+  std::vector<bool> seen;
+  for (const auto& [spelling, value] : vocab.items()) {
+    ASSIGN_OR_RETURN(const int32_t id, Id(value, "model.vocab"));
+    const auto at = static_cast<size_t>(id);
+    if (at >= seen.size()) seen.resize(std::max(at + 1, vocab.size()));
+    if (seen[at]) return Malformed("model.vocab", StrCat("two tokens have id ", id));
+    seen[at] = true;
+    std::string bytes;
+    if (FromByteAlphabet(spelling, &bytes)) {
+      RETURN_IF_ERROR(parts->pairs.AddToken(bytes, id));
+      PutToken(id, std::move(bytes), parts);
+    } else {
+      PutToken(id, spelling, parts);
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReadMerges(const Json& merges, BytePairs* pairs) {
+  std::string left, right;
+  for (const Json& merge : merges) {
+    std::string_view a, b;
+    if (merge.is_string()) {
+      const std::string_view both = merge.get_ref<const std::string&>();
+      const size_t space = both.find(' ');
+      if (space == std::string_view::npos) return Malformed("model.merges", "a merge has no space");
+      a = both.substr(0, space);
+      b = both.substr(space + 1);
+    } else if (merge.is_array() && merge.size() == 2 && merge[0].is_string() &&
+               merge[1].is_string()) {
+      a = merge[0].get_ref<const std::string&>();
+      b = merge[1].get_ref<const std::string&>();
+    } else {
+      return Malformed("model.merges", "a merge is neither \"a b\" nor [\"a\", \"b\"]");
+    }
+    if (!FromByteAlphabet(a, &left) || !FromByteAlphabet(b, &right))
+      return Malformed("model.merges", StrCat("merge of ", a, " and ", b, " is not byte-level"));
+    RETURN_IF_ERROR(pairs->AddMerge(left, right));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReadModel(const Json& model, TokenizerParts* parts) {
+  // Older files have no type: the vocabulary and merges say it.
+  const std::string type = TypeOf(model);
+  if (!type.empty() && type != "BPE") return Unsupported("model", StrCat("type ", type));
+  if (const Json* dropout = Find(model, "dropout"); dropout != nullptr && *dropout != 0.0)
+    return Unsupported("model", "dropout");
+  for (const char* affix : {"continuing_subword_prefix", "end_of_word_suffix"}) {
+    if (const Json* text = Find(model, affix); text != nullptr && *text != "")
+      return Unsupported("model", affix);
+  }
+  if (Flag(model, "byte_fallback")) return Unsupported("model", "byte_fallback");
+  if (Find(model, "unk_token") != nullptr) return Unsupported("model", "unk_token");
+  const Json* vocab = Find(model, "vocab");
+  const Json* merges = Find(model, "merges");
+  if (vocab == nullptr || !vocab->is_object()) return Malformed("model.vocab", "is not an object");
+  if (merges == nullptr || !merges->is_array()) return Malformed("model.merges", "is not a list");
+  RETURN_IF_ERROR(ReadVocabulary(*vocab, parts));
+  return ReadMerges(*merges, &parts->pairs);
+}
+
+absl::Status ReadAdded(const Json& tokens, TokenizerParts* parts) {
+  for (const Json& token : tokens) {
+    const Json* id = Find(token, "id");
+    const Json* content = Find(token, "content");
+    if (id == nullptr || content == nullptr || !content->is_string())
+      return Malformed("added_tokens", "an entry has no id or no content");
+    AddedToken added;
+    ASSIGN_OR_RETURN(added.id, Id(*id, "added_tokens"));
+    added.content = content->get<std::string>();
+    if (added.content.empty() || added.content.size() > kMaxAddedBytes)
+      return Malformed("added_tokens", StrCat("id ", added.id, " has an empty or huge content"));
+    for (const char* flag : {"lstrip", "rstrip", "single_word"}) {
+      if (Flag(token, flag))
+        return Unsupported("added_tokens", StrCat(flag, " of ", added.content));
+    }
+    added.special = Flag(token, "special");
+    added.normalized = Flag(token, "normalized");
+    PutToken(added.id, added.content, parts);
+    parts->added.push_back(std::move(added));
+  }
+  return absl::OkStatus();
+}
+
+// Only TemplateProcessing adds ids, and only those before the text are served.
+absl::Status ReadPostProcessor(const Json& step, TokenizerParts* parts) {
+  const std::string type = TypeOf(step);
+  if (type == "ByteLevel") return absl::OkStatus();  // moves offsets only
+  if (const Json* list = Find(step, "processors");
+      type == "Sequence" && list != nullptr && list->is_array()) {
+    for (const Json& inner : *list) RETURN_IF_ERROR(ReadPostProcessor(inner, parts));
+    return absl::OkStatus();
+  }
+  const Json* single = Find(step, "single");
+  if (type != "TemplateProcessing" || single == nullptr || !single->is_array())
+    return Unsupported("post_processor", StrCat("type ", type));
+  bool after = false;
+  for (const Json& item : *single) {
+    if (Find(item, "Sequence") != nullptr) {
+      after = true;
+      continue;
+    }
+    const Json* special = Find(item, "SpecialToken");
+    const Json* name = special == nullptr ? nullptr : Find(*special, "id");
+    const Json* known = Find(step, "special_tokens");
+    if (name == nullptr || !name->is_string() || known == nullptr)
+      return Malformed("post_processor", "a template item is not understood");
+    if (after) return Unsupported("post_processor", "a token after the text");
+    const Json* token = Find(*known, name->get_ref<const std::string&>().c_str());
+    const Json* ids = token == nullptr ? nullptr : Find(*token, "ids");
+    if (ids == nullptr || !ids->is_array())
+      return Malformed("post_processor", StrCat("no ids for ", name->get<std::string>()));
+    for (const Json& id : *ids) {
+      ASSIGN_OR_RETURN(const int32_t value, Id(id, "post_processor"));
+      parts->prefix.push_back(value);
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckDecoder(const Json& decoder) {
+  const std::string type = TypeOf(decoder);
+  if (type == "ByteLevel") return absl::OkStatus();
+  return Unsupported("decoder", StrCat("type ", type));
+}
+
+absl::StatusOr<std::unique_ptr<Tokenizer>> Build(const Json& file) {
+  TokenizerParts parts;
+  if (const Json* normalizer = Find(file, "normalizer"))
+    RETURN_IF_ERROR(ReadNormalizer(*normalizer, &parts));
+  bool byte_level = false;
+  if (const Json* pre = Find(file, "pre_tokenizer"))
+    RETURN_IF_ERROR(ReadPreTokenizer(*pre, &parts, &byte_level));
+  if (!byte_level) return Unsupported("pre_tokenizer", "a file without ByteLevel");
+  const Json* decoder = Find(file, "decoder");
+  if (decoder == nullptr) return Unsupported("decoder", "a file without a decoder");
+  RETURN_IF_ERROR(CheckDecoder(*decoder));
+  if (const Json* post = Find(file, "post_processor"))
+    RETURN_IF_ERROR(ReadPostProcessor(*post, &parts));
+  const Json* model = Find(file, "model");
+  if (model == nullptr) return Malformed("model", "is missing");
+  RETURN_IF_ERROR(ReadModel(*model, &parts));
+  if (const Json* added = Find(file, "added_tokens")) {
+    if (!added->is_array()) return Malformed("added_tokens", "is not a list");
+    RETURN_IF_ERROR(ReadAdded(*added, &parts));
+  }
+  std::vector<int32_t> control;
+  for (const AddedToken& token : parts.added) control.push_back(token.id);
+  parts.pairs.Finish(Flag(*model, "ignore_merges"), control);
+  return std::make_unique<ByteLevelTokenizer>(std::move(parts));
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Tokenizer>> ParseTokenizer(std::string_view json) {
+  absl::StatusOr<Json> file = ParseJson(json, "tokenizer.json", kLimits);
+  if (!file.ok()) return absl::DataLossError(file.status().message());
+  if (!file->is_object()) return absl::DataLossError("tokenizer.json: is not a JSON object");
+  return Build(*file);
+}
+
+}  // namespace deepseek::engine

@@ -1,0 +1,106 @@
+#include "operator/kube/api_error.h"
+
+#include <string>
+
+#include "absl/strings/cord.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "base/json_full.h"
+#include "base/strings.h"
+
+namespace deepseek::kube {
+namespace {
+
+constexpr char kRetryAfterUrl[] = "deepseek.kube/retry-after-seconds";
+// A proxy's HTML error page must not flood logs and conditions.
+constexpr size_t kMaxForeignBodyBytes = 256;
+
+absl::StatusCode CodeOf(int http, std::string_view reason, std::string_view message) {
+  switch (http) {
+    case 400:
+    case 413:
+    case 422:
+      return absl::StatusCode::kInvalidArgument;
+    case 401:
+      return absl::StatusCode::kPermissionDenied;
+    case 403:
+      return absl::StrContains(ToAbsl(message), "exceeded quota")
+                 ? absl::StatusCode::kResourceExhausted
+                 : absl::StatusCode::kPermissionDenied;
+    case 404:
+      return absl::StatusCode::kNotFound;
+    case 409:
+      return reason == "AlreadyExists" ? absl::StatusCode::kAlreadyExists
+                                       : absl::StatusCode::kAborted;
+    case 410:
+      return absl::StatusCode::kOutOfRange;
+    case 408:
+    case 429:
+      return absl::StatusCode::kUnavailable;
+    default:
+      return http >= 500 ? absl::StatusCode::kUnavailable : absl::StatusCode::kInternal;
+  }
+}
+
+std::string StringAt(const Json& object, const char* key) {
+  const auto it = object.find(key);
+  return it != object.end() && it->is_string() ? it->get<std::string>() : "";
+}
+
+// A patch with the uid of an object that was deleted and made anew is answered with 422 "field is immutable". To us it
+// is the lost race that a 409 is.
+bool IsUidMismatch(const Json& status) {
+  const Json::json_pointer causes("/details/causes");
+  if (!status.contains(causes) || !status.at(causes).is_array()) return false;
+  for (const Json& cause : status.at(causes)) {
+    if (cause.is_object() && StringAt(cause, "field") == "metadata.uid") return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+absl::Status ErrorOf(const Json& status, int code, std::string_view what) {
+  std::string reason, message;
+  bool lost_race = false;
+  if (status.is_object()) {
+    lost_race = code == 422 && IsUidMismatch(status);
+    reason = StringAt(status, "reason");
+    message = StringAt(status, "message");
+    if (const auto it = status.find("code"); it != status.end() && it->is_number_integer()) {
+      code = it->get<int>();
+    }
+  }
+  if (message.empty()) message = reason.empty() ? "no message" : reason;
+  return absl::Status(lost_race ? absl::StatusCode::kAborted : CodeOf(code, reason, message),
+                      StrCat(what, ": ", message, " (HTTP ", code, ")"));
+}
+
+absl::Status ErrorOf(const HttpResponse& response, std::string_view what) {
+  if (response.code >= 200 && response.code < 300) return absl::OkStatus();
+  absl::StatusOr<Json> body = ParseJson(response.body, "body");
+  absl::Status status;
+  if (body.ok() && body->is_object() && StringAt(*body, "kind") == "Status") {
+    // The HTTP code rules: some proxies answer with a Status of another code inside.
+    body->erase("code");
+    status = ErrorOf(*body, response.code, what);
+  } else {
+    const std::string_view text = std::string_view(response.body).substr(0, kMaxForeignBodyBytes);
+    status = ErrorOf(Json{{"message", text.empty() ? "no message" : text}}, response.code, what);
+  }
+  if (const auto it = response.headers.find("retry-after"); it != response.headers.end()) {
+    status.SetPayload(kRetryAfterUrl, absl::Cord(it->second));
+  }
+  return status;
+}
+
+absl::Duration RetryAfter(const absl::Status& status) {
+  const auto payload = status.GetPayload(kRetryAfterUrl);
+  int seconds = 0;
+  if (!payload || !absl::SimpleAtoi(std::string(*payload), &seconds) || seconds < 0) {
+    return absl::ZeroDuration();
+  }
+  return absl::Seconds(seconds);
+}
+
+}  // namespace deepseek::kube

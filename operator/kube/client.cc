@@ -1,0 +1,247 @@
+#include "operator/kube/client.h"
+
+#include <utility>
+
+#include "base/json_full.h"
+#include "base/log.h"
+#include "base/status.h"
+#include "base/strings.h"
+#include "operator/kube/api_error.h"
+
+namespace deepseek::kube {
+namespace {
+
+// What an API server may send: 500 objects of a page at its own limit of about 1.5 MB each stay below this in practice.
+constexpr JsonLimits kApiLimits{.max_bytes = size_t{512} << 20, .max_depth = 256};
+
+// The server ends a watch after this time; we then go on from the last resource version. Short enough that a broken
+// server-side watch cannot stay silent for long.
+constexpr absl::Duration kWatchLength = absl::Minutes(5);
+
+std::string Name(std::string_view verb, const Resource& r, std::string_view ns,
+                 std::string_view name, std::string_view subresource = "") {
+  return StrCat(verb, " ", r.plural, subresource.empty() ? "" : "/", subresource, " ", ns,
+                ns.empty() ? "" : "/", name);
+}
+
+Object Clean(Json object, const Resource* r = nullptr) {
+  if (object.is_object()) {
+    if (r != nullptr) {  // items of a list come without their kind
+      object["apiVersion"] = r->ApiVersion();
+      object["kind"] = r->kind;
+    }
+    if (const auto meta = object.find("metadata"); meta != object.end() && meta->is_object()) {
+      meta->erase("managedFields");
+    }
+  }
+  return std::make_shared<const Json>(std::move(object));
+}
+
+std::string StringAt(const Json& object, const char* pointer) {
+  const Json::json_pointer at(pointer);
+  return object.contains(at) && object.at(at).is_string() ? object.at(at).get<std::string>() : "";
+}
+
+// The managedFields of `object` without the Update entry of `manager`; null when there is none.
+Json WithoutUpdateEntry(const Json& object, std::string_view manager,
+                        std::string_view subresource) {
+  const Json::json_pointer at("/metadata/managedFields");
+  if (!object.contains(at) || !object.at(at).is_array()) return nullptr;
+  Json kept = Json::array();
+  for (const Json& entry : object.at(at)) {
+    if (StringAt(entry, "/manager") == manager && StringAt(entry, "/operation") == "Update" &&
+        StringAt(entry, "/subresource") == subresource) {
+      continue;
+    }
+    kept.push_back(entry);
+  }
+  return kept.size() == object.at(at).size() ? Json(nullptr) : kept;
+}
+
+}  // namespace
+
+Client::Client(std::shared_ptr<Transport> transport, absl::Duration timeout)
+    : transport_(std::move(transport)), timeout_(timeout) {}
+
+absl::StatusOr<Json> Client::Call(std::string_view method, std::string path, std::string body,
+                                  std::string_view content_type, std::string_view what) {
+  HttpRequest request{.method = std::string(method),
+                      .path = std::move(path),
+                      .headers = {{"Accept", "application/json"}},
+                      .body = std::move(body),
+                      .timeout = timeout_};
+  if (!content_type.empty()) request.headers["Content-Type"] = std::string(content_type);
+  absl::StatusOr<HttpResponse> response = transport_->Send(request);
+  if (!response.ok()) {
+    return absl::Status(response.status().code(),
+                        StrCat(what, ": ", ToStd(response.status().message())));
+  }
+  RETURN_IF_ERROR(ErrorOf(*response, what));
+  return ParseJson(response->body, what, kApiLimits);
+}
+
+absl::StatusOr<Object> Client::Get(const Resource& r, std::string_view ns, std::string_view name) {
+  ASSIGN_OR_RETURN(Json object,
+                   Call("GET", ObjectPath(r, ns, name), "", "", Name("get", r, ns, name)));
+  return Clean(std::move(object));
+}
+
+absl::StatusOr<List> Client::ListAll(const Resource& r, const ListOptions& options) {
+  List list;
+  std::string token;
+  bool paged = options.page_size > 0;
+  while (true) {
+    std::string path = CollectionPath(r, options.ns);
+    AddQuery(&path, "labelSelector", options.label_selector);
+    AddQuery(&path, "fieldSelector", options.field_selector);
+    if (paged) AddQuery(&path, "limit", StrCat(options.page_size));
+    AddQuery(&path, "continue", token);
+    absl::StatusOr<Json> page = Call("GET", path, "", "", Name("list", r, options.ns, ""));
+    if (absl::IsOutOfRange(page.status()) && !token.empty()) {
+      // The pages' snapshot was compacted away meanwhile: one read without pages is always consistent.
+      list.items.clear();
+      token.clear();
+      paged = false;
+      continue;
+    }
+    if (!page.ok()) return page.status();
+    if (!page->is_object() || !(*page)["items"].is_array()) {
+      // A nil slice of Go arrives as null.
+      if (!page->is_object() || !(*page)["items"].is_null()) {
+        return absl::InternalError(StrCat(Name("list", r, options.ns, ""), ": no list of items"));
+      }
+      (*page)["items"] = Json::array();
+    }
+    for (Json& item : (*page)["items"]) list.items.push_back(Clean(std::move(item), &r));
+    list.resource_version = StringAt(*page, "/metadata/resourceVersion");
+    token = StringAt(*page, "/metadata/continue");
+    if (token.empty()) return list;
+  }
+}
+
+absl::StatusOr<Object> Client::Create(const Resource& r, std::string_view ns, const Json& object,
+                                      std::string_view field_manager) {
+  std::string path = CollectionPath(r, ns);
+  AddQuery(&path, "fieldManager", field_manager);
+  ASSIGN_OR_RETURN(Json created, Call("POST", path, DumpJson(object), "application/json",
+                                      Name("create", r, ns, StringAt(object, "/metadata/name"))));
+  return Clean(std::move(created));
+}
+
+absl::StatusOr<Object> Client::Update(const Resource& r, std::string_view ns, std::string_view name,
+                                      const Json& object, std::string_view field_manager,
+                                      std::string_view subresource) {
+  std::string path = ObjectPath(r, ns, name, subresource);
+  AddQuery(&path, "fieldManager", field_manager);
+  ASSIGN_OR_RETURN(Json updated, Call("PUT", path, DumpJson(object), "application/json",
+                                      Name("update", r, ns, name, subresource)));
+  return Clean(std::move(updated));
+}
+
+absl::StatusOr<Object> Client::Apply(const Resource& r, std::string_view ns, std::string_view name,
+                                     const Json& object, const ApplyOptions& options,
+                                     std::string_view subresource) {
+  std::string path = ObjectPath(r, ns, name, subresource);
+  AddQuery(&path, "fieldManager", options.field_manager);
+  AddQuery(&path, "force", options.force ? "true" : "false");
+  if (options.dry_run) AddQuery(&path, "dryRun", "All");
+  // JSON is YAML, so the body needs no other form.
+  ASSIGN_OR_RETURN(Json applied, Call("PATCH", path, DumpJson(object), "application/apply-patch+yaml",
+                                      Name("apply", r, ns, name, subresource)));
+  if (!options.dry_run && subresource.empty()) {
+    Json kept = WithoutUpdateEntry(applied, options.field_manager, subresource);
+    if (!kept.is_null()) {
+      const Json patch{{"metadata",
+                        {{"resourceVersion", StringAt(applied, "/metadata/resourceVersion")},
+                         {"managedFields", std::move(kept)}}}};
+      absl::StatusOr<Object> folded = MergePatch(r, ns, name, patch, options.field_manager);
+      if (folded.ok()) return folded;
+      // Somebody was faster, or it is gone: the next apply folds again. Anything else is the caller's to know.
+      if (!absl::IsAborted(folded.status()) && !absl::IsNotFound(folded.status())) {
+        return folded.status();
+      }
+    }
+  }
+  return Clean(std::move(applied));
+}
+
+absl::StatusOr<Object> Client::MergePatch(const Resource& r, std::string_view ns,
+                                          std::string_view name, const Json& patch,
+                                          std::string_view field_manager,
+                                          std::string_view subresource) {
+  std::string path = ObjectPath(r, ns, name, subresource);
+  AddQuery(&path, "fieldManager", field_manager);
+  ASSIGN_OR_RETURN(Json patched, Call("PATCH", path, DumpJson(patch), "application/merge-patch+json",
+                                      Name("patch", r, ns, name, subresource)));
+  return Clean(std::move(patched));
+}
+
+absl::Status Client::Delete(const Resource& r, std::string_view ns, std::string_view name,
+                            std::string_view uid, std::string_view resource_version) {
+  Json body{{"apiVersion", "v1"}, {"kind", "DeleteOptions"}, {"propagationPolicy", "Background"}};
+  if (!uid.empty()) body["preconditions"]["uid"] = uid;
+  if (!resource_version.empty()) body["preconditions"]["resourceVersion"] = resource_version;
+  return Call("DELETE", ObjectPath(r, ns, name), DumpJson(body), "application/json",
+              Name("delete", r, ns, name))
+      .status();
+}
+
+absl::Status Client::Watch(const Resource& r, const ListOptions& options,
+                           std::string_view resource_version,
+                           const std::function<void(const WatchEvent&)>& on_event,
+                           const std::function<bool()>& stop) {
+  const std::string what = Name("watch", r, options.ns, "");
+  HttpRequest request{.method = "GET",
+                      .path = CollectionPath(r, options.ns),
+                      .headers = {{"Accept", "application/json"}},
+                      .body = "",
+                      .timeout = kWatchLength + timeout_};
+  AddQuery(&request.path, "watch", "true");
+  AddQuery(&request.path, "allowWatchBookmarks", "true");
+  AddQuery(&request.path, "resourceVersion", resource_version);
+  AddQuery(&request.path, "labelSelector", options.label_selector);
+  AddQuery(&request.path, "fieldSelector", options.field_selector);
+  AddQuery(&request.path, "timeoutSeconds", StrCat(absl::ToInt64Seconds(kWatchLength)));
+
+  absl::Status broken;
+  const auto on_line = [&](std::string_view line) {
+    if (line.empty()) return true;
+    absl::StatusOr<Json> event = ParseJson(line, what, kApiLimits);
+    if (!event.ok()) {
+      broken = absl::UnavailableError(ToAbsl(ToStd(event.status().message())));
+      return false;
+    }
+    const std::string type = StringAt(*event, "/type");
+    Json object = event->is_object() ? (*event)["object"] : Json();
+    if (type == "ERROR") {
+      broken = ErrorOf(object, 500, what);
+      return false;
+    }
+    if (type == "ADDED") {
+      on_event({WatchEventType::kAdded, Clean(std::move(object))});
+    } else if (type == "MODIFIED") {
+      on_event({WatchEventType::kModified, Clean(std::move(object))});
+    } else if (type == "DELETED") {
+      on_event({WatchEventType::kDeleted, Clean(std::move(object))});
+    } else if (type == "BOOKMARK") {
+      on_event({WatchEventType::kBookmark, Clean(std::move(object))});
+    } else {
+      broken = absl::UnavailableError(StrCat(what, ": unknown event type '", type, "'"));
+      return false;
+    }
+    return true;
+  };
+  absl::StatusOr<HttpResponse> response = transport_->Stream(request, on_line, stop);
+  RETURN_IF_ERROR(broken);
+  if (!response.ok()) {
+    return absl::Status(response.status().code(),
+                        StrCat(what, ": ", ToStd(response.status().message())));
+  }
+  return ErrorOf(*response, what);
+}
+
+absl::StatusOr<Json> Client::GetRaw(std::string_view path) {
+  return Call("GET", std::string(path), "", "", StrCat("get ", path));
+}
+
+}  // namespace deepseek::kube

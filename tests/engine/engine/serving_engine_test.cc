@@ -1,0 +1,303 @@
+#include "engine/serving_engine.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/support/engine/fake_model.h"
+#include "tests/support/engine/recording_sink.h"
+
+namespace deepseek::engine {
+namespace {
+
+using ::testing::HasSubstr;
+
+Request Of(std::vector<int32_t> prompt, int32_t max_tokens) {
+  Request r;
+  r.prompt = std::move(prompt);
+  r.max_tokens = max_tokens;
+  return r;
+}
+
+/// An engine over a FakeModel, with a clock that tests move.
+class ServingEngineTest : public ::testing::Test {
+ protected:
+  void Start(FakeModel::Options model = {}, EngineOptions options = {}) {
+    auto owned = std::make_unique<FakeModel>(model);
+    fake_ = owned.get();
+    options.now = [this] { return absl::FromUnixMicros(now_us_.load()); };
+    engine_ = std::make_unique<ServingEngine>(std::move(owned), options);
+  }
+  absl::Time Now() const { return absl::FromUnixMicros(now_us_.load()); }
+  void Advance(absl::Duration d) { now_us_ += absl::ToInt64Microseconds(d); }
+
+  std::shared_ptr<RecordingSink> Submit(Request r, RequestId* id = nullptr) {
+    auto sink = std::make_shared<RecordingSink>();
+    const auto got = engine_->Submit(std::move(r), sink);
+    EXPECT_TRUE(got.ok()) << got.status();
+    if (id != nullptr && got.ok()) *id = *got;
+    return sink;
+  }
+
+  std::atomic<int64_t> now_us_{1'000'000'000};
+  FakeModel* fake_ = nullptr;
+  std::unique_ptr<ServingEngine> engine_;
+};
+
+TEST_F(ServingEngineTest, AnswersUpToTheLimit) {
+  Start();
+  const auto sink = Submit(Of({1, 2, 3}, 5));
+  EXPECT_EQ(sink->Wait(), FinishReason::kLength);
+  EXPECT_EQ(sink->ids(), fake_->Expected({1, 2, 3}, 5));
+  EXPECT_TRUE(sink->error().ok());
+}
+
+TEST_F(ServingEngineTest, StopIdIsDeliveredAndEndsTheAnswer) {
+  Start();
+  const auto expected = fake_->Expected({4, 4}, 6);
+  Request r = Of({4, 4}, 50);
+  r.stop_ids = {96 + 5, expected[3]};
+  const auto sink = Submit(r);
+  EXPECT_EQ(sink->Wait(), FinishReason::kStop);
+  const auto end = std::find(expected.begin(), expected.end(), expected[3]) + 1;
+  EXPECT_EQ(sink->ids(), std::vector<int32_t>(expected.begin(), end));
+}
+
+TEST_F(ServingEngineTest, WithoutMaxTokensRunsToTheContextLimit) {
+  FakeModel::Options o;
+  o.max_positions = 40;
+  Start(o);
+  const auto sink = Submit(Of({1, 2}, 0));
+  EXPECT_EQ(sink->Wait(), FinishReason::kLength);
+  EXPECT_EQ(sink->usage().generated_tokens, 38);
+}
+
+TEST_F(ServingEngineTest, LogprobsComeWhenAskedFor) {
+  Start();
+  Request r = Of({1}, 1);
+  r.top_logprobs = 2;
+  const auto sink = Submit(r);
+  sink->Wait();
+  ASSERT_EQ(sink->tokens().size(), 1U);
+  EXPECT_EQ(sink->tokens()[0].logprob, -0.5F);
+  ASSERT_EQ(sink->tokens()[0].top.size(), 2U);
+  EXPECT_EQ(sink->tokens()[0].top[1].id, 1);
+}
+
+TEST_F(ServingEngineTest, RefusesWhatCanNeverRun) {
+  Start();
+  const auto got = engine_->Submit(Of({1, 200}, 5), std::make_shared<RecordingSink>());
+  EXPECT_EQ(got.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(got.status().message()), HasSubstr("prompt[1]"));
+}
+
+TEST_F(ServingEngineTest, CancelEndsARunningRequestAndFreesItsBlocks) {
+  Start();
+  fake_->HoldAt(4);
+  RequestId id = 0;
+  const auto sink = Submit(Of({1, 2, 3}, 3000), &id);
+  fake_->WaitUntilHeld();
+  engine_->Cancel(id);
+  engine_->Cancel(id);
+  engine_->Cancel(12345);
+  fake_->Release();
+  EXPECT_EQ(sink->Wait(), FinishReason::kCancelled);
+  EXPECT_EQ(sink->ids().size(), 4U) << "the step that was under way, no more";
+  EXPECT_EQ(Submit(Of({1}, 2))->Wait(), FinishReason::kLength) << "the engine goes on";
+  engine_->Drain(absl::InfiniteFuture());
+  EXPECT_EQ(engine_->stats().kv_blocks_used, 0);
+}
+
+TEST_F(ServingEngineTest, CancelEndsAWaitingRequest) {
+  FakeModel::Options o;
+  o.max_batch = 1;
+  Start(o);
+  fake_->Hold();
+  const auto first = Submit(Of({1}, 3));
+  fake_->WaitUntilHeld();
+  RequestId id = 0;
+  const auto second = Submit(Of({2}, 3), &id);
+  engine_->Cancel(id);
+  fake_->Release();
+  EXPECT_EQ(second->Wait(), FinishReason::kCancelled);
+  EXPECT_TRUE(second->ids().empty());
+  EXPECT_EQ(first->Wait(), FinishReason::kLength);
+}
+
+TEST_F(ServingEngineTest, DeadlineEndsARunningRequest) {
+  Start();
+  Request r = Of({1}, 3000);
+  r.deadline = Now() + absl::Seconds(5);
+  fake_->HoldAt(3);
+  const auto sink = Submit(r);
+  fake_->WaitUntilHeld();
+  Advance(absl::Seconds(6));
+  fake_->Release();
+  EXPECT_EQ(sink->Wait(), FinishReason::kDeadline);
+  EXPECT_EQ(sink->ids().size(), 3U) << "what was generated stays delivered";
+}
+
+TEST_F(ServingEngineTest, DeadlineEndsARequestThatWaitsForCompany) {
+  EngineOptions options;
+  options.max_batch_delay = absl::Hours(1);
+  Start({}, options);
+  Request r = Of({1}, 3);
+  r.deadline = Now() + absl::Seconds(5);
+  const auto sink = Submit(r);
+  Advance(absl::Seconds(6));
+  EXPECT_EQ(sink->Wait(), FinishReason::kDeadline);
+}
+
+TEST_F(ServingEngineTest, MaxBatchDelayWaitsForCompany) {
+  EngineOptions options;
+  options.max_batch_delay = absl::Seconds(50);
+  Start({}, options);
+  const auto a = Submit(Of({1}, 3));
+  const auto b = Submit(Of({2}, 3));
+  Advance(absl::Seconds(51));
+  EXPECT_EQ(a->Wait(), FinishReason::kLength);
+  EXPECT_EQ(b->Wait(), FinishReason::kLength);
+  EXPECT_EQ(engine_->stats().steps, 3) << "both in the same three steps";
+  EXPECT_EQ(a->usage().queue_time, absl::Seconds(51));
+}
+
+TEST_F(ServingEngineTest, AFullQueueRefuses) {
+  FakeModel::Options o;
+  o.max_batch = 1;
+  EngineOptions options;
+  options.max_queue = 2;
+  Start(o, options);
+  fake_->Hold();
+  const auto running = Submit(Of({1}, 2));
+  fake_->WaitUntilHeld();
+  const auto second = Submit(Of({2}, 2));
+  const auto third = Submit(Of({3}, 2));
+  const auto refused = engine_->Submit(Of({4}, 2), std::make_shared<RecordingSink>());
+  EXPECT_EQ(refused.status().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(engine_->stats().waiting, 2);
+  EXPECT_EQ(engine_->stats().running, 1);
+  fake_->Release();
+  EXPECT_EQ(third->Wait(), FinishReason::kLength);
+}
+
+TEST_F(ServingEngineTest, WithoutAQueueFreePlacesAreStillFilled) {
+  FakeModel::Options o;
+  o.max_batch = 2;
+  EngineOptions options;
+  options.max_queue = 0;
+  Start(o, options);
+  fake_->Hold();
+  const auto first = Submit(Of({1}, 2));
+  const auto second = Submit(Of({2}, 2));
+  EXPECT_EQ(engine_->Submit(Of({3}, 2), std::make_shared<RecordingSink>()).status().code(),
+            absl::StatusCode::kResourceExhausted);
+  fake_->Release();
+  EXPECT_EQ(first->Wait(), FinishReason::kLength);
+  EXPECT_EQ(second->Wait(), FinishReason::kLength);
+}
+
+TEST_F(ServingEngineTest, NanEndsOnlyTheRequestThatHasIt) {
+  Start();
+  fake_->poison_token = 50;
+  const auto good = Submit(Of({1}, 3));
+  const auto bad = Submit(Of({1, 50}, 3));
+  EXPECT_EQ(bad->Wait(), FinishReason::kError);
+  EXPECT_THAT(std::string(bad->error().message()), HasSubstr("not a number"));
+  EXPECT_TRUE(bad->ids().empty());
+  EXPECT_EQ(good->Wait(), FinishReason::kLength);
+  engine_->Drain(absl::InfiniteFuture());
+  EXPECT_EQ(engine_->stats().nonfinite_rows, 1);
+}
+
+TEST_F(ServingEngineTest, AFailedStepEndsItsRequestsAndTheEngineGoesOn) {
+  Start();
+  fake_->fail_forwards = 1;
+  const auto sink = Submit(Of({1}, 3));
+  EXPECT_EQ(sink->Wait(), FinishReason::kError);
+  EXPECT_EQ(sink->error().code(), absl::StatusCode::kInternal);
+  EXPECT_EQ(Submit(Of({1}, 3))->Wait(), FinishReason::kLength);
+}
+
+TEST_F(ServingEngineTest, DrainRefusesNewAndWaitsForRunning) {
+  Start();
+  fake_->Hold();
+  const auto sink = Submit(Of({1}, 4));
+  fake_->WaitUntilHeld();
+  std::thread release([this] { fake_->Release(); });
+  EXPECT_EQ(engine_->Drain(Now() + absl::Hours(1)), 0);
+  release.join();
+  EXPECT_TRUE(sink->finished());
+  EXPECT_EQ(engine_->Submit(Of({1}, 4), sink).status().code(), absl::StatusCode::kUnavailable);
+}
+
+TEST_F(ServingEngineTest, DrainCancelsTheRestAtItsDeadline) {
+  Start();
+  fake_->HoldAt(2);
+  const auto sink = Submit(Of({1}, 3000));
+  fake_->WaitUntilHeld();
+  std::thread drain([this] { EXPECT_GE(engine_->Drain(Now()), 1); });
+  // The drain has begun when new requests are refused; only then may the step go on.
+  while (engine_->Submit(Of({1}, 1), std::make_shared<RecordingSink>()).ok()) {
+    std::this_thread::yield();
+  }
+  fake_->Release();
+  drain.join();
+  EXPECT_EQ(sink->Wait(), FinishReason::kCancelled);
+}
+
+TEST_F(ServingEngineTest, DestructionFinishesEverySink) {
+  FakeModel::Options o;
+  o.max_batch = 1;
+  Start(o);
+  const auto running = Submit(Of({1}, 4000));
+  const auto waiting = Submit(Of({2}, 4000));
+  running->WaitForTokens(1);
+  engine_.reset();
+  EXPECT_TRUE(running->finished());
+  EXPECT_TRUE(waiting->finished());
+}
+
+TEST_F(ServingEngineTest, StatsTellWorkFromIdleness) {
+  Start();
+  EXPECT_EQ(engine_->stats().busy_since, absl::InfiniteFuture());
+  EXPECT_EQ(engine_->stats().kv_blocks_total, 64);
+  fake_->Hold();
+  const auto sink = Submit(Of({1}, 2));
+  fake_->WaitUntilHeld();
+  Stats s = engine_->stats();
+  EXPECT_EQ(s.running, 1);
+  EXPECT_EQ(s.kv_blocks_used, 0) << "published before the step takes its blocks";
+  EXPECT_EQ(s.busy_since, Now());
+  EXPECT_EQ(s.last_step_end, absl::InfinitePast());
+  fake_->Release();
+  sink->Wait();
+  engine_->Drain(absl::InfiniteFuture());
+  s = engine_->stats();
+  EXPECT_EQ(s.busy_since, absl::InfiniteFuture());
+  EXPECT_EQ(s.running, 0);
+  EXPECT_EQ(s.steps, 2);
+  EXPECT_EQ(s.last_step_end, Now());
+}
+
+TEST_F(ServingEngineTest, ASinkMayCallTheEngine) {
+  Start();
+  class Cancelling final : public Sink {
+   public:
+    explicit Cancelling(Engine* engine) : engine_(engine) {}
+    void OnToken(const TokenEvent&) override { engine_->Cancel(1); }
+    void OnFinish(FinishReason reason, const Usage&, const absl::Status&) override {
+      next = std::make_shared<RecordingSink>();
+      EXPECT_TRUE(engine_->Submit(Of({3}, 1), next).ok());
+      done.OnFinish(reason, {}, absl::OkStatus());
+    }
+    Engine* engine_;
+    std::shared_ptr<RecordingSink> next;
+    RecordingSink done;
+  };
+  const auto sink = std::make_shared<Cancelling>(engine_.get());
+  ASSERT_TRUE(engine_->Submit(Of({1}, 3000), sink).ok());
+  EXPECT_EQ(sink->done.Wait(), FinishReason::kCancelled);
+  EXPECT_EQ(sink->next->Wait(), FinishReason::kLength);
+}
+
+}  // namespace
+}  // namespace deepseek::engine

@@ -1,0 +1,63 @@
+#include "engine/schedule/cost_model.h"
+
+#include <gtest/gtest.h>
+
+namespace deepseek::engine {
+namespace {
+
+constexpr absl::Duration kTarget = absl::Milliseconds(200);
+
+TEST(CostModel, BeforeTheFirstStepAFixedChunkIsTried) {
+  EXPECT_EQ(PromptRowBudget({}, 0, kTarget), kFirstPromptRows);
+  EXPECT_EQ(PromptRowBudget({}, 31, kTarget), kFirstPromptRows);
+}
+
+TEST(CostModel, PromptRowsFillTheTarget) {
+  const CostModel m = Observe({}, 64, 0, absl::Milliseconds(64));
+  EXPECT_EQ(m.per_prompt_row, absl::Milliseconds(1));
+  EXPECT_EQ(PromptRowBudget(m, 0, kTarget), 200);
+}
+
+TEST(CostModel, GeneratedRowsTakeTheirShareOfTheTarget) {
+  CostModel m = Observe({}, 0, 4, absl::Milliseconds(40));
+  EXPECT_EQ(m.per_generated_row, absl::Milliseconds(10));
+  m = Observe(m, 50, 5, absl::Milliseconds(100));  // 50 ms are left for 50 prompt rows
+  EXPECT_EQ(m.per_prompt_row, absl::Milliseconds(1));
+  EXPECT_EQ(PromptRowBudget(m, 10, kTarget), 100);
+}
+
+TEST(CostModel, PromptsMoveHoweverSlowTheMachine) {
+  const CostModel m = Observe(Observe({}, 0, 1, absl::Seconds(3)), 64, 0, absl::Seconds(60));
+  EXPECT_EQ(PromptRowBudget(m, 8, kTarget), kLeastPromptRows);
+}
+
+TEST(CostModel, FollowsAMachineThatSlowsDown) {
+  CostModel m = Observe({}, 100, 0, absl::Milliseconds(100));
+  for (int i = 0; i < 30; ++i) m = Observe(m, 100, 0, absl::Milliseconds(400));
+  EXPECT_NEAR(PromptRowBudget(m, 0, kTarget), 50, 1);
+}
+
+TEST(CostModel, StepsThatTellNothingChangeNothing) {
+  const CostModel m = Observe({}, 64, 0, absl::Milliseconds(64));
+  for (const auto& [prompt, generated, elapsed] :
+       {std::tuple{1, 0, absl::Milliseconds(50)}, {7, 3, absl::Milliseconds(50)},
+        {0, 0, absl::Milliseconds(50)}, {64, 0, absl::ZeroDuration()}, {64, 0, -absl::Seconds(1)}}) {
+    const CostModel n = Observe(m, prompt, generated, elapsed);
+    EXPECT_EQ(n.per_prompt_row, m.per_prompt_row);
+    EXPECT_EQ(n.per_generated_row, m.per_generated_row);
+  }
+}
+
+TEST(CostModel, NoTargetMeansNoLimit) {
+  const CostModel m = Observe({}, 64, 0, absl::Seconds(1));
+  EXPECT_GT(PromptRowBudget(m, 0, absl::InfiniteDuration()), 1'000'000);
+}
+
+TEST(CostModel, ANoisyStepCannotMakePromptRowsFree) {
+  CostModel m = Observe({}, 0, 1, absl::Milliseconds(100));
+  m = Observe(m, 10, 5, absl::Milliseconds(50));  // faster than its generated rows alone should be
+  EXPECT_GT(m.per_prompt_row, absl::ZeroDuration());
+}
+
+}  // namespace
+}  // namespace deepseek::engine

@@ -1,0 +1,114 @@
+// Prompts as jinja2 renders them: for the demo model, and for the real models where their files
+// are. DEEPSEEK_TOKENIZERS: folder with <name>/tokenizer{,_config}.json. DEEPSEEK_CHAT: folder with
+// more chat vectors.
+
+#include <filesystem>
+#include <map>
+
+#include "engine/tokenizer/chat_template.h"
+#include "tests/engine/tokenizer/files.h"
+
+namespace deepseek::engine {
+namespace {
+
+using testing::ReadFile;
+using testing::ReadJson;
+using testing::Source;
+
+// Tool-call arguments as parsed JSON instead of text.
+void ParseArguments(OrderedJson* messages) {
+  for (OrderedJson& message : *messages) {
+    if (!message.contains("tool_calls") || !message["tool_calls"].is_array()) continue;
+    for (OrderedJson& call : message["tool_calls"]) {
+      OrderedJson& arguments = call["function"]["arguments"];
+      OrderedJson parsed = OrderedJson::parse(arguments.get<std::string>(), nullptr, false);
+      if (!parsed.is_discarded()) arguments = std::move(parsed);
+    }
+  }
+}
+
+OrderedJson Variables(const OrderedJson& conversation, const Json& row) {
+  OrderedJson variables = conversation;
+  variables.erase("id");
+  if (!variables.contains("add_generation_prompt")) variables["add_generation_prompt"] = true;
+  if (row.contains("args")) ParseArguments(&variables["messages"]);
+  return variables;
+}
+
+std::map<std::string, OrderedJson> ById(const std::vector<std::string>& lists) {
+  std::map<std::string, OrderedJson> conversations;
+  for (const std::string& list : lists) {
+    for (const OrderedJson& c : OrderedJson::parse(list)) conversations[c["id"]] = c;
+  }
+  return conversations;
+}
+
+void Check(const ChatTemplate& chat, const Tokenizer& tokenizer, const Json& cases,
+           const Json& texts, const std::map<std::string, OrderedJson>& conversations) {
+  for (size_t i = 0; i < cases.size(); ++i) {
+    const Json& row = cases[i];
+    SCOPED_TRACE(row["id"].get<std::string>() + row.value("args", ""));
+    const OrderedJson& conversation = conversations.at(row["id"]);
+    const absl::StatusOr<RenderedChat> got = chat.Render(Variables(conversation, row));
+    if (row.contains("error")) {
+      EXPECT_EQ(got.status().code(), absl::StatusCode::kInvalidArgument)
+          << row["error"] << got->text;
+      continue;
+    }
+    ASSERT_TRUE(got.ok()) << got.status();
+    EXPECT_EQ(got->text, texts[i]["text"].get<std::string>());
+    if (!row.contains("ids")) continue;
+    const std::vector<int32_t> ids = row["ids"];
+    EXPECT_EQ(tokenizer.Encode(got->text), ids);
+    // The library recognises added tokens in user text too. Where the conversation itself spells
+    // one, we must differ.
+    const std::string own = conversation.dump();
+    if (tokenizer.Encode(own) == tokenizer.Encode(own, AddedTokens::kNone)) {
+      EXPECT_EQ(tokenizer.EncodeSpans(got->Spans()), ids);
+    }
+  }
+}
+
+TEST(DemoChatVectors, AreMetExactly) {
+  const std::unique_ptr<Tokenizer> tokenizer = testing::DemoTokenizer();
+  const auto chat = ParseChatTemplate(*ReadFile(Source("models/demo-v3/tokenizer_config.json")));
+  ASSERT_TRUE(chat.ok()) << chat.status();
+  const std::string golden = *ReadFile(Source("tests/golden/chat/demo-v3.json"));
+  const OrderedJson ordered = OrderedJson::parse(golden);
+  const auto conversations = ById(
+      {*ReadFile(Source("tests/golden/chat/conversations.json")), ordered["conversations"].dump()});
+  const Json cases = Json::parse(golden)["cases"];
+  ASSERT_GT(cases.size(), 50u);
+  Check(**chat, *tokenizer, cases, cases, conversations);
+}
+
+TEST(RealChatVectors, AreMetExactly) {
+  const std::optional<std::string> folder = testing::RealTokenizers();
+  if (!folder) GTEST_SKIP() << "DEEPSEEK_TOKENIZERS names no folder with the real files";
+  const char* more = std::getenv("DEEPSEEK_CHAT");
+  const std::string vectors = more != nullptr ? more : Source("tests/golden/chat/real");
+  const auto conversations = ById({*ReadFile(Source("tests/golden/chat/conversations.json"))});
+  int checked = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(vectors)) {
+    const std::string name = entry.path().stem().string();
+    const std::string model = *folder + "/" + name;
+    if (!std::filesystem::exists(model + "/tokenizer_config.json")) continue;
+    SCOPED_TRACE(name);
+    const auto chat = ParseChatTemplate(*ReadFile(model + "/tokenizer_config.json"));
+    if (chat.status().code() == absl::StatusCode::kNotFound)
+      continue;  // V3.2 and V4 have Python encoders instead
+    ASSERT_TRUE(chat.ok()) << chat.status();
+    const std::unique_ptr<Tokenizer> tokenizer = testing::LoadTokenizer(model + "/tokenizer.json");
+    const Json rows = ReadJson(entry.path().string());
+    const Json texts =
+        rows.contains("text_of")
+            ? ReadJson(vectors + "/" + rows["text_of"].get<std::string>() + ".json")["cases"]
+            : rows["cases"];
+    Check(**chat, *tokenizer, rows["cases"], texts, conversations);
+    ++checked;
+  }
+  if (checked == 0) GTEST_SKIP() << "no real tokenizer files in " << *folder;
+}
+
+}  // namespace
+}  // namespace deepseek::engine

@@ -1,0 +1,347 @@
+// One script for the fake API server and for a real one: what we build on must hold on both.
+// DEEPSEEK_TEST_KUBECONFIG=<file> runs it against that cluster (in a namespace of its own, removed afterwards).
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <thread>
+
+#include "absl/time/clock.h"
+#include "base/json_full.h"
+#include "base/status.h"
+#include "base/strings.h"
+#include "operator/kube/client.h"
+#include "tests/operator/kube/conformance_target.h"
+
+namespace deepseek::kube {
+namespace {
+
+using resources::kConfigMap;
+using resources::kControllerRevision;
+using resources::kDeployment;
+using resources::kService;
+
+const Resource kNamespace{"", "v1", "namespaces", "Namespace", false};
+const ApplyOptions kOurs{.field_manager = "deepseek-operator"};
+
+std::string At(const Object& object, const char* pointer) {
+  const Json::json_pointer at(pointer);
+  if (!object->contains(at)) return "(none)";
+  return object->at(at).is_string() ? object->at(at).get<std::string>() : object->at(at).dump();
+}
+
+Json ConfigMap(const std::string& name, Json data = Json::object()) {
+  return {{"apiVersion", "v1"},
+          {"kind", "ConfigMap"},
+          {"metadata", {{"name", name}, {"labels", {{"conformance", "yes"}}}}},
+          {"data", std::move(data)}};
+}
+
+Json Container(const std::string& name, const std::string& image) {
+  return {{"name", name},
+          {"image", image},
+          {"ports", Json::array({{{"containerPort", 8000}, {"name", "http"}, {"protocol", "TCP"}}})}};
+}
+
+Json Deployment(const std::string& name, Json containers) {
+  const Json labels{{"app", name}};
+  return {{"apiVersion", "apps/v1"},
+          {"kind", "Deployment"},
+          {"metadata", {{"name", name}, {"labels", labels}}},
+          {"spec",
+           {{"replicas", 0},
+            {"selector", {{"matchLabels", labels}}},
+            {"template",
+             {{"metadata", {{"labels", labels}}}, {"spec", {{"containers", containers}}}}}}}};
+}
+
+class Conformance : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    auto transport = ConformanceTarget();
+    ASSERT_TRUE(transport.ok()) << transport.status();
+    client_ = std::make_unique<Client>(*transport);
+    ns_ = StrCat("conformance-", getpid(), "-", ++count_);
+    const Json ns{{"apiVersion", "v1"}, {"kind", "Namespace"}, {"metadata", {{"name", ns_}}}};
+    const auto created = client_->Create(kNamespace, "", ns, "conformance");
+    ASSERT_TRUE(created.ok()) << created.status();
+  }
+  void TearDown() override {
+    if (client_ == nullptr) return;
+    EXPECT_TRUE(client_->Delete(kNamespace, "", ns_).ok());
+  }
+  absl::StatusOr<Object> Apply(const Resource& r, const Json& object, ApplyOptions options = kOurs) {
+    return client_->Apply(r, ns_, object["metadata"]["name"].get<std::string>(), object, options);
+  }
+  Object MustApply(const Resource& r, const Json& object, ApplyOptions options = kOurs) {
+    auto applied = Apply(r, object, options);
+    EXPECT_TRUE(applied.ok()) << applied.status();
+    return applied.ok() ? *applied : std::make_shared<const Json>(Json::object());
+  }
+  template <typename F>
+  bool Eventually(F condition) {
+    const absl::Time deadline = absl::Now() + absl::Seconds(30);
+    while (!condition()) {
+      if (absl::Now() > deadline) return false;
+      absl::SleepFor(absl::Milliseconds(5));
+    }
+    return true;
+  }
+
+  std::unique_ptr<Client> client_;
+  std::string ns_;
+  static std::atomic<int> count_;
+};
+std::atomic<int> Conformance::count_{0};
+
+TEST_F(Conformance, CreateGetAndTheErrorsOfNames) {
+  const auto created = client_->Create(kConfigMap, ns_, ConfigMap("a", {{"k", "v"}}), "me");
+  ASSERT_TRUE(created.ok()) << created.status();
+  EXPECT_EQ(At(*created, "/kind"), "ConfigMap");
+  EXPECT_EQ(At(*created, "/metadata/managedFields"), "(none)");
+  EXPECT_EQ(At(*client_->Get(kConfigMap, ns_, "a"), "/data/k"), "v");
+
+  const auto again = client_->Create(kConfigMap, ns_, ConfigMap("a"), "me");
+  EXPECT_EQ(again.status().code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_NE(again.status().message().find("\"a\" already exists"), absl::string_view::npos);
+  EXPECT_TRUE(absl::IsNotFound(client_->Get(kConfigMap, ns_, "b").status()));
+  EXPECT_TRUE(absl::IsNotFound(client_->Delete(kConfigMap, ns_, "b")));
+  EXPECT_TRUE(absl::IsInvalidArgument(
+      client_->Create(kConfigMap, ns_, ConfigMap("Not A Name"), "me").status()));
+}
+
+TEST_F(Conformance, ApplyMergesAndRemovesWhatIsNoLongerApplied) {
+  MustApply(kConfigMap, ConfigMap("a", {{"x", "1"}, {"y", "1"}}));
+  MustApply(kConfigMap, ConfigMap("a", {{"z", "1"}}), {.field_manager = "other"});
+  const Object merged = MustApply(kConfigMap, ConfigMap("a", {{"x", "2"}}));
+  EXPECT_EQ((*merged)["data"], Json({{"x", "2"}, {"z", "1"}}));
+}
+
+TEST_F(Conformance, ApplyOfTheSameChangesNothing) {
+  const Object first = MustApply(kDeployment, Deployment("d", {Container("agent", "a:1")}));
+  const Object second = MustApply(kDeployment, Deployment("d", {Container("agent", "a:1")}));
+  EXPECT_EQ(At(first, "/metadata/generation"), At(second, "/metadata/generation"));
+}
+
+TEST_F(Conformance, ApplyMergesListsByTheirKeys) {
+  MustApply(kDeployment, Deployment("d", {Container("agent", "a:1"), Container("side", "s:1")}));
+  Json sidecar = Deployment("d", Json::array({{{"name", "side"}, {"imagePullPolicy", "Never"}}}));
+  sidecar["spec"].erase("selector");
+  sidecar["spec"]["template"].erase("metadata");
+  MustApply(kDeployment, sidecar, {.field_manager = "other"});
+  // We drop `side`, the other manager still speaks of it: it stays, with what the other owns and without our image...
+  // which makes it invalid. So the image is taken over first.
+  sidecar["spec"]["template"]["spec"]["containers"][0]["image"] = "s:1";
+  MustApply(kDeployment, sidecar, {.field_manager = "other"});
+  const Object merged = MustApply(kDeployment, Deployment("d", {Container("agent", "a:2")}));
+  EXPECT_EQ(At(merged, "/spec/template/spec/containers/0/image"), "a:2");
+  EXPECT_EQ(At(merged, "/spec/template/spec/containers/1/name"), "side");
+  EXPECT_EQ(At(merged, "/spec/template/spec/containers/1/image"), "s:1");
+  EXPECT_EQ(At(merged, "/spec/template/spec/containers/1/ports"), "(none)");
+}
+
+TEST_F(Conformance, ApplyAfterCreateByTheSameManagerRemovesFields) {
+  ASSERT_TRUE(client_
+                  ->Create(kConfigMap, ns_, ConfigMap("a", {{"x", "1"}, {"y", "1"}}),
+                           "deepseek-operator")
+                  .ok());
+  MustApply(kConfigMap, ConfigMap("a", {{"x", "1"}, {"y", "1"}}));
+  const Object applied = MustApply(kConfigMap, ConfigMap("a", {{"x", "1"}}));
+  EXPECT_EQ((*applied)["data"], Json({{"x", "1"}}));
+}
+
+TEST_F(Conformance, ApplyConflictsUnlessForced) {
+  MustApply(kConfigMap, ConfigMap("a", {{"x", "1"}}), {.field_manager = "other"});
+  const auto refused =
+      Apply(kConfigMap, ConfigMap("a", {{"x", "2"}}),
+            {.field_manager = "deepseek-operator", .force = false});
+  EXPECT_TRUE(absl::IsAborted(refused.status())) << refused.status();
+  EXPECT_NE(refused.status().message().find(".data.x"), absl::string_view::npos);
+  EXPECT_NE(refused.status().message().find("\"other\""), absl::string_view::npos);
+  EXPECT_EQ(At(MustApply(kConfigMap, ConfigMap("a", {{"x", "2"}})), "/data/x"), "2");
+  // The other one lost the field, so leaving it out does not remove it.
+  const Object kept = MustApply(kConfigMap, ConfigMap("a"), {.field_manager = "other"});
+  EXPECT_EQ(At(kept, "/data/x"), "2");
+}
+
+TEST_F(Conformance, DryRunWritesNothing) {
+  const auto dry = Apply(kConfigMap, ConfigMap("a", {{"x", "1"}}),
+                         {.field_manager = "deepseek-operator", .dry_run = true});
+  ASSERT_TRUE(dry.ok()) << dry.status();
+  EXPECT_EQ(At(*dry, "/data/x"), "1");
+  EXPECT_TRUE(absl::IsNotFound(client_->Get(kConfigMap, ns_, "a").status()));
+}
+
+TEST_F(Conformance, ResourceVersionsAndUidsArePreconditions) {
+  const Object first = MustApply(kConfigMap, ConfigMap("a", {{"x", "1"}}));
+  const std::string old = At(first, "/metadata/resourceVersion");
+  MustApply(kConfigMap, ConfigMap("a", {{"x", "2"}}));
+
+  Json stale = *first;
+  stale["data"]["x"] = "3";
+  EXPECT_TRUE(absl::IsAborted(client_->Update(kConfigMap, ns_, "a", stale, "me").status()));
+  const Json patch{{"metadata", {{"resourceVersion", old}}}, {"data", {{"x", "4"}}}};
+  EXPECT_TRUE(absl::IsAborted(client_->MergePatch(kConfigMap, ns_, "a", patch, "me").status()));
+  Json applied = ConfigMap("a", {{"x", "5"}});
+  applied["metadata"]["resourceVersion"] = old;
+  EXPECT_TRUE(absl::IsAborted(Apply(kConfigMap, applied).status()));
+  applied["metadata"].erase("resourceVersion");
+  applied["metadata"]["uid"] = "00000000-dead-4000-8000-000000000000";
+  EXPECT_TRUE(absl::IsAborted(Apply(kConfigMap, applied).status()));
+  EXPECT_TRUE(absl::IsAborted(
+      client_->Delete(kConfigMap, ns_, "a", "00000000-dead-4000-8000-000000000000")));
+  EXPECT_TRUE(absl::IsAborted(client_->Delete(kConfigMap, ns_, "a", "", old)));
+  EXPECT_EQ(At(*client_->Get(kConfigMap, ns_, "a"), "/data/x"), "2");
+  EXPECT_TRUE(client_->Delete(kConfigMap, ns_, "a", At(first, "/metadata/uid")).ok());
+  EXPECT_TRUE(absl::IsNotFound(client_->Get(kConfigMap, ns_, "a").status()));
+}
+
+TEST_F(Conformance, ApplyWithAUidDoesNotCreate) {
+  Json object = ConfigMap("a", {{"x", "1"}});
+  object["metadata"]["uid"] = "00000000-dead-4000-8000-000000000000";
+  EXPECT_TRUE(absl::IsAborted(Apply(kConfigMap, object).status()));
+  EXPECT_TRUE(absl::IsNotFound(client_->Get(kConfigMap, ns_, "a").status()));
+}
+
+TEST_F(Conformance, MergePatchSetsAndRemoves) {
+  MustApply(kConfigMap, ConfigMap("a", {{"x", "1"}, {"y", "1"}}));
+  const auto patched = client_->MergePatch(
+      kConfigMap, ns_, "a", {{"data", {{"x", nullptr}, {"z", "1"}}}}, "me");
+  ASSERT_TRUE(patched.ok()) << patched.status();
+  EXPECT_EQ((**patched)["data"], Json({{"y", "1"}, {"z", "1"}}));
+}
+
+TEST_F(Conformance, GenerationCountsSpecChangesOnly) {
+  Json object = Deployment("d", {Container("agent", "a:1")});
+  EXPECT_EQ(At(MustApply(kDeployment, object), "/metadata/generation"), "1");
+  object["metadata"]["labels"]["more"] = "yes";
+  EXPECT_EQ(At(MustApply(kDeployment, object), "/metadata/generation"), "1");
+  object["spec"]["minReadySeconds"] = 1;
+  EXPECT_EQ(At(MustApply(kDeployment, object), "/metadata/generation"), "2");
+}
+
+TEST_F(Conformance, ScaleSubresourceSetsReplicas) {
+  MustApply(kDeployment, Deployment("d", {Container("agent", "a:1")}));
+  const auto scaled = client_->MergePatch(kDeployment, ns_, "d", {{"spec", {{"replicas", 0}}}},
+                                          "me", "scale");
+  ASSERT_TRUE(scaled.ok()) << scaled.status();
+  EXPECT_EQ(At(*scaled, "/kind"), "Scale");
+  EXPECT_EQ(At(*scaled, "/spec/replicas"), "(none)");  // zero is left out
+  EXPECT_EQ(At(*client_->Get(kDeployment, ns_, "d"), "/spec/replicas"), "0");
+}
+
+TEST_F(Conformance, SelectorsAndRevisionsAreImmutable) {
+  MustApply(kDeployment, Deployment("d", {Container("agent", "a:1")}));
+  Json other = Deployment("d", {Container("agent", "a:1")});
+  other["spec"]["selector"]["matchLabels"] = {{"app", "other"}};
+  other["spec"]["template"]["metadata"]["labels"] = {{"app", "other"}};
+  EXPECT_TRUE(absl::IsInvalidArgument(Apply(kDeployment, other).status()));
+
+  Json revision{{"apiVersion", "apps/v1"},
+                {"kind", "ControllerRevision"},
+                {"metadata", {{"name", "r"}}},
+                {"revision", 1},
+                {"data", {{"a", 1}}}};
+  MustApply(kControllerRevision, revision);
+  revision["revision"] = 2;
+  EXPECT_EQ(At(MustApply(kControllerRevision, revision), "/revision"), "2");
+  revision["data"]["a"] = 2;
+  EXPECT_TRUE(absl::IsInvalidArgument(Apply(kControllerRevision, revision).status()));
+}
+
+TEST_F(Conformance, ListsPagesBySelector) {
+  for (int i = 0; i < 7; ++i) MustApply(kConfigMap, ConfigMap(StrCat("c-", i)));
+  const auto list =
+      client_->ListAll(kConfigMap, {.ns = ns_, .label_selector = "conformance=yes",
+                                    .field_selector = "", .page_size = 3});
+  ASSERT_TRUE(list.ok()) << list.status();
+  ASSERT_EQ(list->items.size(), 7u);
+  EXPECT_EQ(At(list->items[6], "/metadata/name"), "c-6");
+  EXPECT_EQ(At(list->items[6], "/kind"), "ConfigMap");
+  EXPECT_EQ(At(list->items[6], "/apiVersion"), "v1");
+  EXPECT_FALSE(list->resource_version.empty());
+  const auto one = client_->ListAll(
+      kConfigMap, {.ns = ns_, .label_selector = "conformance in (yes),!absent",
+                   .field_selector = "metadata.name=c-3"});
+  ASSERT_TRUE(one.ok()) << one.status();
+  EXPECT_EQ(one->items.size(), 1u);
+}
+
+TEST_F(Conformance, WatchDeliversInOrderAndBySelector) {
+  MustApply(kConfigMap, ConfigMap("before"));
+  const ListOptions options{.ns = ns_, .label_selector = "conformance=yes", .field_selector = ""};
+  const auto list = client_->ListAll(kConfigMap, options);
+  ASSERT_TRUE(list.ok()) << list.status();
+  MustApply(kConfigMap, ConfigMap("a", {{"x", "1"}}));
+  MustApply(kConfigMap, ConfigMap("a", {{"x", "2"}}));
+  // No label any more: to this watcher the object is deleted.
+  ASSERT_TRUE(client_
+                  ->MergePatch(kConfigMap, ns_, "a",
+                               {{"metadata", {{"labels", {{"conformance", "no"}}}}}}, "me")
+                  .ok());
+  ASSERT_TRUE(client_->Delete(kConfigMap, ns_, "before").ok());
+
+  std::vector<std::string> seen;
+  const absl::Status end = client_->Watch(
+      kConfigMap, options, list->resource_version,
+      [&](const WatchEvent& event) {
+        if (event.type == WatchEventType::kBookmark) return;
+        seen.push_back(StrCat(static_cast<int>(event.type), " ",
+                              At(event.object, "/metadata/name")));
+        EXPECT_EQ(At(event.object, "/metadata/managedFields"), "(none)");
+      },
+      [&] { return seen.size() >= 4; });
+  EXPECT_TRUE(end.ok()) << end;
+  EXPECT_EQ(seen, (std::vector<std::string>{"0 a", "1 a", "2 a", "2 before"}));
+}
+
+TEST_F(Conformance, WatchFromTheDistantPastIsTooOld) {
+  const absl::Time deadline = absl::Now() + absl::Seconds(3);
+  const absl::Status end = client_->Watch(
+      kConfigMap, {.ns = ns_, .label_selector = "", .field_selector = ""}, "1",
+      [](const WatchEvent&) {}, [&] { return absl::Now() > deadline; });
+  // A server that was started minutes ago still remembers everything.
+  if (end.ok()) GTEST_SKIP() << "this API server has not compacted yet";
+  EXPECT_TRUE(absl::IsOutOfRange(end)) << end;
+}
+
+TEST_F(Conformance, OwnedObjectsGoWithTheirOwner) {
+  const Object owner = MustApply(kConfigMap, ConfigMap("owner"));
+  const auto owned_by = [&](const std::string& name, const Object& o) {
+    Json object = ConfigMap(name);
+    object["metadata"]["ownerReferences"] =
+        Json::array({{{"apiVersion", "v1"},
+                      {"kind", "ConfigMap"},
+                      {"name", At(o, "/metadata/name")},
+                      {"uid", At(o, "/metadata/uid")},
+                      {"controller", true},
+                      {"blockOwnerDeletion", true}}});
+    return object;
+  };
+  const Object child = MustApply(kConfigMap, owned_by("child", owner));
+  MustApply(kConfigMap, owned_by("grandchild", child));
+  ASSERT_TRUE(client_->Delete(kConfigMap, ns_, "owner", At(owner, "/metadata/uid")).ok());
+  EXPECT_TRUE(Eventually(
+      [&] { return absl::IsNotFound(client_->Get(kConfigMap, ns_, "grandchild").status()); }));
+}
+
+TEST_F(Conformance, ServicePortsMergeByPortAndProtocol) {
+  Json service{{"apiVersion", "v1"},
+               {"kind", "Service"},
+               {"metadata", {{"name", "s"}}},
+               {"spec",
+                {{"selector", {{"app", "x"}, {"role", "stable"}}},
+                 {"ports", Json::array({{{"name", "http"}, {"port", 8000}, {"protocol", "TCP"}},
+                                        {{"name", "grpc"}, {"port", 9000}, {"protocol", "TCP"}}})}}}};
+  MustApply(kService, service);
+  service["spec"]["selector"] = {{"app", "y"}};  // one value, not merged
+  service["spec"]["ports"].erase(0);
+  const Object applied = MustApply(kService, service);
+  EXPECT_EQ((*applied)["spec"]["selector"], Json({{"app", "y"}}));
+  EXPECT_EQ((*applied)["spec"]["ports"].size(), 1u);
+  EXPECT_EQ(At(applied, "/spec/ports/0/name"), "grpc");
+}
+
+}  // namespace
+}  // namespace deepseek::kube
