@@ -8,6 +8,8 @@
 #include <sstream>
 #include <string>
 
+#include "base/strings.h"
+
 namespace deepseek::engine {
 namespace {
 
@@ -68,7 +70,8 @@ int AvailableCpus() {
     const size_t first = line.find(':');
     const size_t second = first == std::string::npos ? first : line.find(':', first + 1);
     if (second == std::string::npos) continue;
-    const std::string controllers = "," + line.substr(first + 1, second - first - 1) + ",";
+    const std::string controllers =
+        StrCat(",", std::string_view(line).substr(first + 1, second - first - 1), ",");
     const std::string path = line.substr(second + 1);
     if (controllers == ",,") cpus = Tightest("/sys/fs/cgroup", path, cpus, v2);
     if (controllers.find(",cpu,") != std::string::npos)
