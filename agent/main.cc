@@ -13,8 +13,11 @@ namespace {
 int WrongUse(const CLI::App& app, const CLI::ParseError& error, const std::string& first) {
   std::string command = "deepseek-agent";
   for (const CLI::App* sub : app.get_subcommands()) command += " " + sub->get_name();
-  const bool unknown = app.get_subcommands().empty() && !first.empty() && first.front() != '-';
-  std::string what = unknown ? first + ": no such command" : error.what();
+  // CLI11 would ask for a command before it names the word that it does not know.
+  std::string what = error.what();
+  if (app.get_subcommands().empty() && !first.empty()) {
+    what = first + (first.front() == '-' ? ": no such option" : ": no such command");
+  }
   for (char& c : what) {
     if (c == '\n') c = ' ';
   }
