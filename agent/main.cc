@@ -21,7 +21,8 @@ int WrongUse(const CLI::App& app, const CLI::ParseError& error, const std::strin
   for (char& c : what) {
     if (c == '\n') c = ' ';
   }
-  std::fprintf(stderr, "error: %s: %s (see: %s --help)\n", command.c_str(), what.c_str(), command.c_str());
+  std::fprintf(stderr, "error: %s: %s (see: %s --help)\n", command.c_str(), what.c_str(),
+               command.c_str());
   return 1;
 }
 
@@ -29,11 +30,15 @@ int WrongUse(const CLI::App& app, const CLI::ParseError& error, const std::strin
 
 int main(int argc, char** argv) {
   using namespace deepseek::agent;
-  CLI::App app("Serves DeepSeek models: tokens from native checkpoints, over OpenAI's API or on the command line.",
-               "deepseek-agent");
+  CLI::App app(
+      "Serves DeepSeek models: tokens from native checkpoints, over OpenAI's API or on the command "
+      "line.",
+      "deepseek-agent");
   app.set_version_flag("--version", std::string("deepseek-agent ") + deepseek::kVersion);
   app.require_subcommand(1);
-  app.footer("Exit codes: 0 ok, 1 wrong use or failed check, 2 invalid model, 3 not enough memory, 4 device failure.");
+  app.footer(
+      "Exit codes: 0 ok, 1 wrong use or failed check, 2 invalid model, 3 not enough memory, 4 "
+      "device failure.");
   int exit_code = 0;
   AddServe(app, &exit_code);
   AddChat(app, &exit_code);

@@ -25,28 +25,34 @@ std::string LastPart(std::string path) {
 }  // namespace
 
 absl::StatusOr<std::string> ResolveModelDir(std::string_view model) {
-  if (model.empty()) return absl::InvalidArgumentError("--model: empty: give a folder or builtin:NAME");
+  if (model.empty())
+    return absl::InvalidArgumentError("--model: empty: give a folder or builtin:NAME");
   if (model.substr(0, kBuiltin.size()) != kBuiltin) return std::string(model);
   const std::string_view name = model.substr(kBuiltin.size());
   if (name.empty() || name.front() == '.' || name.find('/') != std::string_view::npos) {
-    return absl::InvalidArgumentError(StrCat("--model: ", model, ": not a builtin name (as in builtin:demo-v3)"));
+    return absl::InvalidArgumentError(
+        StrCat("--model: ", model, ": not a builtin name (as in builtin:demo-v3)"));
   }
   const char* folder = std::getenv("DEEPSEEK_BUILTIN_MODELS");
   return StrCat(folder != nullptr && *folder != '\0' ? folder : "/models", "/", name);
 }
 
 absl::Status AboutModel(const absl::Status& status) {
-  if (ExitCode(status) != kInvalidModel || ToStd(status.message()).substr(0, kModel.size()) == kModel) return status;
+  if (ExitCode(status) != kInvalidModel ||
+      ToStd(status.message()).substr(0, kModel.size()) == kModel)
+    return status;
   std::string line = StrCat(kModel, status.message());
   if (line.back() != ')') {
-    line += absl::IsNotFound(status)        ? " (check the model folder)"
-            : absl::IsUnimplemented(status) ? " (use a model that is served)"
-                                            : " (fetch the model again, or check it with: deepseek-agent verify)";
+    line += absl::IsNotFound(status) ? " (check the model folder)"
+            : absl::IsUnimplemented(status)
+                ? " (use a model that is served)"
+                : " (fetch the model again, or check it with: deepseek-agent verify)";
   }
   return absl::Status(status.code(), line);
 }
 
-absl::StatusOr<TextAndDefaults> LoadAgreeingText(const std::string& model_dir, const engine::ModelSpec& spec,
+absl::StatusOr<TextAndDefaults> LoadAgreeingText(const std::string& model_dir,
+                                                 const engine::ModelSpec& spec,
                                                  const std::string& chat_template_file) {
   TextAndDefaults out;
   ASSIGN_OR_RETURN(out.text, LoadText(model_dir, chat_template_file));

@@ -41,7 +41,8 @@ TEST_F(AnswerTest, KeepsWhatCame) {
 
 TEST_F(AnswerTest, FalseFromTheCallbackStopsTheRequest) {
   int seen = 0;
-  auto pending = PendingAnswer::Submit(*engine_, Of({1, 2}, 4000), [&seen](int32_t) { return ++seen < 3; });
+  auto pending =
+      PendingAnswer::Submit(*engine_, Of({1, 2}, 4000), [&seen](int32_t) { return ++seen < 3; });
   ASSERT_TRUE(pending.ok());
   const auto answer = pending->Wait();
   ASSERT_TRUE(answer.ok());
@@ -51,7 +52,8 @@ TEST_F(AnswerTest, FalseFromTheCallbackStopsTheRequest) {
 }
 
 TEST_F(AnswerTest, ErrorsOfTheRequestAreReturned) {
-  EXPECT_EQ(PendingAnswer::Submit(*engine_, Of({}, 1)).status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(PendingAnswer::Submit(*engine_, Of({}, 1)).status().code(),
+            absl::StatusCode::kInvalidArgument);
   fake_->fail_forwards = 1;
   auto pending = PendingAnswer::Submit(*engine_, Of({1}, 1));
   ASSERT_TRUE(pending.ok());

@@ -35,7 +35,8 @@ class Files : public ::testing::Test {
 };
 
 TEST_F(Files, WrittenTensorsAreReadBack) {
-  auto writer = SafetensorsWriter::Create(Path("out"), {{"a.logits", "F32", {2, 2}}, {"a.greedy", "I32", {3}}});
+  auto writer = SafetensorsWriter::Create(Path("out"),
+                                          {{"a.logits", "F32", {2, 2}}, {"a.greedy", "I32", {3}}});
   ASSERT_TRUE(writer.ok()) << writer.status();
   writer->Append(std::vector<float>{1, 2});
   writer->Append(std::vector<float>{3, 4.5F});
@@ -69,8 +70,10 @@ TEST_F(Files, AnOutputThatCannotBeWrittenIsNamed) {
 }
 
 TEST_F(Files, CasesOfBothIntegerTypes) {
-  auto writer = SafetensorsWriter::Create(
-      Path("in"), {{"b.input_ids", "I32", {2}}, {"a.input_ids", "I32", {3}}, {"a.positions", "I32", {1}}, {"x", "I32", {1}}});
+  auto writer = SafetensorsWriter::Create(Path("in"), {{"b.input_ids", "I32", {2}},
+                                                       {"a.input_ids", "I32", {3}},
+                                                       {"a.positions", "I32", {1}},
+                                                       {"x", "I32", {1}}});
   ASSERT_TRUE(writer.ok());
   writer->Append(std::vector<int32_t>{1, 2, 3, 4, 5, 2, 0});
   ASSERT_TRUE(writer->Finish().ok());
@@ -85,8 +88,9 @@ TEST_F(Files, CasesOfBothIntegerTypes) {
 }
 
 TEST_F(Files, CasesOfAnotherShapeOrTypeAreAWrongUse) {
-  for (const TensorHeader& tensor : {TensorHeader{"a.input_ids", "F32", {2}}, TensorHeader{"a.input_ids", "I32", {1, 2}},
-                                     TensorHeader{"a.other", "I32", {2}}}) {
+  for (const TensorHeader& tensor :
+       {TensorHeader{"a.input_ids", "F32", {2}}, TensorHeader{"a.input_ids", "I32", {1, 2}},
+        TensorHeader{"a.other", "I32", {2}}}) {
     auto writer = SafetensorsWriter::Create(Path("in"), {tensor});
     ASSERT_TRUE(writer.ok());
     writer->Append(std::vector<int32_t>{1, 2});
@@ -106,7 +110,8 @@ TEST_F(Files, JsonLinesSkipBlankOnesAndNameTheBadOne) {
   });
   EXPECT_THAT(seen, ElementsAre(1, 2));
   EXPECT_THAT(std::string(status.message()), HasSubstr("line 5"));
-  EXPECT_EQ(ForEachJsonLine("--f", Path("none"), nullptr).code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(ForEachJsonLine("--f", Path("none"), nullptr).code(),
+            absl::StatusCode::kInvalidArgument);
 }
 
 }  // namespace

@@ -29,7 +29,8 @@ TEST(GenerationConfig, WithoutTheFileConfigJsonCounts) {
 TEST(GenerationConfig, ItsValuesWin) {
   const auto d = ParseGenerationConfig(
       R"({"do_sample":true,"temperature":0.6,"top_p":0.95,"top_k":40,"min_p":0.1,"repetition_penalty":1.1,
-          "bos_token_id":3,"eos_token_id":[9,5,9]})", Spec());
+          "bos_token_id":3,"eos_token_id":[9,5,9]})",
+      Spec());
   ASSERT_TRUE(d.ok()) << d.status();
   EXPECT_EQ(d->temperature, 0.6F);
   EXPECT_EQ(d->top_p, 0.95F);
@@ -41,8 +42,10 @@ TEST(GenerationConfig, ItsValuesWin) {
 }
 
 TEST(GenerationConfig, DoSampleFalseIsGreedyAndNullIsAbsent) {
-  EXPECT_EQ(ParseGenerationConfig(R"({"do_sample":false,"temperature":0.6})", Spec())->temperature, 0.0F);
-  EXPECT_THAT(ParseGenerationConfig(R"({"eos_token_id":null,"temperature":null})", Spec())->eos_ids, ElementsAre(1));
+  EXPECT_EQ(ParseGenerationConfig(R"({"do_sample":false,"temperature":0.6})", Spec())->temperature,
+            0.0F);
+  EXPECT_THAT(ParseGenerationConfig(R"({"eos_token_id":null,"temperature":null})", Spec())->eos_ids,
+              ElementsAre(1));
 }
 
 TEST(GenerationConfig, BadValuesAreNamed) {

@@ -60,12 +60,15 @@ TEST(CheckTokenizer, FindsTheTokenizerOfAnotherModel) {
   EXPECT_EQ(CheckTokenizer(*text, spec, defaults, "m").code(), absl::StatusCode::kDataLoss);
   spec = Spec();
   spec.bos_id = 7;
-  EXPECT_THAT(std::string(CheckTokenizer(*text, spec, defaults, "m").message()), HasSubstr("bos_token"));
-  defaults.bos_id = 0;  // generation_config.json knows better than config.json in some released models
+  EXPECT_THAT(std::string(CheckTokenizer(*text, spec, defaults, "m").message()),
+              HasSubstr("bos_token"));
+  defaults.bos_id =
+      0;  // generation_config.json knows better than config.json in some released models
   EXPECT_TRUE(CheckTokenizer(*text, spec, defaults, "m").ok());
   spec = Spec();
   spec.eos_ids = {5, 6};
-  EXPECT_THAT(std::string(CheckTokenizer(*text, spec, defaults, "m").message()), HasSubstr("eos_token"));
+  EXPECT_THAT(std::string(CheckTokenizer(*text, spec, defaults, "m").message()),
+              HasSubstr("eos_token"));
   defaults.eos_ids = {1};
   EXPECT_TRUE(CheckTokenizer(*text, spec, defaults, "m").ok());
 }

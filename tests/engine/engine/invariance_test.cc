@@ -1,4 +1,5 @@
-// The real demo model through the Engine: an answer's bits do not depend on its company, the chunks or preemption.
+// The real demo model through the Engine: an answer's bits do not depend on its company, the chunks
+// or preemption.
 #include <gtest/gtest.h>
 
 #include "engine/engine.h"
@@ -44,7 +45,8 @@ EngineOptions Options(Compute compute, int threads) {
   return options;
 }
 
-std::vector<Bits> Serve(const EngineOptions& options, bool together, int64_t* preemptions = nullptr) {
+std::vector<Bits> Serve(const EngineOptions& options, bool together,
+                        int64_t* preemptions = nullptr) {
   auto engine = LoadModel(options);
   EXPECT_TRUE(engine.ok()) << engine.status();
   std::vector<std::shared_ptr<RecordingSink>> sinks;
@@ -79,10 +81,12 @@ TEST_P(Invariance, PreemptedAnswersKeepTheirBits) {
   const std::vector<Bits> alone = Serve(Options(GetParam(), 2), false);
   EngineOptions tight = Options(GetParam(), 2);
   tight.model.max_context = 256;
-  // Room for about one and a half of the longest requests: 6 blocks of 64 tokens, 4 layers of 80 numbers.
+  // Room for about one and a half of the longest requests: 6 blocks of 64 tokens, 4 layers of 80
+  // numbers.
   tight.model.kv_memory_bytes = int64_t{6} * 64 * 4 * 80 * (GetParam() == Compute::kFp32 ? 4 : 2);
   int64_t preemptions = 0;
   EXPECT_EQ(Serve(tight, true, &preemptions), alone);
+  EXPECT_GT(preemptions, 0);
 }
 
 INSTANTIATE_TEST_SUITE_P(Computes, Invariance, ::testing::Values(Compute::kFp32, Compute::kBf16));
