@@ -10,14 +10,19 @@
 namespace {
 
 // One line, as every other error; CLI11's own exit codes (above 100) are not ours.
-int WrongUse(const CLI::App& app, const CLI::ParseError& error) {
+int WrongUse(const CLI::App& app, const CLI::ParseError& error, const std::string& first) {
   std::string command = "deepseek-agent";
   for (const CLI::App* sub : app.get_subcommands()) command += " " + sub->get_name();
+  // CLI11 would ask for a command before it names the word that it does not know.
   std::string what = error.what();
+  if (app.get_subcommands().empty() && !first.empty()) {
+    what = first + (first.front() == '-' ? ": no such option" : ": no such command");
+  }
   for (char& c : what) {
     if (c == '\n') c = ' ';
   }
-  std::fprintf(stderr, "error: %s: %s (see: %s --help)\n", command.c_str(), what.c_str(), command.c_str());
+  std::fprintf(stderr, "error: %s: %s (see: %s --help)\n", command.c_str(), what.c_str(),
+               command.c_str());
   return 1;
 }
 
@@ -25,11 +30,15 @@ int WrongUse(const CLI::App& app, const CLI::ParseError& error) {
 
 int main(int argc, char** argv) {
   using namespace deepseek::agent;
-  CLI::App app("Serves DeepSeek models: tokens from native checkpoints, over OpenAI's API or on the command line.",
-               "deepseek-agent");
+  CLI::App app(
+      "Serves DeepSeek models: tokens from native checkpoints, over OpenAI's API or on the command "
+      "line.",
+      "deepseek-agent");
   app.set_version_flag("--version", std::string("deepseek-agent ") + deepseek::kVersion);
   app.require_subcommand(1);
-  app.footer("Exit codes: 0 ok, 1 wrong use or failed check, 2 invalid model, 3 not enough memory, 4 device failure.");
+  app.footer(
+      "Exit codes: 0 ok, 1 wrong use or failed check, 2 invalid model, 3 not enough memory, 4 "
+      "device failure.");
   int exit_code = 0;
   AddServe(app, &exit_code);
   AddChat(app, &exit_code);
@@ -47,7 +56,7 @@ int main(int argc, char** argv) {
   } catch (const CLI::Success& help_or_version) {
     return app.exit(help_or_version);
   } catch (const CLI::ParseError& error) {
-    return WrongUse(app, error);
+    return WrongUse(app, error, argc > 1 ? argv[1] : "");
   }
   return exit_code;
 }

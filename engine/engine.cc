@@ -5,6 +5,7 @@
 #include "base/status.h"
 #include "base/strings.h"
 #include "engine/kernels/cpu/cpu_backend.h"
+#include "engine/kernels/cpu/cpu_quota.h"
 #include "engine/model/model.h"
 #include "engine/serving_engine.h"
 
@@ -21,8 +22,10 @@ absl::Status CheckOptions(const EngineOptions& options) {
   if (model.max_batch < 1 || model.max_batch > kLargestBatch) {
     return bad("--max-batch", model.max_batch, StrCat("between 1 and ", kLargestBatch));
   }
-  if (model.max_context < 0) return bad("--max-context", model.max_context, "0 (the model's limit) or more");
-  if (model.kv_memory_bytes < 0) return bad("--kv-memory", model.kv_memory_bytes, "0 (automatic) or more");
+  if (model.max_context < 0)
+    return bad("--max-context", model.max_context, "0 (the model's limit) or more");
+  if (model.kv_memory_bytes < 0)
+    return bad("--kv-memory", model.kv_memory_bytes, "0 (automatic) or more");
   if (options.max_queue < 0) return bad("--max-queue", options.max_queue, "0 or more");
   if (options.max_batch_delay < absl::ZeroDuration()) {
     return bad("--max-batch-delay", absl::FormatDuration(options.max_batch_delay), "0 or more");
@@ -35,8 +38,10 @@ absl::Status CheckOptions(const EngineOptions& options) {
 
 StepLimits LimitsFor(const EngineOptions& options) {
   StepLimits limits;
-  limits.max_rows = std::max({limits.max_rows, options.model.max_batch + kLeastPromptRows, options.tool_rows});
-  limits.max_logit_rows = std::max({limits.max_logit_rows, options.model.max_batch, options.tool_rows});
+  limits.max_rows =
+      std::max({limits.max_rows, options.model.max_batch + kLeastPromptRows, options.tool_rows});
+  limits.max_logit_rows =
+      std::max({limits.max_logit_rows, options.model.max_batch, options.tool_rows});
   return limits;
 }
 
@@ -44,25 +49,38 @@ StepLimits LimitsFor(const EngineOptions& options) {
 
 std::string_view Name(FinishReason reason) {
   switch (reason) {
-    case FinishReason::kStop: return "stop";
-    case FinishReason::kLength: return "length";
-    case FinishReason::kCancelled: return "cancelled";
-    case FinishReason::kDeadline: return "deadline";
-    case FinishReason::kError: return "error";
+    case FinishReason::kStop:
+      return "stop";
+    case FinishReason::kLength:
+      return "length";
+    case FinishReason::kCancelled:
+      return "cancelled";
+    case FinishReason::kDeadline:
+      return "deadline";
+    case FinishReason::kError:
+      return "error";
   }
   return "unknown";
 }
 
 absl::StatusOr<std::unique_ptr<Engine>> LoadModel(const EngineOptions& options) {
   RETURN_IF_ERROR(CheckOptions(options));
-  ASSIGN_OR_RETURN(const ModelOptions resolved, Resolve(options.model));
+  ASSIGN_OR_RETURN(ModelOptions resolved, Resolve(options.model));
+  resolved.threads = ThreadsFor(resolved.threads, AvailableCpus());
   LoadCallbacks callbacks;
   callbacks.cancel = options.cancel_load;
+  std::atomic<int64_t> total_bytes = 0;
   if (options.on_progress) {
-    callbacks.on_progress = [&options](int64_t loaded, int64_t total) { options.on_progress({loaded, total}); };
+    callbacks.on_progress = [&](int64_t loaded, int64_t total) {
+      total_bytes = total;
+      options.on_progress({loaded, total});
+    };
   }
   ASSIGN_OR_RETURN(auto backend, CreateCpuBackend({resolved.compute, resolved.threads}));
-  ASSIGN_OR_RETURN(auto model, LoadModelWeights(resolved, LimitsFor(options), callbacks, std::move(backend)));
+  ASSIGN_OR_RETURN(auto model,
+                   LoadModelWeights(resolved, LimitsFor(options), callbacks, std::move(backend)));
+  // The files may hold tensors that were left out (MTP): the end is the end all the same.
+  if (options.on_progress) options.on_progress({total_bytes, total_bytes});
   return std::make_unique<ServingEngine>(std::move(model), options);
 }
 

@@ -12,7 +12,10 @@ namespace {
 class Evaluation {
  public:
   Evaluation(Model& model, const EvaluateRequest& request, const std::vector<int32_t>& block_table)
-      : model_(model), request_(request), block_table_(block_table), wanted_(request.positions),
+      : model_(model),
+        request_(request),
+        block_table_(block_table),
+        wanted_(request.positions),
         count_(static_cast<int32_t>(request.tokens.size())) {
     if (wanted_.empty()) {
       wanted_.resize(count_);
@@ -80,9 +83,11 @@ class Evaluation {
     Buffer from = model_.logits();
     from.shape = {static_cast<int64_t>(batch_.logit_rows.size()), vocab, 0};
     RETURN_IF_ERROR(model_.backend().Download(
-        from, absl::MakeSpan(reinterpret_cast<uint8_t*>(rows.data()), rows.size() * sizeof(float))));
+        from,
+        absl::MakeSpan(reinterpret_cast<uint8_t*>(rows.data()), rows.size() * sizeof(float))));
     for (size_t i = 0; i < wanted_.size(); ++i) {
-      const auto at = std::lower_bound(batch_.logit_rows.begin(), batch_.logit_rows.end(), wanted_[i] - begin);
+      const auto at =
+          std::lower_bound(batch_.logit_rows.begin(), batch_.logit_rows.end(), wanted_[i] - begin);
       if (at == batch_.logit_rows.end() || *at != wanted_[i] - begin) continue;
       std::copy_n(rows.begin() + (at - batch_.logit_rows.begin()) * vocab, vocab,
                   result_.logits.begin() + static_cast<int64_t>(i) * vocab);
@@ -100,11 +105,13 @@ class Evaluation {
   }
 
   absl::Status RunMtp(int32_t begin, int32_t rows) {
-    const int32_t next = std::min(rows, count_ - begin - 1);  // the last token's next one is unknown
+    const int32_t next =
+        std::min(rows, count_ - begin - 1);  // the last token's next one is unknown
     if (next == 0) return absl::OkStatus();
-    std::vector<float> logits;                                // [next, vocab]
+    std::vector<float> logits;  // [next, vocab]
     RETURN_IF_ERROR(model_.ForwardMtp(
-        batch_, absl::MakeConstSpan(request_.tokens.data() + begin + 1, static_cast<size_t>(next)), &logits));
+        batch_, absl::MakeConstSpan(request_.tokens.data() + begin + 1, static_cast<size_t>(next)),
+        &logits));
     result_.mtp_logits.insert(result_.mtp_logits.end(), logits.begin(), logits.end());
     return absl::OkStatus();
   }
@@ -112,9 +119,9 @@ class Evaluation {
   Model& model_;
   const EvaluateRequest& request_;
   const std::vector<int32_t>& block_table_;
-  std::vector<int32_t> wanted_;   // positions in the order asked for
-  std::vector<int32_t> sorted_;   // the same, ascending, each once
-  const int32_t count_;           // tokens
+  std::vector<int32_t> wanted_;  // positions in the order asked for
+  std::vector<int32_t> sorted_;  // the same, ascending, each once
+  const int32_t count_;          // tokens
   Batch batch_;
   EvaluateResult result_;
 };

@@ -5,7 +5,8 @@
 namespace deepseek::engine {
 namespace {
 
-void AppendSegment(int32_t context, int32_t rows, RowPath path, int32_t first_block, int32_t blocks, Batch* batch) {
+void AppendSegment(int32_t context, int32_t rows, RowPath path, int32_t first_block, int32_t blocks,
+                   Batch* batch) {
   if (rows == 0) return;
   Segment segment;
   segment.first_row = static_cast<int32_t>(batch->tokens.size());
@@ -45,7 +46,8 @@ bool AppendRows(const LiveRequest& live, int32_t rows, Batch* batch) {
   const auto blocks = BlocksFor(end, kBlockTokens);
   AppendSegment(begin, border - begin, RowPath::kPrompt, first_block, blocks, batch);
   AppendSegment(border, end - border, RowPath::kGenerated, first_block, blocks, batch);
-  batch->block_ids.insert(batch->block_ids.end(), live.blocks.begin(), live.blocks.begin() + blocks);
+  batch->block_ids.insert(batch->block_ids.end(), live.blocks.begin(),
+                          live.blocks.begin() + blocks);
   for (int32_t p = begin; p < end; ++p) batch->tokens.push_back(live.token(p));
   const bool samples = end == live.known_tokens();
   if (samples) batch->logit_rows.push_back(static_cast<int32_t>(batch->tokens.size()) - 1);

@@ -20,29 +20,31 @@ struct LiveRequest {
   RequestId id = 0;
   Request request;
   std::shared_ptr<Sink> sink;
-  int32_t answer_limit = 0;             ///< new tokens at most, at least 1
+  int32_t answer_limit = 0;  ///< new tokens at most, at least 1
   std::vector<int32_t> generated;
-  std::vector<int32_t> blocks;          ///< block table
-  int32_t computed = 0;                 ///< rows in the cache
+  std::vector<int32_t> blocks;  ///< block table
+  int32_t computed = 0;         ///< rows in the cache
   bool running = false;
   absl::Time arrival;
-  absl::Time first_row = absl::InfiniteFuture();   ///< start of the first step that computed a row of it
+  absl::Time first_row =
+      absl::InfiniteFuture();  ///< start of the first step that computed a row of it
   absl::Time first_token = absl::InfiniteFuture();
   absl::Time last_token;
 
   int32_t prompt_tokens() const { return static_cast<int32_t>(request.prompt.size()); }
   int32_t known_tokens() const { return prompt_tokens() + static_cast<int32_t>(generated.size()); }
   int32_t token(int32_t position) const {
-    return position < prompt_tokens() ? request.prompt[position] : generated[position - prompt_tokens()];
+    return position < prompt_tokens() ? request.prompt[position]
+                                      : generated[position - prompt_tokens()];
   }
 };
 
 /// What the policy sees of it.
 Sequence ToSequence(const LiveRequest& live);
 
-/// Appends positions [computed, computed + rows) to the batch. Each row keeps, however often it is computed, the path of
-/// its first time: prompt rows kPrompt, answer rows kGenerated. True: the last known row is among them (its logits are
-/// asked for, and a token is to be sampled).
+/// Appends positions [computed, computed + rows) to the batch. Each row keeps, however often it is
+/// computed, the path of its first time: prompt rows kPrompt, answer rows kGenerated. True: the
+/// last known row is among them (its logits are asked for, and a token is to be sampled).
 bool AppendRows(const LiveRequest& live, int32_t rows, Batch* batch);
 
 /// How the next token of `live` is drawn from row `row` of the logits. Points into `live`.

@@ -38,14 +38,16 @@ absl::Status CheckSampling(const SamplingParams& p, int32_t vocab) {
     return Bad("logit_bias", p.logit_bias.size(), StrCat("at most ", kMaxLogitBias, " entries"));
   }
   for (const auto& [id, bias] : p.logit_bias) {
-    if (id < 0 || id >= vocab) return Bad("logit_bias", id, StrCat("a token id from 0 to ", vocab - 1));
+    if (id < 0 || id >= vocab)
+      return Bad("logit_bias", id, StrCat("a token id from 0 to ", vocab - 1));
     RETURN_IF_ERROR(InRange("logit_bias", bias, -100, 100));
   }
   return absl::OkStatus();
 }
 
 absl::Status CheckTokens(std::string_view name, const std::vector<int32_t>& tokens, int32_t vocab) {
-  if (tokens.empty()) return absl::InvalidArgumentError(StrCat(name, ": empty: must hold at least one token"));
+  if (tokens.empty())
+    return absl::InvalidArgumentError(StrCat(name, ": empty: must hold at least one token"));
   for (size_t i = 0; i < tokens.size(); ++i) {
     if (tokens[i] < 0 || tokens[i] >= vocab) {
       return Bad(StrCat(name, "[", i, "]"), tokens[i], StrCat("a token id from 0 to ", vocab - 1));
@@ -58,13 +60,15 @@ absl::Status CheckTokens(std::string_view name, const std::vector<int32_t>& toke
 
 absl::Status CheckRequest(const Request& request, const RequestLimits& limits) {
   RETURN_IF_ERROR(CheckTokens("prompt", request.prompt, limits.vocab));
-  if (request.max_tokens < 0) return Bad("max_tokens", request.max_tokens, "0 (up to the context limit) or more");
+  if (request.max_tokens < 0)
+    return Bad("max_tokens", request.max_tokens, "0 (up to the context limit) or more");
   const auto prompt = static_cast<int64_t>(request.prompt.size());
   const int64_t least = prompt + std::max(request.max_tokens, 1);
   if (least > limits.max_context) {
-    return absl::InvalidArgumentError(
-        StrCat("prompt: ", prompt, " tokens and max_tokens ", request.max_tokens, " are ", least,
-               ": more than the context of ", limits.max_context, " tokens (shorten the prompt or lower max_tokens)"));
+    return absl::InvalidArgumentError(StrCat("prompt: ", prompt, " tokens and max_tokens ",
+                                             request.max_tokens, " are ", least,
+                                             ": more than the context of ", limits.max_context,
+                                             " tokens (shorten the prompt or lower max_tokens)"));
   }
   // The last token of an answer is never computed, so it needs no place in the cache.
   const int64_t most = prompt + AnswerLimit(request, limits) - 1;
@@ -79,7 +83,8 @@ absl::Status CheckRequest(const Request& request, const RequestLimits& limits) {
     return Bad("stop_ids", request.stop_ids.size(), StrCat("at most ", kMaxStopIds, " ids"));
   }
   if (request.top_logprobs < -1 || request.top_logprobs > kMaxTopLogprobs) {
-    return Bad("top_logprobs", request.top_logprobs, StrCat("between -1 (off) and ", kMaxTopLogprobs));
+    return Bad("top_logprobs", request.top_logprobs,
+               StrCat("between -1 (off) and ", kMaxTopLogprobs));
   }
   return absl::OkStatus();
 }
@@ -93,8 +98,9 @@ absl::Status CheckEvaluate(const EvaluateRequest& request, const RequestLimits& 
   RETURN_IF_ERROR(CheckTokens("tokens", request.tokens, limits.vocab));
   const auto count = static_cast<int64_t>(request.tokens.size());
   if (count > limits.max_context || count > limits.cache_tokens) {
-    return absl::InvalidArgumentError(StrCat("tokens: ", count, ": more than the context of ", limits.max_context,
-                                             " tokens or the KV cache of ", limits.cache_tokens));
+    return absl::InvalidArgumentError(StrCat("tokens: ", count, ": more than the context of ",
+                                             limits.max_context, " tokens or the KV cache of ",
+                                             limits.cache_tokens));
   }
   if (request.chunk < 0) return Bad("chunk", request.chunk, "0 (as many rows as fit) or more");
   for (const int32_t p : request.positions) {

@@ -63,7 +63,8 @@ absl::StatusOr<RequestId> ServingEngine::Submit(Request request, std::shared_ptr
   {
     const std::lock_guard lock(mutex_);
     if (draining_) {
-      return absl::UnavailableError("request: refused: the engine is draining (send it to another replica)");
+      return absl::UnavailableError(
+          "request: refused: the engine is draining (send it to another replica)");
     }
     // Who goes straight into a free place of the batch does not queue.
     const int32_t waiting = stats_.waiting + static_cast<int32_t>(inbox_.submitted.size());
@@ -119,8 +120,9 @@ absl::StatusOr<EvaluateResult> ServingEngine::Evaluate(const EvaluateRequest& re
   RETURN_IF_ERROR(CheckEvaluate(request, limits_));
   if (request.mtp && (!options().load_mtp || spec().mtp_layers == 0)) {
     return absl::InvalidArgumentError(
-        spec().mtp_layers == 0 ? "mtp: the model has no multi-token-prediction layer (leave --mtp out)"
-                               : "mtp: the multi-token-prediction layer was not loaded (set load_mtp)");
+        spec().mtp_layers == 0
+            ? "mtp: the model has no multi-token-prediction layer (leave --mtp out)"
+            : "mtp: the multi-token-prediction layer was not loaded (set load_mtp)");
   }
   Evaluation evaluation;
   evaluation.request = &request;
@@ -176,8 +178,8 @@ ServingEngine::Inbox ServingEngine::TakeInbox() {
 void ServingEngine::WaitForWork(absl::Time wake) {
   std::unique_lock lock(mutex_);
   const auto something = [this] {
-    return !inbox_.submitted.empty() || !inbox_.cancelled.empty() || inbox_.cancel_all || inbox_.stop ||
-           !evaluations_.empty();
+    return !inbox_.submitted.empty() || !inbox_.cancelled.empty() || inbox_.cancel_all ||
+           inbox_.stop || !evaluations_.empty();
   };
   if (wake == absl::InfiniteFuture()) {
     work_.wait(lock, something);
@@ -209,7 +211,8 @@ bool ServingEngine::RunEvaluations() {
     std::vector<int32_t> table;
     const auto tokens = static_cast<int32_t>(next->request->tokens.size());
     if (!GrowTable(&blocks_, &table, BlocksFor(tokens, kBlockTokens))) return true;
-    auto result = RunEvaluate(*model_, *next->request, table, [this](int32_t rows) { StepDone(rows); });
+    auto result =
+        RunEvaluate(*model_, *next->request, table, [this](int32_t rows) { StepDone(rows); });
     ReleaseTable(&blocks_, &table);
     const std::lock_guard lock(mutex_);
     next->result = std::move(result);
@@ -277,8 +280,9 @@ void ServingEngine::DeliverOne(LiveRequest* live, const SampleResult& result, ab
   if (!result.finite) {
     ++nonfinite_rows_;
     Finish(live, FinishReason::kError,
-           absl::InternalError(StrCat("request ", live->id, ": position ", live->known_tokens(),
-                                      ": the model gave a logit that is not a number (check the weights: verify)")));
+           absl::InternalError(StrCat(
+               "request ", live->id, ": position ", live->known_tokens(),
+               ": the model gave a logit that is not a number (check the weights: verify)")));
     return;
   }
   live->generated.push_back(result.id);
@@ -322,8 +326,8 @@ void ServingEngine::StepDone(int32_t rows) {
 }
 
 void ServingEngine::Publish() {
-  const auto running = static_cast<int32_t>(
-      std::count_if(live_.begin(), live_.end(), [](const auto& entry) { return entry.second->running; }));
+  const auto running = static_cast<int32_t>(std::count_if(
+      live_.begin(), live_.end(), [](const auto& entry) { return entry.second->running; }));
   const std::lock_guard lock(mutex_);
   stats_.running = running;
   stats_.waiting = static_cast<int32_t>(live_.size()) - running;

@@ -19,8 +19,8 @@
 
 namespace deepseek::engine {
 
-/// Other threads only put work into the inbox; everything else belongs to the step thread, so that no sink is ever
-/// called under a lock and none is called after its OnFinish.
+/// Other threads only put work into the inbox; everything else belongs to the step thread, so that
+/// no sink is ever called under a lock and none is called after its OnFinish.
 class ServingEngine final : public Engine {
  public:
   /// Of `options`, the model's own part is ignored: `model` is loaded.

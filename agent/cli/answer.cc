@@ -24,7 +24,8 @@ class PendingAnswer::Keeper final : public engine::Sink {
     }
   }
 
-  void OnFinish(engine::FinishReason reason, const engine::Usage& usage, const absl::Status& error) override {
+  void OnFinish(engine::FinishReason reason, const engine::Usage& usage,
+                const absl::Status& error) override {
     const std::lock_guard lock(mutex_);
     answer_.reason = stopped_ ? engine::FinishReason::kStop : reason;
     answer_.usage = usage;
@@ -50,8 +51,8 @@ class PendingAnswer::Keeper final : public engine::Sink {
  private:
   engine::Engine& engine_;
   const std::function<bool(int32_t)> on_token_;
-  bool stopped_ = false;               // the engine's thread only, until done_
-  Answer answer_;                      // the same
+  bool stopped_ = false;  // the engine's thread only, until done_
+  Answer answer_;         // the same
   std::mutex mutex_;
   std::condition_variable changed_;
   engine::RequestId id_ = 0;
@@ -67,6 +68,8 @@ absl::StatusOr<PendingAnswer> PendingAnswer::Submit(engine::Engine& engine, engi
   return PendingAnswer(std::move(keeper));
 }
 
-absl::StatusOr<Answer> PendingAnswer::Wait() { return keeper_->Wait(); }
+absl::StatusOr<Answer> PendingAnswer::Wait() {
+  return keeper_->Wait();
+}
 
 }  // namespace deepseek::agent

@@ -11,12 +11,13 @@
 namespace deepseek::agent {
 
 struct Answer {
-  std::vector<int32_t> ids;              ///< as generated, a stop id included
+  std::vector<int32_t> ids;  ///< as generated, a stop id included
   engine::FinishReason reason = engine::FinishReason::kError;
   engine::Usage usage;
 };
 
-/// A submitted request. `on_token` (may be null) is called on the engine's thread; false cancels the request.
+/// A submitted request. `on_token` (may be null) is called on the engine's thread; false cancels
+/// the request.
 class PendingAnswer {
  public:
   static absl::StatusOr<PendingAnswer> Submit(engine::Engine& engine, engine::Request request,

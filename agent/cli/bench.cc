@@ -13,6 +13,7 @@
 #include "agent/cli/json_lines.h"
 #include "agent/cli/memory_estimate.h"
 #include "agent/cli/model_flags.h"
+#include "agent/load/loaded_model.h"
 #include "base/json_full.h"
 #include "base/status.h"
 #include "base/strings.h"
@@ -29,19 +30,23 @@ struct Flags {
 };
 
 struct Rates {
-  double prefill = 0, decode = 0;        ///< tokens per second of the whole batch
+  double prefill = 0, decode = 0;  ///< tokens per second of the whole batch
 };
 
 absl::Status CheckFlags(const Flags& flags) {
-  const std::pair<const char*, int32_t> least_one[] = {
-      {"--prompt", flags.prompt}, {"--generate", flags.generate}, {"--batch", flags.batch}, {"--repeat", flags.repeat}};
+  const std::pair<const char*, int32_t> least_one[] = {{"--prompt", flags.prompt},
+                                                       {"--generate", flags.generate},
+                                                       {"--batch", flags.batch},
+                                                       {"--repeat", flags.repeat}};
   for (const auto& [name, value] : least_one) {
-    if (value < 1) return absl::InvalidArgumentError(StrCat(name, ": ", value, ": must be 1 or more"));
+    if (value < 1)
+      return absl::InvalidArgumentError(StrCat(name, ": ", value, ": must be 1 or more"));
   }
   return absl::OkStatus();
 }
 
-// Ids spread over the vocabulary; another row and run gives others, so that no cache of prefixes can help.
+// Ids spread over the vocabulary; another row and run gives others, so that no cache of prefixes
+// can help.
 std::vector<int32_t> MadeUpPrompt(int32_t length, int32_t vocab, int32_t row, int32_t run) {
   std::vector<int32_t> ids(static_cast<size_t>(length));
   uint64_t state = static_cast<uint64_t>(run) * 1'000'003 + static_cast<uint64_t>(row) + 1;
@@ -71,10 +76,11 @@ absl::StatusOr<Rates> RunOnce(engine::Engine& engine, const Flags& flags, int32_
     request.max_tokens = flags.generate;
     request.sampling.temperature = 0;
     ASSIGN_OR_RETURN(PendingAnswer answer,
-                     PendingAnswer::Submit(engine, std::move(request), [&on_token, first = true](int32_t) mutable {
-                       on_token(std::exchange(first, false));
-                       return true;
-                     }));
+                     PendingAnswer::Submit(engine, std::move(request),
+                                           [&on_token, first = true](int32_t) mutable {
+                                             on_token(std::exchange(first, false));
+                                             return true;
+                                           }));
     pending.push_back(std::move(answer));
   }
   // All are waited for before an error is returned: the callbacks use this frame.
@@ -82,14 +88,17 @@ absl::StatusOr<Rates> RunOnce(engine::Engine& engine, const Flags& flags, int32_
   for (PendingAnswer& p : pending) status.Update(p.Wait().status());
   RETURN_IF_ERROR(status);
   const absl::Time end = absl::Now();
-  return Rates{flags.batch * static_cast<double>(flags.prompt) / absl::ToDoubleSeconds(prompts_done - start),
-               static_cast<double>(tokens_after) / std::max(absl::ToDoubleSeconds(end - prompts_done), 1e-9)};
+  return Rates{
+      flags.batch * static_cast<double>(flags.prompt) / absl::ToDoubleSeconds(prompts_done - start),
+      static_cast<double>(tokens_after) /
+          std::max(absl::ToDoubleSeconds(end - prompts_done), 1e-9)};
 }
 
 OrderedJson Spread(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   const size_t middle = values.size() / 2;
-  const double median = values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
+  const double median =
+      values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
   return {{"min", values.front()}, {"median", median}, {"max", values.back()}};
 }
 
@@ -108,7 +117,8 @@ absl::Status Run(const Flags& flags) {
   const absl::Time start = absl::Now();
   ASSIGN_OR_RETURN(const auto engine, engine::LoadModel(options));
   const absl::Duration load = absl::Now() - start;
-  RETURN_IF_ERROR(RunOnce(*engine, flags, 0).status());  // warm up: pages, caches, the pool's threads
+  RETURN_IF_ERROR(
+      RunOnce(*engine, flags, 0).status());  // warm up: pages, caches, the pool's threads
   std::vector<double> prefill, decode;
   for (int32_t run = 1; run <= flags.repeat; ++run) {
     ASSIGN_OR_RETURN(const Rates rates, RunOnce(*engine, flags, run));
@@ -138,12 +148,14 @@ absl::Status Run(const Flags& flags) {
     PrintJsonLine(out);
     return absl::OkStatus();
   }
-  std::printf("%s: compute %s, kv %s, prompt %d, generate %d, batch %d, loaded in %.2f s\n", flags.model.model.c_str(),
-              std::string(engine::Name(used.compute)).c_str(), std::string(engine::Name(used.kv)).c_str(), flags.prompt,
-              flags.generate, flags.batch, absl::ToDoubleSeconds(load));
+  std::printf("%s: compute %s, kv %s, prompt %d, generate %d, batch %d, loaded in %.2f s\n",
+              flags.model.model.c_str(), std::string(engine::Name(used.compute)).c_str(),
+              std::string(engine::Name(used.kv)).c_str(), flags.prompt, flags.generate, flags.batch,
+              absl::ToDoubleSeconds(load));
   for (const char* key : {"prefill_tokens_per_s", "decode_tokens_per_s"}) {
-    std::printf("%-22s median %.1f (%.1f to %.1f over %d runs)\n", key, out[key]["median"].get<double>(),
-                out[key]["min"].get<double>(), out[key]["max"].get<double>(), flags.repeat);
+    std::printf("%-22s median %.1f (%.1f to %.1f over %d runs)\n", key,
+                out[key]["median"].get<double>(), out[key]["min"].get<double>(),
+                out[key]["max"].get<double>(), flags.repeat);
   }
   return absl::OkStatus();
 }
@@ -155,11 +167,13 @@ void AddBench(CLI::App& app, int* exit_code) {
   CLI::App* sub = app.add_subcommand("bench", "Tokens per second of prompts and answers");
   AddModelFlags(*sub, &flags->model);
   sub->add_option("--prompt", flags->prompt, "tokens of each prompt")->capture_default_str();
-  sub->add_option("--generate", flags->generate, "new tokens of each answer")->capture_default_str();
+  sub->add_option("--generate", flags->generate, "new tokens of each answer")
+      ->capture_default_str();
   sub->add_option("--batch", flags->batch, "answers at once")->capture_default_str();
-  sub->add_option("--repeat", flags->repeat, "measured runs, after one to warm up")->capture_default_str();
+  sub->add_option("--repeat", flags->repeat, "measured runs, after one to warm up")
+      ->capture_default_str();
   sub->add_flag("--json", flags->json, "one line of JSON");
-  sub->callback([flags, exit_code] { *exit_code = Report(Run(*flags)); });
+  sub->callback([flags, exit_code] { *exit_code = Report(AboutModel(Run(*flags))); });
 }
 
 }  // namespace deepseek::agent

@@ -14,11 +14,13 @@ namespace {
 
 constexpr std::string_view kIds = ".input_ids";
 
-absl::StatusOr<std::vector<int32_t>> Integers(const engine::TensorView& view, const std::string& path) {
+absl::StatusOr<std::vector<int32_t>> Integers(const engine::TensorView& view,
+                                              const std::string& path) {
   const bool wide = view.dtype == "I64";
   if ((!wide && view.dtype != "I32") || view.shape.size() != 1) {
-    return absl::InvalidArgumentError(StrCat("--input: ", path, ": ", view.name, " is ", view.dtype, " ",
-                                             view.ShapeText(), ": must be I32 of one dimension"));
+    return absl::InvalidArgumentError(StrCat("--input: ", path, ": ", view.name, " is ", view.dtype,
+                                             " ", view.ShapeText(),
+                                             ": must be I32 of one dimension"));
   }
   std::vector<int32_t> out(static_cast<size_t>(view.elements()));
   for (size_t i = 0; i < out.size(); ++i) {
@@ -29,7 +31,8 @@ absl::StatusOr<std::vector<int32_t>> Integers(const engine::TensorView& view, co
     int64_t value = 0;
     std::memcpy(&value, view.data.data() + i * 8, 8);
     if (value < 0 || value > std::numeric_limits<int32_t>::max()) {
-      return absl::InvalidArgumentError(StrCat("--input: ", path, ": ", view.name, "[", i, "] is ", value));
+      return absl::InvalidArgumentError(
+          StrCat("--input: ", path, ": ", view.name, "[", i, "] is ", value));
     }
     out[i] = static_cast<int32_t>(value);
   }
@@ -43,7 +46,9 @@ absl::StatusOr<std::vector<Case>> ReadCases(const std::string& path) {
   if (!file.ok()) return AsWrongUse(file.status());
   std::vector<Case> cases;
   for (const auto& [name, view] : file->tensors()) {
-    if (name.size() <= kIds.size() || name.compare(name.size() - kIds.size(), kIds.size(), kIds) != 0) continue;
+    if (name.size() <= kIds.size() ||
+        name.compare(name.size() - kIds.size(), kIds.size(), kIds) != 0)
+      continue;
     Case c;
     c.name = name.substr(0, name.size() - kIds.size());
     ASSIGN_OR_RETURN(c.input_ids, Integers(view, path));
@@ -53,7 +58,8 @@ absl::StatusOr<std::vector<Case>> ReadCases(const std::string& path) {
     cases.push_back(std::move(c));
   }
   if (cases.empty()) {
-    return absl::InvalidArgumentError(StrCat("--input: ", path, ": holds no tensor NAME.input_ids (I32 [tokens])"));
+    return absl::InvalidArgumentError(
+        StrCat("--input: ", path, ": holds no tensor NAME.input_ids (I32 [tokens])"));
   }
   return cases;
 }

@@ -1,6 +1,6 @@
 #pragma once
-// The commands of deepseek-agent. Each adds a subcommand to `app`; when it was chosen, its callback runs and leaves the
-// program's exit code (docs/reference/cli.md) in `exit_code`.
+// The commands of deepseek-agent. Each adds a subcommand to `app`; when it was chosen, its callback
+// runs and leaves the program's exit code (docs/reference/cli.md) in `exit_code`.
 
 namespace CLI {
 class App;

@@ -32,12 +32,14 @@ struct Flags {
 struct Prompt {
   std::string skill, expected;
   MatchRule rule = MatchRule::kExact;
-  OrderedJson variables;                 ///< for the chat template
+  OrderedJson variables;  ///< for the chat template
 };
 
 struct Count {
   int64_t asked = 0, right = 0;
-  double share() const { return asked == 0 ? 0.0 : static_cast<double>(right) / static_cast<double>(asked); }
+  double share() const {
+    return asked == 0 ? 0.0 : static_cast<double>(right) / static_cast<double>(asked);
+  }
 };
 
 absl::StatusOr<std::string> Text(const OrderedJson& json, const char* key) {
@@ -63,18 +65,22 @@ absl::StatusOr<Prompt> ParsePrompt(const OrderedJson& json) {
 
 absl::StatusOr<std::vector<Prompt>> ReadPrompts(const Flags& flags) {
   std::vector<Prompt> prompts;
-  RETURN_IF_ERROR(ForEachJsonLine("--prompts", flags.prompts, [&](const OrderedJson& json) -> absl::Status {
-    if (flags.limit > 0 && static_cast<int32_t>(prompts.size()) >= flags.limit) return absl::OkStatus();
-    ASSIGN_OR_RETURN(Prompt prompt, ParsePrompt(json));
-    prompts.push_back(std::move(prompt));
-    return absl::OkStatus();
-  }));
-  if (prompts.empty()) return absl::InvalidArgumentError(StrCat("--prompts: ", flags.prompts, ": holds no prompt"));
+  RETURN_IF_ERROR(
+      ForEachJsonLine("--prompts", flags.prompts, [&](const OrderedJson& json) -> absl::Status {
+        if (flags.limit > 0 && static_cast<int32_t>(prompts.size()) >= flags.limit)
+          return absl::OkStatus();
+        ASSIGN_OR_RETURN(Prompt prompt, ParsePrompt(json));
+        prompts.push_back(std::move(prompt));
+        return absl::OkStatus();
+      }));
+  if (prompts.empty())
+    return absl::InvalidArgumentError(StrCat("--prompts: ", flags.prompts, ": holds no prompt"));
   return prompts;
 }
 
 absl::StatusOr<PendingAnswer> Ask(LoadedModel& model, const Prompt& prompt) {
-  ASSIGN_OR_RETURN(const engine::RenderedChat chat, model.text.chat_template->Render(prompt.variables));
+  ASSIGN_OR_RETURN(const engine::RenderedChat chat,
+                   model.text.chat_template->Render(prompt.variables));
   engine::Request request;
   request.prompt = model.text.tokenizer->EncodeSpans(chat.Spans());
   request.max_tokens = kMaxNewTokens;
@@ -83,21 +89,24 @@ absl::StatusOr<PendingAnswer> Ask(LoadedModel& model, const Prompt& prompt) {
   return PendingAnswer::Submit(*model.engine, std::move(request));
 }
 
-// As the card's evaluation: the end-of-sequence ids are left out, all other special tokens are text.
+// As the card's evaluation: the end-of-sequence ids are left out, all other special tokens are
+// text.
 std::string TextOf(const LoadedModel& model, std::vector<int32_t> ids) {
   const auto& eos = model.defaults.eos_ids;
-  ids.erase(std::remove_if(ids.begin(), ids.end(),
-                           [&eos](int32_t id) { return std::binary_search(eos.begin(), eos.end(), id); }),
-            ids.end());
+  ids.erase(
+      std::remove_if(ids.begin(), ids.end(),
+                     [&eos](int32_t id) { return std::binary_search(eos.begin(), eos.end(), id); }),
+      ids.end());
   return model.text.tokenizer->Decode(ids);
 }
 
-void PrintResult(const Flags& flags, const std::map<std::string, Count>& skills, const Count& all, int64_t tokens,
-                 absl::Duration time) {
+void PrintResult(const Flags& flags, const std::map<std::string, Count>& skills, const Count& all,
+                 int64_t tokens, absl::Duration time) {
   if (!flags.json) {
     for (const auto& [skill, count] : skills) {
-      std::printf("%-20s %4lld of %4lld  %5.1f %%\n", skill.c_str(), static_cast<long long>(count.right),
-                  static_cast<long long>(count.asked), 100 * count.share());
+      std::printf("%-20s %4lld of %4lld  %5.1f %%\n", skill.c_str(),
+                  static_cast<long long>(count.right), static_cast<long long>(count.asked),
+                  100 * count.share());
     }
     std::printf("%-20s %4lld of %4lld  %5.1f %%\n", "overall", static_cast<long long>(all.right),
                 static_cast<long long>(all.asked), 100 * all.share());
@@ -115,7 +124,8 @@ void PrintResult(const Flags& flags, const std::map<std::string, Count>& skills,
 }
 
 absl::Status Run(const Flags& flags) {
-  if (flags.limit < 0) return absl::InvalidArgumentError(StrCat("--limit: ", flags.limit, ": must be 0 or more"));
+  if (flags.limit < 0)
+    return absl::InvalidArgumentError(StrCat("--limit: ", flags.limit, ": must be 0 or more"));
   ASSIGN_OR_RETURN(const std::vector<Prompt> prompts, ReadPrompts(flags));
   LoadOptions options;
   ASSIGN_OR_RETURN(options.engine.model, ToOptions(flags.model));
@@ -123,7 +133,8 @@ absl::Status Run(const Flags& flags) {
   options.engine.max_queue = static_cast<int32_t>(prompts.size());
   ASSIGN_OR_RETURN(const auto model, LoadForServing(options));
   if (model->text.chat_template == nullptr) {
-    return absl::NotFoundError(StrCat("eval: ", flags.model.model, ": the model has no chat template"));
+    return absl::NotFoundError(
+        StrCat("eval: ", flags.model.model, ": the model has no chat template"));
   }
   const absl::Time start = absl::Now();
   std::vector<PendingAnswer> pending;
@@ -151,11 +162,14 @@ absl::Status Run(const Flags& flags) {
 
 void AddEval(CLI::App& app, int* exit_code) {
   auto flags = std::make_shared<Flags>();
-  CLI::App* sub = app.add_subcommand("eval", "Share of right answers over a file of prompts (greedy, 64 new tokens)");
+  CLI::App* sub = app.add_subcommand(
+      "eval", "Share of right answers over a file of prompts (greedy, 64 new tokens)");
   AddModelFlags(*sub, &flags->model);
-  sub->add_option("--prompts", flags->prompts,
-                  "lines {\"skill\",\"messages\",\"tools\",\"expected\",\"match\": exact | json | label}")
-      ->required()->type_name("FILE.jsonl");
+  sub->add_option(
+         "--prompts", flags->prompts,
+         "lines {\"skill\",\"messages\",\"tools\",\"expected\",\"match\": exact | json | label}")
+      ->required()
+      ->type_name("FILE.jsonl");
   sub->add_option("--limit", flags->limit, "only the first N prompts (0: all)")->type_name("N");
   sub->add_flag("--json", flags->json, "one line: {\"overall\",\"skills\",\"n\",..}");
   sub->callback([flags, exit_code] { *exit_code = Report(Run(*flags)); });

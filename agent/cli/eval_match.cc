@@ -10,14 +10,16 @@
 namespace deepseek::agent {
 namespace {
 
-// What Python's str.strip() takes away beyond ASCII, in UTF-8: NEL, NBSP, and the spaces of the General Punctuation and
-// CJK blocks.
+// What Python's str.strip() takes away beyond ASCII, in UTF-8: NEL, NBSP, and the spaces of the
+// General Punctuation and CJK blocks.
 constexpr std::array<std::string_view, 18> kWideSpaces{
-    "\xc2\x85", "\xc2\xa0", "\xe1\x9a\x80", "\xe2\x80\x80", "\xe2\x80\x81", "\xe2\x80\x82",
+    "\xc2\x85",     "\xc2\xa0",     "\xe1\x9a\x80", "\xe2\x80\x80", "\xe2\x80\x81", "\xe2\x80\x82",
     "\xe2\x80\x83", "\xe2\x80\x84", "\xe2\x80\x85", "\xe2\x80\x86", "\xe2\x80\x87", "\xe2\x80\x88",
     "\xe2\x80\x89", "\xe2\x80\x8a", "\xe2\x80\xa8", "\xe2\x80\xa9", "\xe2\x81\x9f", "\xe3\x80\x80"};
 
-bool IsNarrowSpace(char c) { return absl::ascii_isspace(static_cast<unsigned char>(c)) || (c >= 0x1c && c <= 0x1f); }
+bool IsNarrowSpace(char c) {
+  return absl::ascii_isspace(static_cast<unsigned char>(c)) || (c >= 0x1c && c <= 0x1f);
+}
 
 size_t SpaceAtStart(std::string_view s) {
   if (!s.empty() && IsNarrowSpace(s.front())) return 1;

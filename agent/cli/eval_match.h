@@ -9,9 +9,9 @@
 namespace deepseek::agent {
 
 enum class MatchRule {
-  kExact,   ///< equal
-  kJson,    ///< equal as JSON values
-  kLabel,   ///< equal in lower case, without dots at the end
+  kExact,  ///< equal
+  kJson,   ///< equal as JSON values
+  kLabel,  ///< equal in lower case, without dots at the end
 };
 
 /// kInvalidArgument lists the rules.

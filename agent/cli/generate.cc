@@ -75,7 +75,8 @@ class TextSoFar {
 
 absl::StatusOr<std::vector<int32_t>> PromptIds(const Flags& flags, const TextModel& text) {
   if (!flags.ids.empty()) return flags.ids;
-  if (flags.has_prompt) return text.Encode(flags.prompt, /*add_special=*/true, /*parse_special=*/true);
+  if (flags.has_prompt)
+    return text.Encode(flags.prompt, /*add_special=*/true, /*parse_special=*/true);
   if (text.chat_template == nullptr) {
     return absl::InvalidArgumentError(
         StrCat("--chat: ", flags.model.model, ": the model has no chat template (use --prompt)"));
@@ -110,7 +111,8 @@ void PrintJson(const std::vector<int32_t>& prompt, const Answer& answer, const s
 // Token ids in and out need no tokenizer: a folder of bare weights is enough.
 bool BareIds(const Flags& flags, const std::string& model_dir) {
   struct stat info;
-  return !flags.ids.empty() && flags.stops.empty() && ::stat((model_dir + "/tokenizer.json").c_str(), &info) != 0;
+  return !flags.ids.empty() && flags.stops.empty() &&
+         ::stat((model_dir + "/tokenizer.json").c_str(), &info) != 0;
 }
 
 absl::Status Run(const Flags& flags) {
@@ -142,9 +144,10 @@ absl::Status Run(const Flags& flags) {
   request.stop_ids = model->defaults.eos_ids;
   std::unique_ptr<TextSoFar> text;
   if (model->text.tokenizer != nullptr) text = std::make_unique<TextSoFar>(model->text, flags);
-  ASSIGN_OR_RETURN(PendingAnswer pending, PendingAnswer::Submit(*model->engine, std::move(request), [&text](int32_t id) {
-    return text == nullptr || text->Push(id);
-  }));
+  ASSIGN_OR_RETURN(PendingAnswer pending,
+                   PendingAnswer::Submit(*model->engine, std::move(request), [&text](int32_t id) {
+                     return text == nullptr || text->Push(id);
+                   }));
   ASSIGN_OR_RETURN(const Answer answer, pending.Wait());
   if (text != nullptr) text->Finish();
   if (flags.json) {
@@ -162,17 +165,22 @@ absl::Status Run(const Flags& flags) {
 void AddGenerate(CLI::App& app, int* exit_code) {
   auto flags = std::make_shared<Flags>();
   flags->sampling.temperature = 0;
-  CLI::App* sub = app.add_subcommand("generate", "One answer to a prompt, printed as it is generated");
+  CLI::App* sub =
+      app.add_subcommand("generate", "One answer to a prompt, printed as it is generated");
   AddModelFlags(*sub, &flags->model);
   CLI::Option* prompt = sub->add_option("--prompt", flags->prompt, "text to continue");
-  CLI::Option* chat = sub->add_option("--chat", flags->chat, "a user's message, put through the chat template");
+  CLI::Option* chat =
+      sub->add_option("--chat", flags->chat, "a user's message, put through the chat template");
   sub->add_option("--ids", flags->ids, "token ids to continue")->delimiter(',')->type_name("1,2,3");
-  sub->add_option("--max-tokens", flags->max_tokens, "new tokens at most (0: up to the context limit)")
-      ->required()->type_name("N");
+  sub->add_option("--max-tokens", flags->max_tokens,
+                  "new tokens at most (0: up to the context limit)")
+      ->required()
+      ->type_name("N");
   sub->add_option("--temperature", flags->sampling.temperature, "0: greedy")->capture_default_str();
   sub->add_option("--top-p", flags->sampling.top_p, "in (0, 1]")->capture_default_str();
   sub->add_option("--top-k", flags->sampling.top_k, "0: off")->capture_default_str();
-  sub->add_option("--seed", flags->sampling.seed, "of the noise; the same seed gives the same answer")
+  sub->add_option("--seed", flags->sampling.seed,
+                  "of the noise; the same seed gives the same answer")
       ->capture_default_str();
   sub->add_option("--stop", flags->stops, "text that ends the answer; may be given several times")
       ->allow_extra_args(false);
@@ -180,7 +188,7 @@ void AddGenerate(CLI::App& app, int* exit_code) {
   sub->callback([flags, prompt, chat, exit_code] {
     flags->has_prompt = prompt->count() > 0;
     flags->has_chat = chat->count() > 0;
-    *exit_code = Report(Run(*flags));
+    *exit_code = Report(AboutModel(Run(*flags)));
   });
 }
 

@@ -29,7 +29,8 @@ absl::Status Run(const Flags& flags) {
   if (options.max_context == 0) options.max_context = spec.max_positions;
   if (options.max_context > spec.max_positions) {
     return absl::InvalidArgumentError(StrCat("--context: ", options.max_context,
-                                             ": above the model's limit of ", spec.max_positions, " tokens"));
+                                             ": above the model's limit of ", spec.max_positions,
+                                             " tokens"));
   }
   ASSIGN_OR_RETURN(const auto checkpoint, engine::Checkpoint::Open(options.model_dir));
   const MemoryEstimate memory = EstimateMemory(spec, options, checkpoint);
@@ -60,7 +61,8 @@ absl::Status Run(const Flags& flags) {
     return absl::OkStatus();
   }
   for (const auto& [key, value] : out.items()) {
-    std::printf("%-20s %s\n", key.c_str(), value.is_string() ? value.get<std::string>().c_str() : value.dump().c_str());
+    std::printf("%-20s %s\n", key.c_str(),
+                value.is_string() ? value.get<std::string>().c_str() : value.dump().c_str());
   }
   return absl::OkStatus();
 }
@@ -69,12 +71,14 @@ absl::Status Run(const Flags& flags) {
 
 void AddInspect(CLI::App& app, int* exit_code) {
   auto flags = std::make_shared<Flags>();
-  CLI::App* sub = app.add_subcommand("inspect", "Family, shapes, parameters and memory plan, without loading the weights");
+  CLI::App* sub = app.add_subcommand(
+      "inspect", "Family, shapes, parameters and memory plan, without loading the weights");
   AddModelFlags(*sub, &flags->model);
-  sub->add_option("--context", flags->model.max_context, "tokens of one sequence (0: the model's limit)");
+  sub->add_option("--context", flags->model.max_context,
+                  "tokens of one sequence (0: the model's limit)");
   sub->add_option("--batch", flags->batch, "sequences at once")->capture_default_str();
   sub->add_flag("--json", flags->json, "one line of JSON");
-  sub->callback([flags, exit_code] { *exit_code = Report(Run(*flags)); });
+  sub->callback([flags, exit_code] { *exit_code = Report(AboutModel(Run(*flags))); });
 }
 
 }  // namespace deepseek::agent

@@ -15,7 +15,9 @@ absl::Status ForEachJsonLine(const std::string& flag, const std::string& path,
   std::ifstream file;
   if (path != "-") file.open(path);
   std::istream& in = path == "-" ? std::cin : file;
-  if (!in) return absl::InvalidArgumentError(StrCat(flag, ": ", path, ": cannot be read (does the file exist?)"));
+  if (!in)
+    return absl::InvalidArgumentError(
+        StrCat(flag, ": ", path, ": cannot be read (does the file exist?)"));
   std::string line;
   for (int number = 1; std::getline(in, line); ++number) {
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
@@ -23,7 +25,8 @@ absl::Status ForEachJsonLine(const std::string& flag, const std::string& path,
     ASSIGN_OR_RETURN(const OrderedJson json, ParseOrderedJson(line, where));
     if (!json.is_object()) return absl::InvalidArgumentError(where + ": must be a JSON object");
     const absl::Status status = each(json);
-    if (!status.ok()) return absl::Status(status.code(), ToAbsl(StrCat(where, ": ", status.message())));
+    if (!status.ok())
+      return absl::Status(status.code(), ToAbsl(StrCat(where, ": ", status.message())));
   }
   return absl::OkStatus();
 }

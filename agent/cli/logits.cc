@@ -1,4 +1,5 @@
-// deepseek-agent logits: logits, hidden states, MTP logits and greedy continuations of given token sequences.
+// deepseek-agent logits: logits, hidden states, MTP logits and greedy continuations of given token
+// sequences.
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -8,6 +9,7 @@
 #include "agent/cli/commands.h"
 #include "agent/cli/model_flags.h"
 #include "agent/cli/safetensors_writer.h"
+#include "agent/load/loaded_model.h"
 #include "base/status.h"
 #include "base/strings.h"
 #include "engine/engine.h"
@@ -27,21 +29,25 @@ struct Flags {
 // Logits of one step at most: a long sequence over a large vocabulary is fed in several steps.
 constexpr int64_t kMaxStepLogitBytes = int64_t{1} << 30;
 
-std::vector<TensorHeader> Headers(const std::vector<Case>& cases, const Flags& flags, const engine::ModelSpec& spec) {
+std::vector<TensorHeader> Headers(const std::vector<Case>& cases, const Flags& flags,
+                                  const engine::ModelSpec& spec) {
   std::vector<TensorHeader> headers;
   for (const Case& c : cases) {
     const auto tokens = static_cast<int64_t>(c.input_ids.size());
     const auto rows = c.positions.empty() ? tokens : static_cast<int64_t>(c.positions.size());
     headers.push_back({c.name + ".logits", "F32", {rows, spec.vocab}});
-    if (flags.hidden) headers.push_back({c.name + ".hidden", "F32", {spec.layers + 1, tokens, spec.hidden}});
+    if (flags.hidden)
+      headers.push_back({c.name + ".hidden", "F32", {spec.layers + 1, tokens, spec.hidden}});
     // Row i predicts token i + 2 from tokens i and i + 1: one token alone has none.
-    if (flags.mtp && tokens > 1) headers.push_back({c.name + ".mtp_logits", "F32", {tokens - 1, spec.vocab}});
+    if (flags.mtp && tokens > 1)
+      headers.push_back({c.name + ".mtp_logits", "F32", {tokens - 1, spec.vocab}});
     if (flags.greedy > 0) headers.push_back({c.name + ".greedy", "I32", {flags.greedy}});
   }
   return headers;
 }
 
-absl::Status RunCase(engine::Engine& engine, const Case& c, const Flags& flags, SafetensorsWriter* writer) {
+absl::Status RunCase(engine::Engine& engine, const Case& c, const Flags& flags,
+                     SafetensorsWriter* writer) {
   engine::EvaluateRequest evaluate;
   evaluate.tokens = c.input_ids;
   evaluate.positions = c.positions;
@@ -64,11 +70,14 @@ absl::Status RunCase(engine::Engine& engine, const Case& c, const Flags& flags, 
 }
 
 absl::Status CheckFlags(const Flags& flags, const engine::ModelSpec& spec) {
-  if (flags.chunk < 0) return absl::InvalidArgumentError(StrCat("--chunk: ", flags.chunk, ": must be 0 or more"));
-  if (flags.greedy < 0) return absl::InvalidArgumentError(StrCat("--greedy: ", flags.greedy, ": must be 0 or more"));
+  if (flags.chunk < 0)
+    return absl::InvalidArgumentError(StrCat("--chunk: ", flags.chunk, ": must be 0 or more"));
+  if (flags.greedy < 0)
+    return absl::InvalidArgumentError(StrCat("--greedy: ", flags.greedy, ": must be 0 or more"));
   if (flags.mtp && spec.mtp_layers == 0) {
     return absl::InvalidArgumentError(
-        StrCat("--mtp: ", flags.model.model, ": the model has no multi-token-prediction layer (leave --mtp out)"));
+        StrCat("--mtp: ", flags.model.model,
+               ": the model has no multi-token-prediction layer (leave --mtp out)"));
   }
   return absl::OkStatus();
 }
@@ -87,7 +96,8 @@ absl::Status Run(const Flags& flags) {
   const int64_t most = std::max<int64_t>(kMaxStepLogitBytes / (int64_t{spec.vocab} * 4), 1);
   options.tool_rows = static_cast<int32_t>(std::min(longest, most));
   ASSIGN_OR_RETURN(const auto engine, engine::LoadModel(options));
-  ASSIGN_OR_RETURN(SafetensorsWriter writer, SafetensorsWriter::Create(flags.output, Headers(cases, flags, spec)));
+  ASSIGN_OR_RETURN(SafetensorsWriter writer,
+                   SafetensorsWriter::Create(flags.output, Headers(cases, flags, spec)));
   for (const Case& c : cases) {
     const absl::Status status = RunCase(*engine, c, flags, &writer);
     if (!status.ok()) {
@@ -102,18 +112,26 @@ absl::Status Run(const Flags& flags) {
 void AddLogits(CLI::App& app, int* exit_code) {
   auto flags = std::make_shared<Flags>();
   flags->model.compute = "fp32";
-  CLI::App* sub = app.add_subcommand("logits", "Logits of token sequences, through the serving step and the paged cache");
+  CLI::App* sub = app.add_subcommand(
+      "logits", "Logits of token sequences, through the serving step and the paged cache");
   AddModelFlags(*sub, &flags->model);
-  sub->add_option("--input", flags->input, "cases: I32 NAME.input_ids [T], optionally I32 NAME.positions [P]")
-      ->required()->type_name("CASES.safetensors");
-  sub->add_option("--output", flags->output, "gets F32 NAME.logits [T or P, vocab] and what is asked for below")
-      ->required()->type_name("OUT.safetensors");
-  sub->add_option("--chunk", flags->chunk, "rows fed per step (1: token by token; 0: as many as fit)")
+  sub->add_option("--input", flags->input,
+                  "cases: I32 NAME.input_ids [T], optionally I32 NAME.positions [P]")
+      ->required()
+      ->type_name("CASES.safetensors");
+  sub->add_option("--output", flags->output,
+                  "gets F32 NAME.logits [T or P, vocab] and what is asked for below")
+      ->required()
+      ->type_name("OUT.safetensors");
+  sub->add_option("--chunk", flags->chunk,
+                  "rows fed per step (1: token by token; 0: as many as fit)")
       ->capture_default_str();
-  sub->add_option("--greedy", flags->greedy, "also I32 NAME.greedy [N]: N tokens of greedy continuation")->type_name("N");
+  sub->add_option("--greedy", flags->greedy,
+                  "also I32 NAME.greedy [N]: N tokens of greedy continuation")
+      ->type_name("N");
   sub->add_flag("--hidden", flags->hidden, "also F32 NAME.hidden [layers + 1, T, hidden]");
   sub->add_flag("--mtp", flags->mtp, "also F32 NAME.mtp_logits [T - 1, vocab]");
-  sub->callback([flags, exit_code] { *exit_code = Report(Run(*flags)); });
+  sub->callback([flags, exit_code] { *exit_code = Report(AboutModel(Run(*flags))); });
 }
 
 }  // namespace deepseek::agent

@@ -10,15 +10,22 @@
 namespace deepseek::agent {
 
 void AddModelFlags(CLI::App& app, ModelFlags* flags) {
-  app.add_option("--model", flags->model, "model folder, or builtin:NAME")->required()->type_name("DIR");
+  app.add_option("--model", flags->model, "model folder, or builtin:NAME")
+      ->required()
+      ->type_name("DIR");
   app.add_option("--device", flags->device, "auto | cpu | cuda")->capture_default_str();
-  app.add_option("--compute", flags->compute, "arithmetic: auto | fp32 | bf16 | int8")->capture_default_str();
-  app.add_option("--weights", flags->weights, "weights in memory: native | int8 | int4")->capture_default_str();
-  app.add_option("--kv", flags->kv, "KV cache: auto | fp32 | bf16 | int8")->capture_default_str();
-  app.add_option("--threads", flags->threads, "compute threads (0: the CPUs of the cgroup)")->capture_default_str();
-  app.add_option("--max-context", flags->max_context, "tokens of one sequence (0: the model's own limit)")
+  app.add_option("--compute", flags->compute, "arithmetic: auto | fp32 | bf16 | int8")
       ->capture_default_str();
-  app.add_option("--kv-memory", flags->kv_memory_bytes, "bytes of KV cache (0: automatic)")->capture_default_str();
+  app.add_option("--weights", flags->weights, "weights in memory: native | int8 | int4")
+      ->capture_default_str();
+  app.add_option("--kv", flags->kv, "KV cache: auto | fp32 | bf16 | int8")->capture_default_str();
+  app.add_option("--threads", flags->threads, "compute threads (0: the CPUs of the cgroup)")
+      ->capture_default_str();
+  app.add_option("--max-context", flags->max_context,
+                 "tokens of one sequence (0: the model's own limit)")
+      ->capture_default_str();
+  app.add_option("--kv-memory", flags->kv_memory_bytes, "bytes of KV cache (0: automatic)")
+      ->capture_default_str();
 }
 
 absl::StatusOr<engine::ModelOptions> ToOptions(const ModelFlags& flags) {

@@ -26,7 +26,8 @@ struct ModelFlags {
   int64_t kv_memory_bytes = 0;
 };
 
-/// --model, --device, --compute, --weights, --kv, --threads, --max-context, --kv-memory. `flags` must outlive `app`.
+/// --model, --device, --compute, --weights, --kv, --threads, --max-context, --kv-memory. `flags`
+/// must outlive `app`.
 void AddModelFlags(CLI::App& app, ModelFlags* flags);
 
 /// kInvalidArgument names the flag.
@@ -35,7 +36,8 @@ absl::StatusOr<engine::ModelOptions> ToOptions(const ModelFlags& flags);
 /// Prints a failure as one line on stderr; the exit code of api.md.
 int Report(const absl::Status& status);
 
-/// `status` of a file that the user named: a wrong use (exit code 1), whatever is wrong with the file.
+/// `status` of a file that the user named: a wrong use (exit code 1), whatever is wrong with the
+/// file.
 absl::Status AsWrongUse(const absl::Status& status);
 
 }  // namespace deepseek::agent

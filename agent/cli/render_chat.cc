@@ -20,8 +20,8 @@ struct Flags {
 
 constexpr int64_t kMaxTemplateBytes = int64_t{8} << 20;
 
-// The template of the folder, or of the file (with the folder's bos_token and the like when both are given). A file that
-// ends in .json is a tokenizer_config.json.
+// The template of the folder, or of the file (with the folder's bos_token and the like when both
+// are given). A file that ends in .json is a tokenizer_config.json.
 absl::StatusOr<std::unique_ptr<engine::ChatTemplate>> Load(const Flags& flags) {
   if (flags.model.empty() && flags.template_file.empty()) {
     return absl::InvalidArgumentError("render-chat: give --model DIR or --template FILE");
@@ -29,7 +29,8 @@ absl::StatusOr<std::unique_ptr<engine::ChatTemplate>> Load(const Flags& flags) {
   std::string config = "{}", text;
   if (!flags.model.empty()) {
     ASSIGN_OR_RETURN(const std::string dir, ResolveModelDir(flags.model));
-    ASSIGN_OR_RETURN(config, engine::ReadTextFile(dir + "/tokenizer_config.json", kMaxTemplateBytes));
+    ASSIGN_OR_RETURN(config,
+                     engine::ReadTextFile(dir + "/tokenizer_config.json", kMaxTemplateBytes));
   }
   if (!flags.template_file.empty()) {
     auto file = engine::ReadTextFile(flags.template_file, kMaxTemplateBytes);
@@ -58,21 +59,26 @@ absl::Status Run(const Flags& flags) {
     return absl::OkStatus();
   }));
   if (refused == 0) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      StrCat("render-chat: ", flags.jsonl, ": ", refused, " of ", lines, " lines were refused (see \"error\" in the output)"));
+  return absl::InvalidArgumentError(StrCat("render-chat: ", flags.jsonl, ": ", refused, " of ",
+                                           lines,
+                                           " lines were refused (see \"error\" in the output)"));
 }
 
 }  // namespace
 
 void AddRenderChat(CLI::App& app, int* exit_code) {
   auto flags = std::make_shared<Flags>();
-  CLI::App* sub = app.add_subcommand("render-chat", "Conversations to prompt text, by the chat template");
+  CLI::App* sub =
+      app.add_subcommand("render-chat", "Conversations to prompt text, by the chat template");
   sub->add_option("--model", flags->model, "model folder, or builtin:NAME")->type_name("DIR");
-  sub->add_option("--template", flags->template_file, "a Jinja file, or a tokenizer_config.json")->type_name("FILE");
+  sub->add_option("--template", flags->template_file, "a Jinja file, or a tokenizer_config.json")
+      ->type_name("FILE");
   sub->add_option("--jsonl", flags->jsonl,
-                  "lines {\"messages\",\"tools\",\"add_generation_prompt\",..} -> lines {\"text\"} (-: standard input)")
-      ->required()->type_name("FILE");
-  sub->callback([flags, exit_code] { *exit_code = Report(Run(*flags)); });
+                  "lines {\"messages\",\"tools\",\"add_generation_prompt\",..} -> lines {\"text\"} "
+                  "(-: standard input)")
+      ->required()
+      ->type_name("FILE");
+  sub->callback([flags, exit_code] { *exit_code = Report(AboutModel(Run(*flags))); });
 }
 
 }  // namespace deepseek::agent

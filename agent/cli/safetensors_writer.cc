@@ -14,12 +14,13 @@ int64_t TensorHeader::bytes() const {
   return count;
 }
 
-absl::StatusOr<SafetensorsWriter> SafetensorsWriter::Create(const std::string& path,
-                                                            const std::vector<TensorHeader>& tensors) {
+absl::StatusOr<SafetensorsWriter> SafetensorsWriter::Create(
+    const std::string& path, const std::vector<TensorHeader>& tensors) {
   OrderedJson header = OrderedJson::object();
   int64_t offset = 0;
   for (const TensorHeader& t : tensors) {
-    header[t.name] = {{"dtype", t.dtype}, {"shape", t.shape}, {"data_offsets", {offset, offset + t.bytes()}}};
+    header[t.name] = {
+        {"dtype", t.dtype}, {"shape", t.shape}, {"data_offsets", {offset, offset + t.bytes()}}};
     offset += t.bytes();
   }
   std::string text = header.dump();
@@ -32,7 +33,8 @@ absl::StatusOr<SafetensorsWriter> SafetensorsWriter::Create(const std::string& p
   writer.out_.open(writer.part_, std::ios::binary | std::ios::trunc);
   if (!writer.out_) {
     writer.part_.clear();
-    return absl::InvalidArgumentError(StrCat("--output: ", path, ": cannot be written (check folder and rights)"));
+    return absl::InvalidArgumentError(
+        StrCat("--output: ", path, ": cannot be written (check folder and rights)"));
   }
   const uint64_t length = text.size();
   writer.out_.write(reinterpret_cast<const char*>(&length), sizeof length);
@@ -47,7 +49,9 @@ SafetensorsWriter::~SafetensorsWriter() {
   }
 }
 
-void SafetensorsWriter::Append(absl::Span<const float> values) { Write(values.data(), values.size() * sizeof(float)); }
+void SafetensorsWriter::Append(absl::Span<const float> values) {
+  Write(values.data(), values.size() * sizeof(float));
+}
 
 void SafetensorsWriter::Append(absl::Span<const int32_t> values) {
   Write(values.data(), values.size() * sizeof(int32_t));
@@ -59,11 +63,14 @@ void SafetensorsWriter::Write(const void* data, size_t bytes) {
 }
 
 absl::Status SafetensorsWriter::Finish() {
-  if (left_ != 0) return absl::InternalError(StrCat(path_, ": ", left_, " bytes differ from the announced shapes"));
+  if (left_ != 0)
+    return absl::InternalError(
+        StrCat(path_, ": ", left_, " bytes differ from the announced shapes"));
   out_.close();
   if (!out_ || std::rename(part_.c_str(), path_.c_str()) != 0) {
     std::remove(part_.c_str());
-    return absl::InvalidArgumentError(StrCat("--output: ", path_, ": writing failed (is the disk full?)"));
+    return absl::InvalidArgumentError(
+        StrCat("--output: ", path_, ": writing failed (is the disk full?)"));
   }
   part_.clear();
   return absl::OkStatus();

@@ -1,6 +1,6 @@
 #pragma once
-// Writes a safetensors file as a stream: all names and shapes first, then the tensors' bytes in that order. The file
-// appears under its name only when it is whole.
+// Writes a safetensors file as a stream: all names and shapes first, then the tensors' bytes in
+// that order. The file appears under its name only when it is whole.
 
 #include <cstdint>
 #include <fstream>
@@ -15,7 +15,7 @@ namespace deepseek::agent {
 
 struct TensorHeader {
   std::string name;
-  std::string dtype;                 ///< "F32" or "I32": 4 bytes an element
+  std::string dtype;  ///< "F32" or "I32": 4 bytes an element
   std::vector<int64_t> shape;
   int64_t bytes() const;
 };
@@ -24,7 +24,8 @@ struct TensorHeader {
 class SafetensorsWriter {
  public:
   /// kInvalidArgument: the file cannot be written.
-  static absl::StatusOr<SafetensorsWriter> Create(const std::string& path, const std::vector<TensorHeader>& tensors);
+  static absl::StatusOr<SafetensorsWriter> Create(const std::string& path,
+                                                  const std::vector<TensorHeader>& tensors);
   SafetensorsWriter(SafetensorsWriter&&) = default;
   /// Removes what was written unless Finish succeeded.
   ~SafetensorsWriter();
@@ -40,7 +41,7 @@ class SafetensorsWriter {
 
   std::string path_, part_;
   std::ofstream out_;
-  int64_t left_ = 0;                 // announced bytes not yet written
+  int64_t left_ = 0;  // announced bytes not yet written
 };
 
 }  // namespace deepseek::agent

@@ -35,12 +35,14 @@ absl::StatusOr<TextModel> Load(const Flags& flags) {
 
 absl::Status Tokenize(const TextModel& model, const Flags& flags, const std::string& text) {
   OrderedJson out;
-  out["ids"] = model.Encode(text, /*add_special=*/!flags.no_special, /*parse_special=*/!flags.plain);
+  out["ids"] =
+      model.Encode(text, /*add_special=*/!flags.no_special, /*parse_special=*/!flags.plain);
   PrintJsonLine(out);
   return absl::OkStatus();
 }
 
-absl::Status Detokenize(const TextModel& model, const Flags& flags, const std::vector<int32_t>& ids) {
+absl::Status Detokenize(const TextModel& model, const Flags& flags,
+                        const std::vector<int32_t>& ids) {
   OrderedJson out;
   if (flags.stream) {
     engine::StreamDecoder decoder(*model.tokenizer, flags.no_special);
@@ -100,12 +102,15 @@ void AddTokenize(CLI::App& app, int* exit_code) {
   CLI::App* sub = app.add_subcommand("tokenize", "Text to token ids, as JSON");
   AddSource(*sub, flags.get());
   CLI::Option* text = sub->add_option("--text", flags->text, "the text");
-  sub->add_option("--jsonl", flags->jsonl, "lines {\"text\"} -> lines {\"ids\"} (-: standard input)")->type_name("FILE");
+  sub->add_option("--jsonl", flags->jsonl,
+                  "lines {\"text\"} -> lines {\"ids\"} (-: standard input)")
+      ->type_name("FILE");
   sub->add_flag("--no-special", flags->no_special, "put no beginning-of-sequence token in front");
-  sub->add_flag("--plain", flags->plain, "added tokens in the text are text too, as in a user's message");
+  sub->add_flag("--plain", flags->plain,
+                "added tokens in the text are text too, as in a user's message");
   sub->callback([flags, text, exit_code] {
     flags->has_text = text->count() > 0;
-    *exit_code = Report(RunTokenize(*flags));
+    *exit_code = Report(AboutModel(RunTokenize(*flags)));
   });
 }
 
@@ -114,11 +119,13 @@ void AddDetokenize(CLI::App& app, int* exit_code) {
   CLI::App* sub = app.add_subcommand("detokenize", "Token ids to text, as JSON");
   AddSource(*sub, flags.get());
   sub->add_option("--ids", flags->ids, "the ids")->delimiter(',')->type_name("1,2,3");
-  sub->add_option("--jsonl", flags->jsonl, "lines {\"ids\"} -> lines {\"text\"} (-: standard input)")->type_name("FILE");
+  sub->add_option("--jsonl", flags->jsonl,
+                  "lines {\"ids\"} -> lines {\"text\"} (-: standard input)")
+      ->type_name("FILE");
   sub->add_flag("--no-special", flags->no_special, "leave special tokens out of the text");
   sub->add_flag("--stream", flags->stream,
                 "{\"chunks\",\"flush\"}: what a stream may send after each id, and at the end");
-  sub->callback([flags, exit_code] { *exit_code = Report(RunDetokenize(*flags)); });
+  sub->callback([flags, exit_code] { *exit_code = Report(AboutModel(RunDetokenize(*flags))); });
 }
 
 }  // namespace deepseek::agent

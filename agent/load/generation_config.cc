@@ -12,16 +12,20 @@ namespace {
 constexpr std::string_view kFile = "generation_config.json";
 
 absl::Status Bad(std::string_view key, const Json& value, std::string_view expected) {
-  return absl::DataLossError(StrCat(kFile, ": ", key, ": ", DumpJson(value), ": must be ", expected));
+  return absl::DataLossError(
+      StrCat(kFile, ": ", key, ": ", DumpJson(value), ": must be ", expected));
 }
 
-bool Present(const Json& json, const char* key) { return json.contains(key) && !json.at(key).is_null(); }
+bool Present(const Json& json, const char* key) {
+  return json.contains(key) && !json.at(key).is_null();
+}
 
 absl::Status ReadFloat(const Json& json, const char* key, float low, float high, float* out) {
   if (!Present(json, key)) return absl::OkStatus();
   const Json& value = json.at(key);
   const double number = value.is_number() ? value.get<double>() : std::nan("");
-  if (!(number >= low && number <= high)) return Bad(key, value, StrCat("a number from ", low, " to ", high));
+  if (!(number >= low && number <= high))
+    return Bad(key, value, StrCat("a number from ", low, " to ", high));
   *out = static_cast<float>(number);
   return absl::OkStatus();
 }

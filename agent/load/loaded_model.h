@@ -1,5 +1,6 @@
 #pragma once
-// A model as the agent serves it: the engine, the text side that belongs to the same weights, the model's own defaults.
+// A model as the agent serves it: the engine, the text side that belongs to the same weights, the
+// model's own defaults.
 
 #include <cstdint>
 #include <memory>
@@ -15,34 +16,37 @@
 
 namespace deepseek::agent {
 
-/// generation_config.json: what a request gets that does not say. do_sample false means temperature 0.
+/// generation_config.json: what a request gets that does not say. do_sample false means temperature
+/// 0.
 struct GenerationDefaults {
   float temperature = 1.0F;
   float top_p = 1.0F;
-  int32_t top_k = 0;                     ///< 0: off
+  int32_t top_k = 0;  ///< 0: off
   float min_p = 0.0F;
   float repetition_penalty = 1.0F;
-  std::vector<int32_t> eos_ids;          ///< sorted; of generation_config.json, else of config.json
-  int32_t bos_id = -1;                   ///< -1: the model has none
+  std::vector<int32_t> eos_ids;  ///< sorted; of generation_config.json, else of config.json
+  int32_t bos_id = -1;           ///< -1: the model has none
 };
 
-/// The text side of a model directory, without weights: enough for tokenize, detokenize and render-chat.
+/// The text side of a model directory, without weights: enough for tokenize, detokenize and
+/// render-chat.
 struct TextModel {
-  std::unique_ptr<engine::Tokenizer> tokenizer;        ///< never null
-  std::unique_ptr<engine::ChatTemplate> chat_template; ///< null: the model has no template
-  bool add_bos = false;                                ///< tokenizer_config's add_bos_token
-  int32_t bos_id = -1;                                 ///< tokenizer_config's bos_token; -1: none
+  std::unique_ptr<engine::Tokenizer> tokenizer;         ///< never null
+  std::unique_ptr<engine::ChatTemplate> chat_template;  ///< null: the model has no template
+  bool add_bos = false;                                 ///< tokenizer_config's add_bos_token
+  int32_t bos_id = -1;                                  ///< tokenizer_config's bos_token; -1: none
   int32_t eos_id = -1;
 
-  /// Ids of plain text. `add_special`: put the beginning-of-sequence token in front if the model wants one (and the
-  /// text does not already start with it). `parse_special`: added tokens in the text count as such.
+  /// Ids of plain text. `add_special`: put the beginning-of-sequence token in front if the model
+  /// wants one (and the text does not already start with it). `parse_special`: added tokens in the
+  /// text count as such.
   std::vector<int32_t> Encode(std::string_view text, bool add_special, bool parse_special) const;
 };
 
-/// Immutable after loading, hence thread-safe; the engine is thread-safe itself. Members are public so that tests can
-/// put one together around a fake engine.
+/// Immutable after loading, hence thread-safe; the engine is thread-safe itself. Members are public
+/// so that tests can put one together around a fake engine.
 struct LoadedModel {
-  std::string served_name;               ///< what clients put in "model"
+  std::string served_name;  ///< what clients put in "model"
   TextModel text;
   GenerationDefaults defaults;
   std::unique_ptr<engine::Engine> engine;  ///< last: destroyed first
@@ -50,39 +54,48 @@ struct LoadedModel {
 
 struct LoadOptions {
   engine::EngineOptions engine;
-  std::string served_name;               ///< empty: the last part of the model directory's path
-  std::string chat_template_file;        ///< empty: the template of tokenizer_config.json
+  std::string served_name;         ///< empty: the last part of the model directory's path
+  std::string chat_template_file;  ///< empty: the template of tokenizer_config.json
 };
 
-/// Where the weights are: `builtin:NAME` means NAME below $DEEPSEEK_BUILTIN_MODELS (/models if unset), else a path.
-/// kInvalidArgument: a builtin name with path separators or an empty one.
+/// The same error as a line for people: "model: WHERE: WHY (what to do)", when it says that the
+/// model is invalid.
+absl::Status AboutModel(const absl::Status& status);
+
+/// Where the weights are: `builtin:NAME` means NAME below $DEEPSEEK_BUILTIN_MODELS (/models if
+/// unset), else a path. kInvalidArgument: a builtin name with path separators or an empty one.
 absl::StatusOr<std::string> ResolveModelDir(std::string_view model);
 
 /// A tokenizer.json alone: no beginning-of-sequence token, no template.
 absl::StatusOr<TextModel> LoadTokenizerFile(const std::string& path);
 
-/// Reads tokenizer.json and tokenizer_config.json of `model_dir`. kNotFound / kDataLoss name the file.
-absl::StatusOr<TextModel> LoadText(const std::string& model_dir, const std::string& chat_template_file = "");
+/// Reads tokenizer.json and tokenizer_config.json of `model_dir`. kNotFound / kDataLoss name the
+/// file.
+absl::StatusOr<TextModel> LoadText(const std::string& model_dir,
+                                   const std::string& chat_template_file = "");
 
 /// `generation_config_json` may be empty (no such file); `spec` gives what it leaves open.
 absl::StatusOr<GenerationDefaults> ParseGenerationConfig(std::string_view generation_config_json,
                                                          const engine::ModelSpec& spec);
 
-/// kDataLoss unless the tokenizer can belong to these weights: no id at or above vocab, not less than half of vocab, and
-/// the bos and eos tokens of tokenizer_config.json have ids that config.json or generation_config.json gives them.
-absl::Status CheckTokenizer(const TextModel& text, const engine::ModelSpec& spec, const GenerationDefaults& defaults,
-                            const std::string& model_dir);
+/// kDataLoss unless the tokenizer can belong to these weights: no id at or above vocab, not less
+/// than half of vocab, and the bos and eos tokens of tokenizer_config.json have ids that
+/// config.json or generation_config.json gives them.
+absl::Status CheckTokenizer(const TextModel& text, const engine::ModelSpec& spec,
+                            const GenerationDefaults& defaults, const std::string& model_dir);
 
 /// LoadText, generation_config.json and CheckTokenizer in one.
 struct TextAndDefaults {
   TextModel text;
   GenerationDefaults defaults;
 };
-absl::StatusOr<TextAndDefaults> LoadAgreeingText(const std::string& model_dir, const engine::ModelSpec& spec,
+absl::StatusOr<TextAndDefaults> LoadAgreeingText(const std::string& model_dir,
+                                                 const engine::ModelSpec& spec,
                                                  const std::string& chat_template_file = "");
 
-/// Everything of the above in order: config, text, agreement (before the weights, so that a wrong directory fails at
-/// once), then the weights. options.engine.model.model_dir is a directory, already resolved.
+/// Everything of the above in order: config, text, agreement (before the weights, so that a wrong
+/// directory fails at once), then the weights. Errors are AboutModel.
+/// options.engine.model.model_dir is a directory, already resolved.
 absl::StatusOr<std::unique_ptr<LoadedModel>> LoadForServing(const LoadOptions& options);
 
 }  // namespace deepseek::agent

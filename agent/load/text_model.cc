@@ -15,7 +15,8 @@ constexpr int64_t kMaxConfigBytes = int64_t{8} << 20;
 
 // The same error with the file in front, as what makes a model invalid.
 absl::Status InFile(const std::string& path, const absl::Status& status) {
-  const auto code = status.code() == absl::StatusCode::kUnimplemented ? status.code() : absl::StatusCode::kDataLoss;
+  const auto code = status.code() == absl::StatusCode::kUnimplemented ? status.code()
+                                                                      : absl::StatusCode::kDataLoss;
   return absl::Status(code, ToAbsl(StrCat(path, ": ", status.message())));
 }
 
@@ -30,23 +31,25 @@ std::string TokenContent(const Json& config, const char* key) {
   return "";
 }
 
-absl::StatusOr<int32_t> TokenOf(const Json& config, const char* key, const engine::Tokenizer& tokenizer,
-                                const std::string& path) {
+absl::StatusOr<int32_t> TokenOf(const Json& config, const char* key,
+                                const engine::Tokenizer& tokenizer, const std::string& path) {
   const std::string content = TokenContent(config, key);
   if (content.empty()) return -1;
   const int32_t id = tokenizer.TokenId(content);
   if (id < 0) {
-    return absl::DataLossError(StrCat(path, ": ", key, " ", content,
-                                      " is not among the tokens of tokenizer.json (the two files are not of one model)"));
+    return absl::DataLossError(
+        StrCat(path, ": ", key, " ", content,
+               " is not among the tokens of tokenizer.json (the two files are not of one model)"));
   }
   return id;
 }
 
 }  // namespace
 
-std::vector<int32_t> TextModel::Encode(std::string_view plain, bool add_special, bool parse_special) const {
-  std::vector<int32_t> ids =
-      tokenizer->Encode(plain, parse_special ? engine::AddedTokens::kAll : engine::AddedTokens::kNone);
+std::vector<int32_t> TextModel::Encode(std::string_view plain, bool add_special,
+                                       bool parse_special) const {
+  std::vector<int32_t> ids = tokenizer->Encode(
+      plain, parse_special ? engine::AddedTokens::kAll : engine::AddedTokens::kNone);
   if (!add_special) return ids;
   const absl::Span<const int32_t> prefix = tokenizer->PrefixIds();
   if (!prefix.empty()) {
@@ -66,15 +69,18 @@ absl::StatusOr<TextModel> LoadTokenizerFile(const std::string& path) {
   return text;
 }
 
-absl::StatusOr<TextModel> LoadText(const std::string& model_dir, const std::string& chat_template_file) {
+absl::StatusOr<TextModel> LoadText(const std::string& model_dir,
+                                   const std::string& chat_template_file) {
   ASSIGN_OR_RETURN(TextModel text, LoadTokenizerFile(model_dir + "/tokenizer.json"));
   const std::string config_path = model_dir + "/tokenizer_config.json";
   auto config_text = engine::ReadTextFile(config_path, kMaxConfigBytes);
-  if (absl::IsNotFound(config_text.status())) config_text = "{}";  // a tokenizer alone is enough to complete text
+  if (absl::IsNotFound(config_text.status()))
+    config_text = "{}";  // a tokenizer alone is enough to complete text
   RETURN_IF_ERROR(config_text.status());
   auto config = ParseJson(*config_text, config_path);
   if (!config.ok()) return absl::DataLossError(config.status().message());
-  if (!config->is_object()) return absl::DataLossError(StrCat(config_path, ": must be a JSON object"));
+  if (!config->is_object())
+    return absl::DataLossError(StrCat(config_path, ": must be a JSON object"));
   ASSIGN_OR_RETURN(text.bos_id, TokenOf(*config, "bos_token", *text.tokenizer, config_path));
   ASSIGN_OR_RETURN(text.eos_id, TokenOf(*config, "eos_token", *text.tokenizer, config_path));
   text.add_bos = config->contains("add_bos_token") && config->at("add_bos_token") == true;
@@ -85,34 +91,42 @@ absl::StatusOr<TextModel> LoadText(const std::string& model_dir, const std::stri
   }
   if (!template_text.empty() || config->contains("chat_template")) {
     auto chat = engine::ParseChatTemplate(*config_text, template_text);
-    if (!chat.ok()) return InFile(chat_template_file.empty() ? config_path : chat_template_file, chat.status());
+    if (!chat.ok())
+      return InFile(chat_template_file.empty() ? config_path : chat_template_file, chat.status());
     text.chat_template = *std::move(chat);
   }
   return text;
 }
 
-absl::Status CheckTokenizer(const TextModel& text, const engine::ModelSpec& spec, const GenerationDefaults& defaults,
-                            const std::string& model_dir) {
+absl::Status CheckTokenizer(const TextModel& text, const engine::ModelSpec& spec,
+                            const GenerationDefaults& defaults, const std::string& model_dir) {
   const auto mismatch = [&model_dir](const std::string& why) {
-    return absl::DataLossError(StrCat("tokenizer does not match the weights: ", model_dir, ": ", why,
-                                      " (take tokenizer.json and tokenizer_config.json from the folder of the weights)"));
+    return absl::DataLossError(
+        StrCat(model_dir, "/tokenizer.json: does not match the weights: ", why,
+               " (take tokenizer.json and tokenizer_config.json from the folder of the weights)"));
   };
   const int32_t size = text.tokenizer->size();
   if (size > spec.vocab) {
-    return mismatch(StrCat("tokenizer.json has ids up to ", size - 1, ", config.json a vocab_size of ", spec.vocab));
+    return mismatch(StrCat("tokenizer.json has ids up to ", size - 1,
+                           ", config.json a vocab_size of ", spec.vocab));
   }
   // Padded embeddings have a few hundred rows without a token, never as many as there are tokens.
   if (size < spec.vocab / 2) {
-    return mismatch(StrCat("tokenizer.json has only ", size, " tokens for a vocab_size of ", spec.vocab));
+    return mismatch(
+        StrCat("tokenizer.json has only ", size, " tokens for a vocab_size of ", spec.vocab));
   }
-  if (text.bos_id >= 0 && spec.bos_id >= 0 && text.bos_id != spec.bos_id && text.bos_id != defaults.bos_id) {
-    return mismatch(StrCat("bos_token has id ", text.bos_id, " in tokenizer.json, config.json says ", spec.bos_id));
+  if (text.bos_id >= 0 && spec.bos_id >= 0 && text.bos_id != spec.bos_id &&
+      text.bos_id != defaults.bos_id) {
+    return mismatch(StrCat("bos_token has id ", text.bos_id,
+                           " in tokenizer.json, config.json says ", spec.bos_id));
   }
   const auto among = [&text](const std::vector<int32_t>& ids) {
     return std::find(ids.begin(), ids.end(), text.eos_id) != ids.end();
   };
-  if (text.eos_id >= 0 && !spec.eos_ids.empty() && !among(spec.eos_ids) && !among(defaults.eos_ids)) {
-    return mismatch(StrCat("eos_token has id ", text.eos_id, " in tokenizer.json, config.json says ", spec.eos_ids[0]));
+  if (text.eos_id >= 0 && !spec.eos_ids.empty() && !among(spec.eos_ids) &&
+      !among(defaults.eos_ids)) {
+    return mismatch(StrCat("eos_token has id ", text.eos_id,
+                           " in tokenizer.json, config.json says ", spec.eos_ids[0]));
   }
   return absl::OkStatus();
 }

@@ -6,9 +6,11 @@
 namespace deepseek::engine {
 namespace {
 
-// Weight of the newest step: prices follow a growing context or a busier machine within some ten steps.
+// Weight of the newest step: prices follow a growing context or a busier machine within some ten
+// steps.
 constexpr double kNewest = 0.2;
-// Steps with fewer prompt rows say little about the price of a prompt row: the fixed cost dominates.
+// Steps with fewer prompt rows say little about the price of a prompt row: the fixed cost
+// dominates.
 constexpr int32_t kTellingPromptRows = 8;
 
 absl::Duration Blend(absl::Duration old, absl::Duration seen) {
@@ -24,7 +26,8 @@ CostModel Observe(const CostModel& model, int32_t prompt_rows, int32_t generated
   if (prompt_rows == 0 && generated_rows > 0) {
     next.per_generated_row = Blend(model.per_generated_row, elapsed / generated_rows);
   } else if (prompt_rows >= kTellingPromptRows) {
-    // At least a tenth of the step is put down to the prompt rows, so that a noisy step cannot make them free.
+    // At least a tenth of the step is put down to the prompt rows, so that a noisy step cannot make
+    // them free.
     const absl::Duration rest =
         std::max(elapsed - model.per_generated_row * generated_rows, elapsed / 10);
     next.per_prompt_row = Blend(model.per_prompt_row, rest / prompt_rows);

@@ -1,5 +1,6 @@
 #pragma once
-// What a step costs, learnt from the steps before it. A value: the step loop owns one and passes it to Plan.
+// What a step costs, learnt from the steps before it. A value: the step loop owns one and passes it
+// to Plan.
 
 #include <cstdint>
 
@@ -7,9 +8,10 @@
 
 namespace deepseek::engine {
 
-/// Two moving averages. A generated row is priced by steps that hold nothing else (they are bound by reading the
-/// weights), a prompt row by what is left of a step after its generated rows. The fixed cost of a step is inside the
-/// price of its rows, which errs towards small chunks and heals itself as chunks grow.
+/// Two moving averages. A generated row is priced by steps that hold nothing else (they are bound
+/// by reading the weights), a prompt row by what is left of a step after its generated rows. The
+/// fixed cost of a step is inside the price of its rows, which errs towards small chunks and heals
+/// itself as chunks grow.
 struct CostModel {
   absl::Duration per_generated_row = absl::ZeroDuration();  ///< zero: not measured yet
   absl::Duration per_prompt_row = absl::ZeroDuration();     ///< zero: not measured yet
@@ -24,7 +26,8 @@ inline constexpr int32_t kLeastPromptRows = 16;
 CostModel Observe(const CostModel& model, int32_t prompt_rows, int32_t generated_rows,
                   absl::Duration elapsed);
 
-/// How many prompt rows fit beside `generated_rows` so that the step takes about `target`; at least kLeastPromptRows.
+/// How many prompt rows fit beside `generated_rows` so that the step takes about `target`; at least
+/// kLeastPromptRows.
 int32_t PromptRowBudget(const CostModel& model, int32_t generated_rows, absl::Duration target);
 
 }  // namespace deepseek::engine

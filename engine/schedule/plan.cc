@@ -40,7 +40,8 @@ class Planner {
     }
   }
 
-  // Only an idle engine waits, and only until its oldest request has waited max_batch_delay or the batch is full.
+  // Only an idle engine waits, and only until its oldest request has waited max_batch_delay or the
+  // batch is full.
   bool WaitsForCompany() {
     if (!running_.empty() || waiting_.empty()) return false;
     if (static_cast<int32_t>(waiting_.size()) >= policy_.max_batch) return false;
@@ -64,7 +65,8 @@ class Planner {
     running_.pop_back();
   }
 
-  // Generated rows, most senior first; who finds no block takes those of the most junior, at last its own.
+  // Generated rows, most senior first; who finds no block takes those of the most junior, at last
+  // its own.
   void PlanGenerated() {
     for (size_t i = 0; i < running_.size(); ++i) {
       if (!running_[i].decoding()) continue;
@@ -75,8 +77,8 @@ class Planner {
     }
   }
 
-  // Prompts (and rows to compute again) and newcomers, by seniority: the first newcomer that does not fit is the last
-  // one looked at, so that no small request overtakes a large one for ever.
+  // Prompts (and rows to compute again) and newcomers, by seniority: the first newcomer that does
+  // not fit is the last one looked at, so that no small request overtakes a large one for ever.
   void PlanPrompts() {
     size_t next = 0;  // of running_; MakeRoom only removes sequences behind it
     for (Sequence& s : waiting_) {
@@ -151,7 +153,7 @@ class Planner {
   int32_t free_;
   const int32_t block_tokens_;
   int32_t rows_ = 0;
-  int32_t budget_ = 0;    // prompt rows still to give
+  int32_t budget_ = 0;  // prompt rows still to give
   int32_t admitted_ = 0;
   std::vector<Sequence> running_, waiting_;
   Step step_;

@@ -1,11 +1,13 @@
 #pragma once
-// The scheduling policy: continuous batching with chunked prefill, as a pure function of a snapshot and a time.
+// The scheduling policy: continuous batching with chunked prefill, as a pure function of a snapshot
+// and a time.
 //
-// Sequences are served by seniority: higher priority first, then earlier ticket. Generated rows go before prompt rows;
-// prompt rows share a budget that keeps a step near its target time. Memory runs out only when generated rows grow
-// (a prompt's blocks are taken at admission); then the most junior sequence is preempted and computed again later.
-// No livelock: nobody overtakes a waiting senior of its priority, and the most senior one is never preempted, so it
-// finishes; then the next one is the most senior.
+// Sequences are served by seniority: higher priority first, then earlier ticket. Generated rows go
+// before prompt rows; prompt rows share a budget that keeps a step near its target time. Memory
+// runs out only when generated rows grow (a prompt's blocks are taken at admission); then the most
+// junior sequence is preempted and computed again later. No livelock: nobody overtakes a waiting
+// senior of its priority, and the most senior one is never preempted, so it finishes; then the next
+// one is the most senior.
 
 #include <cstdint>
 #include <vector>
@@ -18,14 +20,15 @@ namespace deepseek::engine {
 /// What the policy knows of one request.
 struct Sequence {
   uint64_t id = 0;
-  uint64_t ticket = 0;           ///< order of arrival, unique; kept when preempted
-  int32_t priority = 0;          ///< higher first
+  uint64_t ticket = 0;   ///< order of arrival, unique; kept when preempted
+  int32_t priority = 0;  ///< higher first
   absl::Time arrival;
   absl::Time deadline = absl::InfiniteFuture();
-  int32_t known_tokens = 0;      ///< prompt and generated so far; the last one may not be in the cache yet
+  int32_t known_tokens =
+      0;  ///< prompt and generated so far; the last one may not be in the cache yet
   int32_t prompt_tokens = 0;
-  int32_t computed = 0;          ///< rows in the cache; 0 while waiting
-  int32_t blocks = 0;            ///< blocks held; 0 while waiting
+  int32_t computed = 0;  ///< rows in the cache; 0 while waiting
+  int32_t blocks = 0;    ///< blocks held; 0 while waiting
 
   int32_t rows_left() const { return known_tokens - computed; }
   /// One row is left and it is a generated one: it belongs to no prompt chunk.
@@ -33,7 +36,7 @@ struct Sequence {
 };
 
 struct Queues {
-  std::vector<Sequence> waiting;   ///< any order; at most `Policy::max_batch` run
+  std::vector<Sequence> waiting;  ///< any order; at most `Policy::max_batch` run
   std::vector<Sequence> running;
 };
 
@@ -45,8 +48,8 @@ struct Cache {
 };
 
 struct Policy {
-  int32_t max_batch = 32;          ///< sequences that run at once
-  int32_t max_rows = 512;          ///< rows of one step; at least max_batch + kLeastPromptRows
+  int32_t max_batch = 32;  ///< sequences that run at once
+  int32_t max_rows = 512;  ///< rows of one step; at least max_batch + kLeastPromptRows
   absl::Duration max_batch_delay = absl::ZeroDuration();
   absl::Duration step_target = absl::Milliseconds(200);
   CostModel cost;
@@ -56,15 +59,15 @@ struct Policy {
 struct Work {
   uint64_t id = 0;
   int32_t rows = 0;
-  int32_t blocks = 0;              ///< blocks that the sequence holds from now on
+  int32_t blocks = 0;  ///< blocks that the sequence holds from now on
 };
 
 /// Carried out in this order.
 struct Step {
-  std::vector<uint64_t> expire;    ///< past their deadline: finish them and free their blocks
-  std::vector<uint64_t> preempt;   ///< running -> waiting: free their blocks, computed = 0
-  std::vector<uint64_t> admit;     ///< waiting -> running; each has Work in this step
-  std::vector<Work> work;          ///< in order of seniority within generated, then prompt rows
+  std::vector<uint64_t> expire;   ///< past their deadline: finish them and free their blocks
+  std::vector<uint64_t> preempt;  ///< running -> waiting: free their blocks, computed = 0
+  std::vector<uint64_t> admit;    ///< waiting -> running; each has Work in this step
+  std::vector<Work> work;         ///< in order of seniority within generated, then prompt rows
   /// Without work: when to plan again although nothing was submitted. With work: meaningless.
   absl::Time wake = absl::InfiniteFuture();
 };
@@ -72,7 +75,8 @@ struct Step {
 /// Blocks that `tokens` rows take.
 int32_t BlocksFor(int32_t tokens, int32_t block_tokens);
 
-/// Pure and deterministic. Precondition: each sequence alone fits the cache (checked when it is submitted).
+/// Pure and deterministic. Precondition: each sequence alone fits the cache (checked when it is
+/// submitted).
 Step Plan(const Queues& queues, const Cache& cache, const Policy& policy, absl::Time now);
 
 }  // namespace deepseek::engine

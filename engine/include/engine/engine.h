@@ -1,6 +1,6 @@
 #pragma once
-// The engine's public face: load a model, submit token requests, get tokens. It knows token ids only; text is the
-// caller's business (engine/tokenizer).
+// The engine's public face: load a model, submit token requests, get tokens. It knows token ids
+// only; text is the caller's business (engine/tokenizer).
 
 #include <atomic>
 #include <cstdint>
@@ -26,54 +26,57 @@ enum class FinishReason { kStop, kLength, kCancelled, kDeadline, kError };
 std::string_view Name(FinishReason reason);
 
 struct SamplingParams {
-  float temperature = 1.0F;          ///< 0: greedy
-  float top_p = 1.0F;                ///< (0, 1]
-  int32_t top_k = 0;                 ///< 0: off
-  float min_p = 0.0F;                ///< [0, 1)
-  float presence_penalty = 0.0F;     ///< [-2, 2]
-  float frequency_penalty = 0.0F;    ///< [-2, 2]
-  float repetition_penalty = 1.0F;   ///< > 0
-  uint64_t seed = 0;                 ///< the noise of a position is Philox(seed, choice, position)
-  uint32_t choice = 0;               ///< which of n answers this is
+  float temperature = 1.0F;         ///< 0: greedy
+  float top_p = 1.0F;               ///< (0, 1]
+  int32_t top_k = 0;                ///< 0: off
+  float min_p = 0.0F;               ///< [0, 1)
+  float presence_penalty = 0.0F;    ///< [-2, 2]
+  float frequency_penalty = 0.0F;   ///< [-2, 2]
+  float repetition_penalty = 1.0F;  ///< > 0
+  uint64_t seed = 0;                ///< the noise of a position is Philox(seed, choice, position)
+  uint32_t choice = 0;              ///< which of n answers this is
   std::vector<std::pair<int32_t, float>> logit_bias;
 };
 
 struct Request {
-  std::vector<int32_t> prompt;            ///< token ids, at least one
-  int32_t max_tokens = 0;                 ///< new tokens at most; 0: up to the context limit
+  std::vector<int32_t> prompt;  ///< token ids, at least one
+  int32_t max_tokens = 0;       ///< new tokens at most; 0: up to the context limit
   SamplingParams sampling;
-  std::vector<int32_t> stop_ids;          ///< a generated id among these ends the answer (it is delivered, reason kStop)
-  int32_t top_logprobs = -1;              ///< -1: no log-probs; n: of the chosen token and the n best (<= 20)
+  std::vector<int32_t>
+      stop_ids;  ///< a generated id among these ends the answer (it is delivered, reason kStop)
+  int32_t top_logprobs = -1;  ///< -1: no log-probs; n: of the chosen token and the n best (<= 20)
   absl::Time deadline = absl::InfiniteFuture();
-  int32_t priority = 0;                   ///< higher first
+  int32_t priority = 0;  ///< higher first
 };
 
 struct TokenLogprob {
   int32_t id = 0;
-  float logprob = 0;                      ///< natural logarithm, before penalties and temperature
+  float logprob = 0;  ///< natural logarithm, before penalties and temperature
 };
 
 struct TokenEvent {
   int32_t id = 0;
-  float logprob = 0;                      ///< valid when Request::top_logprobs >= 0
-  std::vector<TokenLogprob> top;          ///< best first
+  float logprob = 0;              ///< valid when Request::top_logprobs >= 0
+  std::vector<TokenLogprob> top;  ///< best first
 };
 
 struct Usage {
   int32_t prompt_tokens = 0;
   int32_t cached_tokens = 0;
   int32_t generated_tokens = 0;
-  absl::Duration queue_time;              ///< submit -> first row computed
-  absl::Duration prefill_time;            ///< first row computed -> first token
-  absl::Duration decode_time;             ///< first token -> last token
+  absl::Duration queue_time;    ///< submit -> first row computed
+  absl::Duration prefill_time;  ///< first row computed -> first token
+  absl::Duration decode_time;   ///< first token -> last token
 };
 
-/// Gets what a request produces, on the engine's step thread: implementations must return quickly and never throw.
+/// Gets what a request produces, on the engine's step thread: implementations must return quickly
+/// and never throw.
 class Sink {
  public:
   virtual ~Sink() = default;
   virtual void OnToken(const TokenEvent& token) = 0;
-  /// Called exactly once, after the last token; the engine drops its reference afterwards. `error` is OK unless kError.
+  /// Called exactly once, after the last token; the engine drops its reference afterwards. `error`
+  /// is OK unless kError.
   virtual void OnFinish(FinishReason reason, const Usage& usage, const absl::Status& error) = 0;
 };
 
@@ -83,14 +86,15 @@ struct Stats {
   int64_t kv_blocks_total = 0;
   int64_t kv_blocks_used = 0;
   int64_t preemptions = 0;
-  int64_t prefix_queries = 0;             ///< prompt tokens looked up in the prefix cache
-  int64_t prefix_hits = 0;                ///< of these, found
-  int64_t steps = 0;                      ///< finished steps
-  int64_t step_tokens = 0;                ///< rows of the last step
-  int64_t nonfinite_rows = 0;             ///< rows whose logits held NaN or infinity
-  int64_t progress = 0;                   ///< bumped per layer: a hung step does not bump it
+  int64_t prefix_queries = 0;  ///< prompt tokens looked up in the prefix cache
+  int64_t prefix_hits = 0;     ///< of these, found
+  int64_t steps = 0;           ///< finished steps
+  int64_t step_tokens = 0;     ///< rows of the last step
+  int64_t nonfinite_rows = 0;  ///< rows whose logits held NaN or infinity
+  int64_t progress = 0;        ///< bumped per layer: a hung step does not bump it
   absl::Time last_step_end = absl::InfinitePast();
-  absl::Time busy_since = absl::InfiniteFuture();  ///< since when there has always been work; future: idle
+  absl::Time busy_since =
+      absl::InfiniteFuture();  ///< since when there has always been work; future: idle
 };
 
 struct LoadProgress {
@@ -100,27 +104,30 @@ struct LoadProgress {
 
 struct EngineOptions {
   ModelOptions model;
-  int32_t max_queue = 1024;               ///< waiting requests; one more is refused (kResourceExhausted)
-  absl::Duration max_batch_delay = absl::ZeroDuration();  ///< waits so long for company before the first step
-  absl::Duration step_target = absl::Milliseconds(200);   ///< prefill chunks are cut so that a step takes about this
-  int32_t tool_rows = 0;                  ///< > 0: a step holds so many rows, with logits of each (Evaluate in one go)
-  std::function<void(const LoadProgress&)> on_progress;   ///< from the loading threads; may be null
-  const std::atomic<bool>* cancel_load = nullptr;         ///< checked between tensors; may be null
-  std::function<absl::Time()> now;                        ///< null: absl::Now
+  int32_t max_queue = 1024;  ///< waiting requests; one more is refused (kResourceExhausted)
+  absl::Duration max_batch_delay =
+      absl::ZeroDuration();  ///< waits so long for company before the first step
+  absl::Duration step_target =
+      absl::Milliseconds(200);  ///< prefill chunks are cut so that a step takes about this
+  int32_t tool_rows =
+      0;  ///< > 0: a step holds so many rows, with logits of each (Evaluate in one go)
+  std::function<void(const LoadProgress&)> on_progress;  ///< from the loading threads; may be null
+  const std::atomic<bool>* cancel_load = nullptr;        ///< checked between tensors; may be null
+  std::function<absl::Time()> now;                       ///< null: absl::Now
 };
 
 /// Logits of chosen rows, for tools and tests: runs through the serving step and the paged cache.
 struct EvaluateRequest {
-  std::vector<int32_t> tokens;            ///< [T]
-  std::vector<int32_t> positions;         ///< rows whose logits are wanted; empty: all
-  int32_t chunk = 0;                      ///< rows fed per step; 0: as many as fit
+  std::vector<int32_t> tokens;     ///< [T]
+  std::vector<int32_t> positions;  ///< rows whose logits are wanted; empty: all
+  int32_t chunk = 0;               ///< rows fed per step; 0: as many as fit
   bool hidden = false;
   bool mtp = false;
 };
 struct EvaluateResult {
-  std::vector<float> logits;              ///< [positions or T, vocab]
-  std::vector<float> hidden;              ///< [layers+1, T, hidden], if asked for
-  std::vector<float> mtp_logits;          ///< [T-1, vocab] (rows at positions < T-1), if asked for
+  std::vector<float> logits;      ///< [positions or T, vocab]
+  std::vector<float> hidden;      ///< [layers+1, T, hidden], if asked for
+  std::vector<float> mtp_logits;  ///< [T-1, vocab] (rows at positions < T-1), if asked for
 };
 
 /// Thread-safe. Owns the step thread, the weights and the cache.
@@ -130,21 +137,23 @@ class Engine {
   virtual const ModelSpec& spec() const = 0;
   virtual const ModelOptions& options() const = 0;  ///< resolved: no kAuto left
   virtual int32_t max_context() const = 0;
-  /// kInvalidArgument: the request can never run (too long, bad id, bad parameter; the message names it).
-  /// kResourceExhausted: the queue is full. kUnavailable: draining.
+  /// kInvalidArgument: the request can never run (too long, bad id, bad parameter; the message
+  /// names it). kResourceExhausted: the queue is full. kUnavailable: draining.
   virtual absl::StatusOr<RequestId> Submit(Request request, std::shared_ptr<Sink> sink) = 0;
   /// Idempotent; the sink gets OnFinish(kCancelled) within one step. Unknown ids are ignored.
   virtual void Cancel(RequestId id) = 0;
-  /// Refuses new requests, waits for the running ones; at `deadline` the rest is cancelled. Returns how many were.
-  /// Must not be called from a Sink.
+  /// Refuses new requests, waits for the running ones; at `deadline` the rest is cancelled. Returns
+  /// how many were. Must not be called from a Sink.
   virtual int Drain(absl::Time deadline) = 0;
   virtual Stats stats() const = 0;
-  /// Runs on the step thread between two steps, when the cache has room for it: serving waits so long.
+  /// Runs on the step thread between two steps, when the cache has room for it: serving waits so
+  /// long.
   virtual absl::StatusOr<EvaluateResult> Evaluate(const EvaluateRequest& request) = 0;
 };
 
-/// Reads, checks and packs the weights. Errors: kNotFound / kDataLoss / kUnimplemented (invalid model: exit code 2),
-/// kInvalidArgument (wrong options), kResourceExhausted (does not fit, with numbers), kCancelled.
+/// Reads, checks and packs the weights. Errors: kNotFound / kDataLoss / kUnimplemented (invalid
+/// model: exit code 2), kInvalidArgument (wrong options), kResourceExhausted (does not fit, with
+/// numbers), kCancelled.
 absl::StatusOr<std::unique_ptr<Engine>> LoadModel(const EngineOptions& options);
 
 }  // namespace deepseek::engine

@@ -1,4 +1,5 @@
-// Answers when memory is short, chunks are small and requests come and go: always those of a request served alone.
+// Answers when memory is short, chunks are small and requests come and go: always those of a
+// request served alone.
 #include <gtest/gtest.h>
 
 #include "engine/serving_engine.h"
@@ -57,8 +58,8 @@ TEST_P(Pressure, EveryAnswerEqualsTheOneServedAlone) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, Pressure,
-                         ::testing::Values(Shape{64, 8, 512}, Shape{64, 8, 24}, Shape{6, 8, 64}, Shape{5, 4, 24},
-                                           Shape{5, 1, 17}, Shape{6, 16, 40}));
+                         ::testing::Values(Shape{64, 8, 512}, Shape{64, 8, 24}, Shape{6, 8, 64},
+                                           Shape{5, 4, 24}, Shape{5, 1, 17}, Shape{6, 16, 40}));
 
 TEST(Batching, SeveralRequestsShareAStep) {
   auto model = std::make_unique<FakeModel>(FakeModel::Options{});

@@ -22,7 +22,7 @@ Request Good() {
 }
 
 struct Case {
-  const char* parameter;   // the message must name it
+  const char* parameter;  // the message must name it
   void (*spoil)(Request*);
 };
 
@@ -42,7 +42,11 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"prompt", [](Request* r) { r->prompt.clear(); }},
         Case{"prompt[1]", [](Request* r) { r->prompt[1] = -1; }},
         Case{"prompt[2]", [](Request* r) { r->prompt[2] = 100; }},
-        Case{"prompt", [](Request* r) { r->prompt.assign(50, 1); r->max_tokens = 0; }},
+        Case{"prompt",
+             [](Request* r) {
+               r->prompt.assign(50, 1);
+               r->max_tokens = 0;
+             }},
         Case{"prompt", [](Request* r) { r->max_tokens = 48; }},
         Case{"prompt", [](Request* r) { r->max_tokens = std::numeric_limits<int32_t>::max(); }},
         Case{"max_tokens", [](Request* r) { r->max_tokens = -1; }},
@@ -59,9 +63,18 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"frequency_penalty", [](Request* r) { r->sampling.frequency_penalty = -2.1F; }},
         Case{"repetition_penalty", [](Request* r) { r->sampling.repetition_penalty = 0; }},
         Case{"repetition_penalty", [](Request* r) { r->sampling.repetition_penalty = kInf; }},
-        Case{"logit_bias", [](Request* r) { r->sampling.logit_bias = {{100, 1.0F}}; }},
-        Case{"logit_bias", [](Request* r) { r->sampling.logit_bias = {{1, 101.0F}}; }},
-        Case{"logit_bias", [](Request* r) { r->sampling.logit_bias.assign(2000, {1, 1.0F}); }},
+        Case{"logit_bias",
+             [](Request* r) {
+               r->sampling.logit_bias = {{100, 1.0F}};
+             }},
+        Case{"logit_bias",
+             [](Request* r) {
+               r->sampling.logit_bias = {{1, 101.0F}};
+             }},
+        Case{"logit_bias",
+             [](Request* r) {
+               r->sampling.logit_bias.assign(2000, {1, 1.0F});
+             }},
         Case{"stop_ids", [](Request* r) { r->stop_ids.assign(2000, 1); }},
         Case{"top_logprobs", [](Request* r) { r->top_logprobs = 21; }},
         Case{"top_logprobs", [](Request* r) { r->top_logprobs = -2; }}));

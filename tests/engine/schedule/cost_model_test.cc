@@ -39,9 +39,11 @@ TEST(CostModel, FollowsAMachineThatSlowsDown) {
 
 TEST(CostModel, StepsThatTellNothingChangeNothing) {
   const CostModel m = Observe({}, 64, 0, absl::Milliseconds(64));
-  for (const auto& [prompt, generated, elapsed] :
-       {std::tuple{1, 0, absl::Milliseconds(50)}, {7, 3, absl::Milliseconds(50)},
-        {0, 0, absl::Milliseconds(50)}, {64, 0, absl::ZeroDuration()}, {64, 0, -absl::Seconds(1)}}) {
+  for (const auto& [prompt, generated, elapsed] : {std::tuple{1, 0, absl::Milliseconds(50)},
+                                                   {7, 3, absl::Milliseconds(50)},
+                                                   {0, 0, absl::Milliseconds(50)},
+                                                   {64, 0, absl::ZeroDuration()},
+                                                   {64, 0, -absl::Seconds(1)}}) {
     const CostModel n = Observe(m, prompt, generated, elapsed);
     EXPECT_EQ(n.per_prompt_row, m.per_prompt_row);
     EXPECT_EQ(n.per_generated_row, m.per_generated_row);

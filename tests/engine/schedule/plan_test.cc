@@ -29,7 +29,8 @@ Sequence Waiting(uint64_t id, int32_t prompt, int32_t priority = 0) {
   return s;
 }
 
-Sequence Running(uint64_t id, int32_t prompt, int32_t known, int32_t computed, int32_t priority = 0) {
+Sequence Running(uint64_t id, int32_t prompt, int32_t known, int32_t computed,
+                 int32_t priority = 0) {
   Sequence s = Waiting(id, prompt, priority);
   s.known_tokens = known;
   s.computed = computed;
@@ -58,7 +59,8 @@ TEST(Plan, NothingToDo) {
 }
 
 TEST(Plan, AdmitsInOrderOfArrivalAndCutsTheLastPrompt) {
-  const Step step = Plan({{Waiting(2, 100), Waiting(1, 450), Waiting(3, 5)}, {}}, kRoomy, Rows(512), kNow);
+  const Step step =
+      Plan({{Waiting(2, 100), Waiting(1, 450), Waiting(3, 5)}, {}}, kRoomy, Rows(512), kNow);
   EXPECT_THAT(step.admit, ElementsAre(1, 2));
   EXPECT_THAT(step.work, ElementsAre(IsWork(1, 450, 8), IsWork(2, 62, 2)));
 }
@@ -78,22 +80,27 @@ TEST(Plan, TheStepTargetCutsChunks) {
 }
 
 TEST(Plan, AGeneratedRowTakesABlockAtTheBorder) {
-  EXPECT_THAT(Plan({{}, {Decoding(1, 64)}}, kRoomy, Rows(512), kNow).work, ElementsAre(IsWork(1, 1, 1)));
-  EXPECT_THAT(Plan({{}, {Decoding(1, 65)}}, kRoomy, Rows(512), kNow).work, ElementsAre(IsWork(1, 1, 2)));
+  EXPECT_THAT(Plan({{}, {Decoding(1, 64)}}, kRoomy, Rows(512), kNow).work,
+              ElementsAre(IsWork(1, 1, 1)));
+  EXPECT_THAT(Plan({{}, {Decoding(1, 65)}}, kRoomy, Rows(512), kNow).work,
+              ElementsAre(IsWork(1, 1, 2)));
 }
 
 TEST(Plan, HigherPriorityIsAdmittedFirst) {
-  const Step step = Plan({{Waiting(1, 10), Waiting(2, 10, 5), Waiting(3, 10, -1)}, {}}, kRoomy, Rows(512), kNow);
+  const Step step =
+      Plan({{Waiting(1, 10), Waiting(2, 10, 5), Waiting(3, 10, -1)}, {}}, kRoomy, Rows(512), kNow);
   EXPECT_THAT(step.admit, ElementsAre(2, 1, 3));
 }
 
 TEST(Plan, MaxBatchHoldsTheRestBack) {
-  const Step step = Plan({{Waiting(2, 10), Waiting(3, 10)}, {Decoding(1, 20)}}, kRoomy, Rows(512, 2), kNow);
+  const Step step =
+      Plan({{Waiting(2, 10), Waiting(3, 10)}, {Decoding(1, 20)}}, kRoomy, Rows(512, 2), kNow);
   EXPECT_THAT(step.admit, ElementsAre(2));
 }
 
 TEST(Plan, NobodyOvertakesAWaitingSeniorThatDoesNotFit) {
-  const Step step = Plan({{Waiting(2, 640), Waiting(3, 10)}, {Decoding(1, 20)}}, {10, 9, 64}, Rows(1024), kNow);
+  const Step step =
+      Plan({{Waiting(2, 640), Waiting(3, 10)}, {Decoding(1, 20)}}, {10, 9, 64}, Rows(1024), kNow);
   EXPECT_THAT(step.admit, IsEmpty());
   EXPECT_THAT(step.work, ElementsAre(IsWork(1, 1, 1)));
 }
@@ -109,7 +116,8 @@ TEST(Plan, ASequenceThatFillsTheCacheRunsAlone) {
 }
 
 TEST(Plan, TheYoungestIsPreemptedWhenAnOlderOneGrows) {
-  const Step step = Plan({{}, {Decoding(3, 70), Decoding(1, 65), Decoding(2, 30)}}, {5, 0, 64}, Rows(512), kNow);
+  const Step step =
+      Plan({{}, {Decoding(3, 70), Decoding(1, 65), Decoding(2, 30)}}, {5, 0, 64}, Rows(512), kNow);
   EXPECT_THAT(step.preempt, ElementsAre(3));
   EXPECT_THAT(step.work, ElementsAre(IsWork(1, 1, 2), IsWork(2, 1, 1)));
 }
@@ -127,26 +135,31 @@ TEST(Plan, LowPriorityIsPreemptedBeforeYoung) {
 }
 
 TEST(Plan, HighPriorityTakesThePlaceOfLow) {
-  const Step step = Plan({{Waiting(9, 60, 1)}, {Decoding(1, 30), Decoding(2, 30)}}, {2, 0, 64}, Rows(512), kNow);
-  EXPECT_THAT(step.preempt, ElementsAre(2, 1)) << "one block for the newcomer, one of room for the other";
+  const Step step =
+      Plan({{Waiting(9, 60, 1)}, {Decoding(1, 30), Decoding(2, 30)}}, {2, 0, 64}, Rows(512), kNow);
+  EXPECT_THAT(step.preempt, ElementsAre(2, 1))
+      << "one block for the newcomer, one of room for the other";
   EXPECT_THAT(step.admit, ElementsAre(9));
   EXPECT_THAT(step.work, ElementsAre(IsWork(9, 60, 1)));
 }
 
 TEST(Plan, HighPriorityTakesASlotWhenTheBatchIsFull) {
-  const Step step = Plan({{Waiting(9, 60, 1)}, {Decoding(1, 30), Decoding(2, 30)}}, kRoomy, Rows(512, 2), kNow);
+  const Step step =
+      Plan({{Waiting(9, 60, 1)}, {Decoding(1, 30), Decoding(2, 30)}}, kRoomy, Rows(512, 2), kNow);
   EXPECT_THAT(step.preempt, ElementsAre(2));
   EXPECT_THAT(step.work, ElementsAre(IsWork(1, 1, 1), IsWork(9, 60, 1)));
 }
 
 TEST(Plan, NobodyIsPreemptedForARequestThatWouldStillNotFit) {
-  const Step step = Plan({{Waiting(9, 600, 1)}, {Decoding(1, 30, 1), Decoding(2, 30)}}, {10, 8, 64}, Rows(1024), kNow);
+  const Step step = Plan({{Waiting(9, 600, 1)}, {Decoding(1, 30, 1), Decoding(2, 30)}}, {10, 8, 64},
+                         Rows(1024), kNow);
   EXPECT_THAT(step.preempt, IsEmpty());
   EXPECT_THAT(step.admit, IsEmpty());
 }
 
 TEST(Plan, PromptsOfHighPriorityGoFirstEvenWhenOthersAreUnderWay) {
-  const Step step = Plan({{Waiting(9, 100, 1)}, {Running(1, 600, 600, 64)}}, kRoomy, Rows(100), kNow);
+  const Step step =
+      Plan({{Waiting(9, 100, 1)}, {Running(1, 600, 600, 64)}}, kRoomy, Rows(100), kNow);
   EXPECT_THAT(step.work, ElementsAre(IsWork(9, 100, 2)));
 }
 
@@ -181,7 +194,8 @@ TEST(Plan, ADeadlineCutsTheWaitForCompany) {
 TEST(Plan, AFullBatchOrARunningOneDoesNotWait) {
   Policy p = Rows(512, 2);
   p.max_batch_delay = absl::Hours(1);
-  EXPECT_THAT(Plan({{Waiting(1, 10), Waiting(2, 10)}, {}}, kRoomy, p, kNow).admit, ElementsAre(1, 2));
+  EXPECT_THAT(Plan({{Waiting(1, 10), Waiting(2, 10)}, {}}, kRoomy, p, kNow).admit,
+              ElementsAre(1, 2));
   EXPECT_THAT(Plan({{Waiting(2, 10)}, {Decoding(1, 9)}}, kRoomy, p, kNow).admit, ElementsAre(2));
 }
 
@@ -193,7 +207,8 @@ TEST(Plan, RowsToComputeAgainAreCutLikePrompts) {
 }
 
 TEST(Plan, DoesNotDependOnTheOrderOfTheQueues) {
-  Queues q{{Waiting(5, 70), Waiting(4, 70, 2), Waiting(6, 70)}, {Decoding(3, 65), Decoding(1, 129), Decoding(2, 64)}};
+  Queues q{{Waiting(5, 70), Waiting(4, 70, 2), Waiting(6, 70)},
+           {Decoding(3, 65), Decoding(1, 129), Decoding(2, 64)}};
   const Step a = Plan(q, {8, 2, 64}, Rows(512), kNow);
   std::reverse(q.waiting.begin(), q.waiting.end());
   std::reverse(q.running.begin(), q.running.end());

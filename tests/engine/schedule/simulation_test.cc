@@ -1,4 +1,5 @@
-// Random traffic through Plan until all is served: nobody starves, no block leaks, no step exceeds its limits.
+// Random traffic through Plan until all is served: nobody starves, no block leaks, no step exceeds
+// its limits.
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
@@ -31,7 +32,8 @@ class World {
     for (step_ = 0; step_ < limit; ++step_) {
       now_ = kStart + step_ * kStepTime;
       Arrive();
-      if (arrived_ == jobs_.size() && queues_.waiting.empty() && queues_.running.empty()) return true;
+      if (arrived_ == jobs_.size() && queues_.waiting.empty() && queues_.running.empty())
+        return true;
       CarryOut(Plan(queues_, cache_, policy_, now_));
     }
     return false;
@@ -58,7 +60,8 @@ class World {
   }
 
   static Sequence Remove(std::vector<Sequence>* from, uint64_t id) {
-    const auto it = std::find_if(from->begin(), from->end(), [id](const Sequence& s) { return s.id == id; });
+    const auto it =
+        std::find_if(from->begin(), from->end(), [id](const Sequence& s) { return s.id == id; });
     RC_ASSERT(it != from->end());
     Sequence s = *it;
     from->erase(it);
@@ -153,12 +156,14 @@ Policy RandomPolicy() {
   p.max_batch = *rc::gen::inRange(1, 9);
   p.max_rows = p.max_batch + kLeastPromptRows + *rc::gen::inRange(0, 200);
   p.max_batch_delay = *rc::gen::element(0, 1, 5) * kStepTime;
-  if (*rc::gen::arbitrary<bool>()) p.cost = {absl::Milliseconds(5), absl::Milliseconds(*rc::gen::inRange(1, 50))};
+  if (*rc::gen::arbitrary<bool>())
+    p.cost = {absl::Milliseconds(5), absl::Milliseconds(*rc::gen::inRange(1, 50))};
   return p;
 }
 
-// Each step computes at least one row of the most senior sequence, which is computed at most once per time that it
-// is the most senior: the sum of all rows, with a step of waiting for company each, bounds the steps generously.
+// Each step computes at least one row of the most senior sequence, which is computed at most once
+// per time that it is the most senior: the sum of all rows, with a step of waiting for company
+// each, bounds the steps generously.
 int StepLimit(const std::vector<Job>& jobs) {
   int limit = 200;
   for (const Job& j : jobs) limit += 2 * (j.prompt + j.generate) + 50;
@@ -197,7 +202,8 @@ TEST(Simulation, ALargeRequestIsNotStarvedByAStreamOfSmallOnes) {
   policy.max_batch = 8;
   World world(jobs, 10, policy);
   ASSERT_TRUE(world.RunAll(StepLimit(jobs)));
-  const auto at = std::find(world.finished().begin(), world.finished().end(), 50U) - world.finished().begin();
+  const auto at =
+      std::find(world.finished().begin(), world.finished().end(), 50U) - world.finished().begin();
   EXPECT_LE(at, 51) << "only what came before it may finish before it";
 }
 

@@ -18,19 +18,22 @@ uint64_t Mix(uint64_t x) {
 }
 
 uint64_t Extend(uint64_t before, int32_t token, int32_t position, RowPath path) {
-  return Mix(before + Mix(static_cast<uint64_t>(token) * 8191 + static_cast<uint64_t>(position) * 2 +
-                          (path == RowPath::kGenerated ? 1 : 0) + 1));
+  return Mix(before +
+             Mix(static_cast<uint64_t>(token) * 8191 + static_cast<uint64_t>(position) * 2 +
+                 (path == RowPath::kGenerated ? 1 : 0) + 1));
 }
 
 }  // namespace
 
 absl::Status FakeBackend::Download(const Buffer&, absl::Span<uint8_t> bytes) {
-  if (bytes.size() > logits.size() * sizeof(float)) return absl::InternalError("download: past the logits");
+  if (bytes.size() > logits.size() * sizeof(float))
+    return absl::InternalError("download: past the logits");
   std::memcpy(bytes.data(), logits.data(), bytes.size());
   return absl::OkStatus();
 }
 
-void FakeBackend::Sample(const Buffer&, absl::Span<const SampleSpec> specs, std::vector<SampleResult>* results) {
+void FakeBackend::Sample(const Buffer&, absl::Span<const SampleSpec> specs,
+                         std::vector<SampleResult>* results) {
   results->clear();
   for (const SampleSpec& spec : specs) {
     const auto row = logits.begin() + int64_t{spec.row} * vocab;
@@ -38,12 +41,14 @@ void FakeBackend::Sample(const Buffer&, absl::Span<const SampleSpec> specs, std:
     r.finite = std::all_of(row, row + vocab, [](float x) { return std::isfinite(x); });
     if (r.finite) r.id = static_cast<int32_t>(std::max_element(row, row + vocab) - row);
     r.logprob = -0.5F;
-    for (int32_t i = 0; i < spec.top_logprobs; ++i) r.top.emplace_back(i, -1.0F * static_cast<float>(i));
+    for (int32_t i = 0; i < spec.top_logprobs; ++i)
+      r.top.emplace_back(i, -1.0F * static_cast<float>(i));
     results->push_back(r);
   }
 }
 
-FakeModel::FakeModel(const Options& o) : limits_(o.limits), cache_(o.kv_blocks, std::vector<uint64_t>(kBlockTokens)) {
+FakeModel::FakeModel(const Options& o)
+    : limits_(o.limits), cache_(o.kv_blocks, std::vector<uint64_t>(kBlockTokens)) {
   spec_.family = "fake";
   spec_.vocab = backend_.vocab = o.vocab;
   spec_.max_positions = o.max_positions;
@@ -76,7 +81,8 @@ absl::Status FakeModel::Forward(const Batch& batch) {
     waiting_ = false;
   }
   const auto rows = static_cast<int32_t>(batch.tokens.size());
-  if (rows > limits_.max_rows || static_cast<int32_t>(batch.logit_rows.size()) > limits_.max_logit_rows) {
+  if (rows > limits_.max_rows ||
+      static_cast<int32_t>(batch.logit_rows.size()) > limits_.max_logit_rows) {
     return absl::InternalError("forward: more rows than planned");
   }
   max_rows_seen = std::max<int>(max_rows_seen, rows);
@@ -87,7 +93,8 @@ absl::Status FakeModel::Forward(const Batch& batch) {
   }
   std::vector<uint64_t> states(rows);
   for (const Segment& s : batch.segments) {
-    if (s.blocks * kBlockTokens < s.context + s.rows) return absl::InternalError("forward: block table too short");
+    if (s.blocks * kBlockTokens < s.context + s.rows)
+      return absl::InternalError("forward: block table too short");
     for (int32_t i = 0; i < s.rows; ++i) {
       const int32_t position = s.context + i;
       const uint64_t before = position == 0 ? 0 : RowState(batch, s, position - 1);
@@ -121,7 +128,8 @@ Buffer FakeModel::logits() const {
   return b;
 }
 
-absl::Status FakeModel::ForwardMtp(const Batch& batch, absl::Span<const int32_t> next_tokens, std::vector<float>* out) {
+absl::Status FakeModel::ForwardMtp(const Batch& batch, absl::Span<const int32_t> next_tokens,
+                                   std::vector<float>* out) {
   out->assign(next_tokens.size() * spec_.vocab, 0);
   for (size_t i = 0; i < next_tokens.size(); ++i) {
     (*out)[i * spec_.vocab] = static_cast<float>(batch.tokens[i] * 1000 + next_tokens[i]);

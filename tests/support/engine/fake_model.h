@@ -1,6 +1,7 @@
 #pragma once
-// A Model without weights. Its cache holds, per token, a hash chain over (token, position, path); the next token is a
-// function of the last row's chain. Whoever loses, mixes up or replays rows differently gets other tokens.
+// A Model without weights. Its cache holds, per token, a hash chain over (token, position, path);
+// the next token is a function of the last row's chain. Whoever loses, mixes up or replays rows
+// differently gets other tokens.
 
 #include <atomic>
 #include <condition_variable>
@@ -17,11 +18,16 @@ class FakeBackend final : public Backend {
  public:
   std::string_view name() const override { return "fake"; }
   int64_t progress() const override { return 0; }
-  absl::StatusOr<Buffer> Allocate(const std::array<int64_t, 3>&, DType, bool) override { return Buffer{}; }
+  absl::Status Plan(const StepPlan&) override { return absl::OkStatus(); }
+  absl::StatusOr<Buffer> Allocate(const std::array<int64_t, 3>&, DType, bool) override {
+    return Buffer{};
+  }
   absl::StatusOr<PackedWeight> Pack(const HostMatrix&) override { return PackedWeight{}; }
   int64_t weight_bytes() const override { return 0; }
   int64_t huge_page_bytes() const override { return 0; }
-  absl::Status Upload(const Buffer&, absl::Span<const uint8_t>) override { return absl::OkStatus(); }
+  absl::Status Upload(const Buffer&, absl::Span<const uint8_t>) override {
+    return absl::OkStatus();
+  }
   absl::Status Download(const Buffer& from, absl::Span<uint8_t> bytes) override;
   void BeginStep(const StepInput&) override {}
   void Embed(const Buffer&, const Buffer&) override {}
@@ -30,12 +36,15 @@ class FakeBackend final : public Backend {
   void Rope(const Buffer&, int32_t, int32_t, int32_t, const RopeTable&) override {}
   void MlaAppend(const Buffer&, const MlaLayer&, const RopeTable&) override {}
   void MlaAttend(const Buffer&, const MlaLayer&, const Buffer&) override {}
-  void Route(const Buffer&, const Buffer&, const RouteSpec&, const Buffer&, const Buffer&) override {}
-  void Moe(const Buffer&, const Buffer&, const Buffer&, int32_t, absl::Span<const FfnWeights>, const Buffer&) override {}
+  void Route(const Buffer&, const Buffer&, const RouteSpec&, const Buffer&,
+             const Buffer&) override {}
+  void Moe(const Buffer&, const Buffer&, const Buffer&, int32_t, absl::Span<const FfnWeights>,
+           const Buffer&) override {}
   void Ffn(const Buffer&, const FfnWeights&, const Buffer&) override {}
   void GatherLogitRows(const Buffer&, const Buffer&) override {}
   /// Greedy; `finite` is false for a row whose best logit is not finite.
-  void Sample(const Buffer& logits, absl::Span<const SampleSpec> specs, std::vector<SampleResult>* results) override;
+  void Sample(const Buffer& logits, absl::Span<const SampleSpec> specs,
+              std::vector<SampleResult>* results) override;
   absl::Status Synchronize() override { return absl::OkStatus(); }
 
   std::vector<float> logits;  ///< [logit rows, vocab]
@@ -63,16 +72,17 @@ class FakeModel final : public Model {
   absl::Status Forward(const Batch& batch) override;
   Buffer logits() const override;
   void CaptureHidden(std::vector<float>* out) override { hidden_ = out; }
-  absl::Status ForwardMtp(const Batch& batch, absl::Span<const int32_t> next_tokens, std::vector<float>* out) override;
+  absl::Status ForwardMtp(const Batch& batch, absl::Span<const int32_t> next_tokens,
+                          std::vector<float>* out) override;
 
   /// The greedy answer to `prompt` when it is served alone, computed without any cache.
   std::vector<int32_t> Expected(const std::vector<int32_t>& prompt, int32_t tokens) const;
 
   // Knobs of a test; any thread.
-  void Hold() { HoldAt(0); }         ///< Forward blocks until Release
-  void HoldAt(int64_t forward);      ///< the same, from the call of this number on (the first is 1)
+  void Hold() { HoldAt(0); }     ///< Forward blocks until Release
+  void HoldAt(int64_t forward);  ///< the same, from the call of this number on (the first is 1)
   void Release();
-  void WaitUntilHeld();              ///< until a Forward stands at the gate
+  void WaitUntilHeld();                   ///< until a Forward stands at the gate
   std::atomic<int> fail_forwards{0};      ///< the next n Forward calls fail
   std::atomic<int32_t> poison_token{-1};  ///< a row of this token has NaN logits
   std::atomic<int> max_rows_seen{0}, max_segments_seen{0};

@@ -33,12 +33,14 @@ class RecordingSink final : public Sink {
   /// Until OnFinish; fails the test after 60 s.
   FinishReason Wait() {
     std::unique_lock lock(mutex_);
-    EXPECT_TRUE(changed_.wait_for(lock, std::chrono::seconds(60), [this] { return finished_; })) << "never finished";
+    EXPECT_TRUE(changed_.wait_for(lock, std::chrono::seconds(60), [this] { return finished_; }))
+        << "never finished";
     return reason_;
   }
   void WaitForTokens(size_t count) {
     std::unique_lock lock(mutex_);
-    EXPECT_TRUE(changed_.wait_for(lock, std::chrono::seconds(60), [&] { return tokens_.size() >= count; }));
+    EXPECT_TRUE(
+        changed_.wait_for(lock, std::chrono::seconds(60), [&] { return tokens_.size() >= count; }));
   }
   bool finished() const {
     const std::lock_guard lock(mutex_);
@@ -54,8 +56,8 @@ class RecordingSink final : public Sink {
     const std::lock_guard lock(mutex_);
     return tokens_;
   }
-  Usage usage() const { return usage_; }            ///< after Wait
-  absl::Status error() const { return error_; }     ///< after Wait
+  Usage usage() const { return usage_; }         ///< after Wait
+  absl::Status error() const { return error_; }  ///< after Wait
 
  private:
   mutable std::mutex mutex_;
