@@ -29,8 +29,6 @@ using web::http::client::http_client_config;
 constexpr size_t kThreads = 4;
 // Silence within one call that is not a stream. The deadline of the call ends it earlier as a rule.
 constexpr auto kSendIdleTimeout = std::chrono::seconds(60);
-// Until the head of a streamed answer is there. API servers send it at once, before the first event.
-constexpr absl::Duration kHeadTimeout = absl::Seconds(30);
 constexpr absl::Duration kStopPoll = absl::Milliseconds(100);
 constexpr size_t kPieceBytes = size_t{64} << 10;
 
@@ -173,7 +171,7 @@ absl::StatusOr<Response> RestClient::Stream(const Request& request, absl::Durati
     web::http::http_request message = Translate(request);
     message.set_response_stream(pipe.create_ostream());
     auto head = Outcome<web::http::http_response>::Of(client.request(message, cancel.get_token()))
-                    ->Wait(std::min(deadline, absl::Now() + kHeadTimeout), stop);
+                    ->Wait(std::min(deadline, absl::Now() + options_.stream_head_timeout), stop);
     if (!head) {
       end();
       return Response{.status = 200, .content_type = "", .headers = {}, .body = ""};
