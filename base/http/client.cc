@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/time/clock.h"
 #include "base/http/client_tls.h"
 #include "base/status.h"
@@ -31,6 +32,14 @@ constexpr size_t kThreads = 4;
 constexpr auto kSendIdleTimeout = std::chrono::seconds(60);
 constexpr absl::Duration kStopPoll = absl::Milliseconds(100);
 constexpr size_t kPieceBytes = size_t{64} << 10;
+
+// cpprestsdk replaces a pooled connection that the server has closed when it notices at the head of an exchange, but not
+// when the close arrives while the body is written. The request was not delivered whole then, so nothing was done.
+constexpr int kStaleConnections = 3;
+bool WasNotDelivered(const absl::Status& status) {
+  return absl::IsUnavailable(status) &&
+         absl::StartsWith(status.message(), "Failed to write request");
+}
 
 absl::Status StatusOf(const std::exception& e) {
   if (const auto* http = dynamic_cast<const web::http::http_exception*>(&e)) {
@@ -108,6 +117,8 @@ class RestClient : public Client {
     return http_client(options_.base_url, config);
   }
 
+  absl::StatusOr<Response> SendOnce(const Request& request, absl::Time deadline);
+
   web::http::http_request Translate(const Request& request) const {
     web::http::http_request out(request.method);
     out.set_request_uri(web::uri(request.target));
@@ -133,7 +144,15 @@ Response HeadOf(const web::http::http_response& response) {
 
 absl::StatusOr<Response> RestClient::Send(const Request& request, absl::Duration timeout) {
   const absl::Time deadline = absl::Now() + timeout;
-  if (timeout <= absl::ZeroDuration()) return absl::DeadlineExceededError("no time left for the call");
+  absl::StatusOr<Response> answer = SendOnce(request, deadline);
+  for (int i = 0; i < kStaleConnections && WasNotDelivered(answer.status()); ++i) {
+    answer = SendOnce(request, deadline);
+  }
+  return answer;
+}
+
+absl::StatusOr<Response> RestClient::SendOnce(const Request& request, absl::Time deadline) {
+  if (deadline <= absl::Now()) return absl::DeadlineExceededError("no time left for the call");
   pplx::cancellation_token_source cancel;
   try {
     http_client sender = sender_;

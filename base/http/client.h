@@ -15,10 +15,10 @@
 namespace deepseek::http {
 
 struct ClientTls {
-  std::string ca_pem;       ///< roots, replacing the system's; empty: the system's
-  std::string cert_pem;     ///< client certificate and chain; empty: none
-  std::string key_pem;
-  std::string server_name;  ///< name to verify and to send (SNI, Host); empty: the host of the URL
+  std::string ca_pem{};       ///< roots, replacing the system's; empty: the system's
+  std::string cert_pem{};     ///< client certificate and chain; empty: none
+  std::string key_pem{};
+  std::string server_name{};  ///< name to verify and to send (SNI, Host); empty: the host of the URL
 };
 
 struct ClientOptions {

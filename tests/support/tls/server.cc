@@ -46,8 +46,8 @@ std::string ReadRequest(SSL* ssl) {
     const size_t head = text.find("\r\n\r\n");
     if (wanted == std::string::npos && head != std::string::npos) {
       wanted = head + 4;
-      const size_t length = text.find("Content-Length: ");
-      if (length < head) wanted += std::stoul(text.substr(length + 16));
+      const size_t length = text.find("Content-Length:");
+      if (length < head) wanted += std::stoul(text.substr(length + 15));
     }
   }
   return text;
