@@ -23,7 +23,7 @@ struct ClientTls {
 
 struct ClientOptions {
   std::string base_url;     ///< "https://10.0.0.1:6443"
-  ClientTls tls;
+  ClientTls tls{};
   /// Until the head of a streamed answer is there. API servers send it at once, before the first event.
   absl::Duration stream_head_timeout = absl::Seconds(30);
   /// Silence after which a streamed answer counts as dead. API servers send a bookmark about every minute.

@@ -150,6 +150,7 @@ absl::StatusOr<HttpResponse> FakeApiServer::Stream(
       return HttpResponse{.code = 200, .headers = {}, .body = ""};
     }
     std::vector<std::string> lines;
+    bool ends = false;
     for (const StoredEvent& event : store_.log()) {
       if (event.version <= seen) continue;
       seen = event.version;
@@ -161,11 +162,14 @@ absl::StatusOr<HttpResponse> FakeApiServer::Stream(
       if (!is && !(was && type == "DELETED")) continue;
       const EventFate fate =
           fate_ ? fate_(++event_count_, event) : (++event_count_, EventFate::kDeliver);
-      if (fate == EventFate::kEndStream) return HttpResponse{.code = 200, .headers = {}, .body = ""};
+      if (fate == EventFate::kEndStream) {
+        ends = true;  // after what came before it
+        break;
+      }
       if (fate == EventFate::kDrop) continue;
       lines.push_back(Json{{"type", type}, {"object", *event.object}}.dump());
     }
-    if (lines.empty()) {
+    if (lines.empty() && !ends) {
       // stop() has no way to wake us.
       changed_.wait_for(lock, std::chrono::milliseconds(10));
       continue;
@@ -174,6 +178,7 @@ absl::StatusOr<HttpResponse> FakeApiServer::Stream(
     for (const std::string& line : lines) {
       if (!on_line(line)) return HttpResponse{.code = 200, .headers = {}, .body = ""};
     }
+    if (ends) return HttpResponse{.code = 200, .headers = {}, .body = ""};
     lock.lock();
   }
   return HttpResponse{.code = 200, .headers = {}, .body = ""};
