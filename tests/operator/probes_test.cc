@@ -17,9 +17,9 @@ TEST(Probes, ReadinessFollowsTheCachesAndLivenessDoesNot) {
       http::NewClient({.base_url = absl::StrCat("http://", (*server)->addresses().front())});
   ASSERT_TRUE(client.ok()) << client.status();
   const auto status = [&](const std::string& method, const std::string& target) {
-    const auto response = (*client)->Send(
-        {.method = method, .target = target, .headers = {}, .body = "", .peer = ""},
-        absl::Seconds(20));
+    const auto response =
+        (*client)->Send({.method = method, .target = target, .headers = {}, .body = "", .peer = ""},
+                        absl::Seconds(20));
     return response.ok() ? response->status : -1;
   };
   EXPECT_EQ(status("GET", "/healthz"), 200);

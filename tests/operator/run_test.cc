@@ -1,4 +1,5 @@
-// The whole operator over the in-memory API server: from an object to its report, and the ends of the process.
+// The whole operator over the in-memory API server: from an object to its report, and the ends of
+// the process.
 #include "operator/run.h"
 
 #include <gtest/gtest.h>
@@ -39,10 +40,11 @@ class RunTest : public ::testing::Test {
     });
   }
   void Create(const std::string& name) {
-    const Json object{{"apiVersion", "serving.deepseek-operator.io/v1alpha1"},
-                      {"kind", "DeepSeekDeployment"},
-                      {"metadata", {{"name", name}, {"namespace", "ns"}}},
-                      {"spec", {{"model", {{"source", {{"builtin", "demo-v3"}}}}}, {"replicas", 2}}}};
+    const Json object{
+        {"apiVersion", "serving.deepseek-operator.io/v1alpha1"},
+        {"kind", "DeepSeekDeployment"},
+        {"metadata", {{"name", name}, {"namespace", "ns"}}},
+        {"spec", {{"model", {{"source", {{"builtin", "demo-v3"}}}}}, {"replicas", 2}}}};
     const auto created = client_.Create(kDeepSeekDeployment, "ns", object, "kubectl");
     ASSERT_TRUE(created.ok()) << created.status();
   }

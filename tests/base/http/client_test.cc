@@ -29,9 +29,8 @@ class ClientTest : public ::testing::Test {
  protected:
   std::unique_ptr<Client> Connect(const std::string& url, ClientTls tls = {}) {
     if (tls.ca_pem.empty()) tls.ca_pem = authority_.ca_pem();
-    auto client = NewClient({.base_url = url,
-                             .tls = std::move(tls),
-                             .stream_idle_timeout = absl::Seconds(1)});
+    auto client = NewClient(
+        {.base_url = url, .tls = std::move(tls), .stream_idle_timeout = absl::Seconds(1)});
     EXPECT_TRUE(client.ok()) << client.status();
     return *std::move(client);
   }
@@ -67,20 +66,22 @@ TEST_F(ClientTest, SendsWhatWasAskedAndReusesTheConnection) {
   });
   const auto client = Connect(server.url());
   for (int i = 0; i < 10; ++i) {
-    const auto response = client->Send({.method = "PATCH",
-                                        .target = "/apis/x%20y?force=true&a=b%2Cc",
-                                        .headers = {{"Content-Type", "application/apply-patch+yaml"},
-                                                    {"Authorization", "Bearer t"},
-                                                    {"User-Agent", "us/1"}},
-                                        .body = "{\"a\":1}",
-                                        .peer = ""},
-                                       absl::Seconds(20));
+    const auto response =
+        client->Send({.method = "PATCH",
+                      .target = "/apis/x%20y?force=true&a=b%2Cc",
+                      .headers = {{"Content-Type", "application/apply-patch+yaml"},
+                                  {"Authorization", "Bearer t"},
+                                  {"User-Agent", "us/1"}},
+                      .body = "{\"a\":1}",
+                      .peer = ""},
+                     absl::Seconds(20));
     ASSERT_TRUE(response.ok()) << response.status();
     EXPECT_EQ(response->status, 409);
     EXPECT_EQ(response->body, "{\"reason\":\"Conflict\"}");
     EXPECT_EQ(FindHeader(response->headers, "content-type"), "application/json");
   }
-  // A connection goes back to the pool just after its answer was handed over, so the next call may be faster.
+  // A connection goes back to the pool just after its answer was handed over, so the next call may
+  // be faster.
   EXPECT_LE(connections_, 4);
   EXPECT_TRUE(absl::StartsWith(request, "PATCH /apis/x%20y?force=true&a=b%2Cc HTTP/1.1\r\n"))
       << request;
@@ -96,7 +97,8 @@ TEST_F(ClientTest, TrustsOnlyTheGivenRootAndTheRightName) {
   EXPECT_TRUE(Send(*Connect(server.url())).ok());
   EXPECT_TRUE(Send(*Connect(server.url("localhost"))).ok());
   const Authority other;
-  EXPECT_TRUE(absl::IsUnavailable(Send(*Connect(server.url(), {.ca_pem = other.ca_pem()})).status()));
+  EXPECT_TRUE(
+      absl::IsUnavailable(Send(*Connect(server.url(), {.ca_pem = other.ca_pem()})).status()));
 
   testing_tls::Server wrong(authority_.Issue("server", "DNS:api.example"), "", answer);
   EXPECT_TRUE(absl::IsUnavailable(Send(*Connect(wrong.url())).status()));
@@ -256,8 +258,7 @@ TEST_F(ClientTest, WrongMaterialIsRefusedBeforeAnyCall) {
   const Identity a = authority_.Issue("a", ""), b = authority_.Issue("b", "");
   const std::string url = "https://127.0.0.1:1";
   const auto refused = [&](const std::string& base, ClientTls tls) {
-    return absl::IsInvalidArgument(
-        NewClient({.base_url = base, .tls = std::move(tls)}).status());
+    return absl::IsInvalidArgument(NewClient({.base_url = base, .tls = std::move(tls)}).status());
   };
   EXPECT_TRUE(refused("ftp://x", {}));
   EXPECT_TRUE(refused("", {}));

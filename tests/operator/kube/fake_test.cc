@@ -28,10 +28,9 @@ class FakeTest : public ::testing::Test {
                 {"spec", {{"containers", Json::array({{{"name", "agent"}, {"image", "a"}}})}}}}}}}};
   }
   void Apply(int replicas) {
-    ASSERT_TRUE(client_
-                    .Apply(kDeployment, "ns", "d", Deployment(replicas, "r1"),
-                           {.field_manager = "t"})
-                    .ok());
+    ASSERT_TRUE(
+        client_.Apply(kDeployment, "ns", "d", Deployment(replicas, "r1"), {.field_manager = "t"})
+            .ok());
     workloads_.Settle();
   }
   Json Status() { return (*server_->Find(kDeployment, "ns", "d"))["status"]; }
@@ -97,11 +96,11 @@ TEST_F(FakeTest, FaultsComeBeforeOrAfterTheWrite) {
   });
   EXPECT_TRUE(absl::IsUnavailable(client_.Create(kConfigMap, "ns", object, "t").status()));
   EXPECT_EQ(server_->size(), 0u);
-  server_->set_after([](const FakeCall& call, const HttpResponse&)
-                         -> std::optional<absl::StatusOr<HttpResponse>> {
-    if (call.write_number != 2) return std::nullopt;
-    return absl::DeadlineExceededError("the answer was lost");
-  });
+  server_->set_after(
+      [](const FakeCall& call, const HttpResponse&) -> std::optional<absl::StatusOr<HttpResponse>> {
+        if (call.write_number != 2) return std::nullopt;
+        return absl::DeadlineExceededError("the answer was lost");
+      });
   EXPECT_TRUE(absl::IsDeadlineExceeded(client_.Create(kConfigMap, "ns", object, "t").status()));
   EXPECT_EQ(server_->size(), 1u);
 }
@@ -114,7 +113,8 @@ TEST_F(FakeTest, FinalizersHoldAnObjectUntilTheyAreGone) {
   ASSERT_TRUE(client_.Delete(kConfigMap, "ns", "a").ok());
   EXPECT_TRUE((*client_.Get(kConfigMap, "ns", "a"))->at("metadata").contains("deletionTimestamp"));
   ASSERT_TRUE(
-      client_.MergePatch(kConfigMap, "ns", "a", {{"metadata", {{"finalizers", nullptr}}}}, "t").ok());
+      client_.MergePatch(kConfigMap, "ns", "a", {{"metadata", {{"finalizers", nullptr}}}}, "t")
+          .ok());
   EXPECT_TRUE(absl::IsNotFound(client_.Get(kConfigMap, "ns", "a").status()));
 }
 

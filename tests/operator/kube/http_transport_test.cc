@@ -46,7 +46,8 @@ class HttpTransportTest : public ::testing::Test {
   // An API server that knows one token and tells which it got.
   std::function<bool(Exchange&)> Knows(const std::string& token) {
     return [token](Exchange& x) {
-      const bool known = x.request.find("Authorization:Bearer " + token + "\r\n") != std::string::npos;
+      const bool known =
+          x.request.find("Authorization:Bearer " + token + "\r\n") != std::string::npos;
       return x.Answer(known ? 200 : 401, "{}");
     };
   }
@@ -101,7 +102,8 @@ TEST_F(HttpTransportTest, TheCaIsReplacedAndABrokenFileChangesNothing) {
 TEST_F(HttpTransportTest, LinesAreWholeHoweverTheyArrive) {
   testing_tls::Server server(authority_.Issue("s", kLocal), "", [](Exchange& x) {
     x.Say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
-    for (const char* chunk : {"3\r\n{\"a\r\n", "7\r\n\":1}\n{\"\r\n", "9\r\nb\":2}\n\n{}\r\n", "1\r\n\n\r\n"}) {
+    for (const char* chunk :
+         {"3\r\n{\"a\r\n", "7\r\n\":1}\n{\"\r\n", "9\r\nb\":2}\n\n{}\r\n", "1\r\n\n\r\n"}) {
       x.Say(chunk);
     }
     x.Say("0\r\n\r\n");
@@ -127,10 +129,10 @@ TEST_F(HttpTransportTest, AStreamStopsInTheMiddle) {
     return false;
   });
   int lines = 0;
-  const auto response = Connect(server.url())
-                            ->Stream(
-                                Get("/watch"), [&](std::string_view) { return ++lines < 1; },
-                                [] { return false; });
+  const auto response =
+      Connect(server.url())
+          ->Stream(
+              Get("/watch"), [&](std::string_view) { return ++lines < 1; }, [] { return false; });
   EXPECT_TRUE(response.ok()) << response.status();
   EXPECT_EQ(lines, 1);
 }
@@ -139,8 +141,8 @@ TEST_F(HttpTransportTest, MissingMaterialIsAnErrorAtTheStart) {
   Config config;
   config.server = "https://127.0.0.1:1";
   config.token.file = (dir_ / "nothing").string();
-  EXPECT_TRUE(absl::IsNotFound(
-      NewHttpTransport(config, "t", [] { return absl::UnixEpoch(); }).status()));
+  EXPECT_TRUE(
+      absl::IsNotFound(NewHttpTransport(config, "t", [] { return absl::UnixEpoch(); }).status()));
 }
 
 }  // namespace

@@ -12,7 +12,9 @@ namespace {
 using Key = std::shared_ptr<EVP_PKEY>;
 using Certificate = std::shared_ptr<X509>;
 
-Key NewKey() { return Key(EVP_EC_gen("P-256"), EVP_PKEY_free); }
+Key NewKey() {
+  return Key(EVP_EC_gen("P-256"), EVP_PKEY_free);
+}
 
 std::string Text(BIO* bio) {
   char* data = nullptr;
@@ -50,7 +52,8 @@ Certificate Make(const std::string& common_name, const Key& key, const X509* iss
   X509_gmtime_adj(X509_getm_notAfter(cert.get()), expired ? -3600 : 3600);
   X509_NAME* name = X509_get_subject_name(cert.get());
   X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
-                             reinterpret_cast<const unsigned char*>(common_name.c_str()), -1, -1, 0);
+                             reinterpret_cast<const unsigned char*>(common_name.c_str()), -1, -1,
+                             0);
   X509_set_issuer_name(cert.get(), issuer == nullptr ? name : X509_get_subject_name(issuer));
   X509_set_pubkey(cert.get(), key.get());
   if (issuer == nullptr) Extend(cert.get(), NID_basic_constraints, "critical,CA:TRUE");

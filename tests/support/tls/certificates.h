@@ -18,8 +18,10 @@ class Authority {
  public:
   Authority();
   const std::string& ca_pem() const { return ca_pem_; }
-  /// `san` as OpenSSL spells it: "DNS:localhost,IP:127.0.0.1". Valid for an hour; `expired`: until an hour ago.
-  Identity Issue(const std::string& common_name, const std::string& san, bool expired = false) const;
+  /// `san` as OpenSSL spells it: "DNS:localhost,IP:127.0.0.1". Valid for an hour; `expired`: until
+  /// an hour ago.
+  Identity Issue(const std::string& common_name, const std::string& san,
+                 bool expired = false) const;
 
  private:
   std::shared_ptr<EVP_PKEY> key_;

@@ -39,8 +39,8 @@ class Exchange {
 
 class Server {
  public:
-  /// `handle` runs for every request on a thread per connection; false closes the connection. `client_ca` not empty:
-  /// asks for a client certificate of it, and refuses others.
+  /// `handle` runs for every request on a thread per connection; false closes the connection.
+  /// `client_ca` not empty: asks for a client certificate of it, and refuses others.
   Server(const Identity& identity, const std::string& client_ca,
          std::function<bool(Exchange&)> handle);
   ~Server();
