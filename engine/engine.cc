@@ -5,6 +5,7 @@
 #include "base/status.h"
 #include "base/strings.h"
 #include "engine/kernels/cpu/cpu_backend.h"
+#include "engine/kernels/cpu/cpu_quota.h"
 #include "engine/model/model.h"
 #include "engine/serving_engine.h"
 
@@ -55,7 +56,8 @@ std::string_view Name(FinishReason reason) {
 
 absl::StatusOr<std::unique_ptr<Engine>> LoadModel(const EngineOptions& options) {
   RETURN_IF_ERROR(CheckOptions(options));
-  ASSIGN_OR_RETURN(const ModelOptions resolved, Resolve(options.model));
+  ASSIGN_OR_RETURN(ModelOptions resolved, Resolve(options.model));
+  resolved.threads = ThreadsFor(resolved.threads, AvailableCpus());
   LoadCallbacks callbacks;
   callbacks.cancel = options.cancel_load;
   if (options.on_progress) {

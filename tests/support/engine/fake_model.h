@@ -17,6 +17,7 @@ class FakeBackend final : public Backend {
  public:
   std::string_view name() const override { return "fake"; }
   int64_t progress() const override { return 0; }
+  absl::Status Plan(const StepPlan&) override { return absl::OkStatus(); }
   absl::StatusOr<Buffer> Allocate(const std::array<int64_t, 3>&, DType, bool) override { return Buffer{}; }
   absl::StatusOr<PackedWeight> Pack(const HostMatrix&) override { return PackedWeight{}; }
   int64_t weight_bytes() const override { return 0; }
