@@ -1,7 +1,7 @@
 # The front door. `make help` lists what is behind it; the work is done by CMake, Ninja and scripts/.
 .DEFAULT_GOAL := help
 JOBS ?= $(shell nproc)
-.PHONY: help deps build test lint fmt verify bench e2e quickstart quickstart-down image clean
+.PHONY: help deps build test lint fmt verify bench e2e quickstart quickstart-down image crd clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,12 +22,15 @@ lint: ## format, clang-tidy on changed files, shellcheck, layering
 fmt: ## format every C++ source in place
 	git ls-files -z '*.h' '*.cc' | xargs -0 -r clang-format-14 -i
 
-verify: ## each header compiles alone; copies are identical
-	scripts/verify
+verify: ## what is costly to check and rarely breaks: each header compiles alone, the layers hold
+	cmake --preset release
+	scripts/verify-headers
+	python3 scripts/check_layers.py .
+	python3 tests/charts/chart_test.py
 
 bench: ## the engine's speed on the demo model
-	cmake --preset release -DDEEPSEEK_BENCH=ON
-	cmake --build --preset release -j $(JOBS)
+	cmake --preset release
+	cmake --build --preset release -j $(JOBS) --target deepseek-agent
 	bench/run
 
 e2e: ## the end-to-end tests on a real cluster (started if need be; E2E=NAME picks one)
@@ -43,6 +46,13 @@ image: ## container images of agent and operator as OCI archives: build/images
 	cmake --preset release
 	cmake --build --preset release -j $(JOBS) --target deepseek-agent deepseek-operator
 	scripts/image
+
+crd: ## write the CRD, its reference page and the chart's copy anew from operator/api
+	cmake --preset release
+	cmake --build --preset release --target crdgen
+	build/release/bin/crdgen crds/serving.deepseek-operator.io_deepseekdeployments.yaml
+	build/release/bin/crdgen docs/reference/deepseekdeployment.md
+	cp crds/serving.deepseek-operator.io_deepseekdeployments.yaml charts/deepseek-operator/files/deepseekdeployments.yaml
 
 clean: ## remove build/ (the cluster's programs stay in ~/.cache/deepseek-operator)
 	rm -rf build

@@ -4,7 +4,7 @@
 
 #include "base/status.h"
 #include "base/strings.h"
-#include "engine/kernels/reference/reference_backend.h"
+#include "engine/kernels/cpu/cpu_backend.h"
 #include "engine/model/model.h"
 #include "engine/serving_engine.h"
 
@@ -61,7 +61,7 @@ absl::StatusOr<std::unique_ptr<Engine>> LoadModel(const EngineOptions& options) 
   if (options.on_progress) {
     callbacks.on_progress = [&options](int64_t loaded, int64_t total) { options.on_progress({loaded, total}); };
   }
-  auto backend = CreateReferenceBackend();
+  ASSIGN_OR_RETURN(auto backend, CreateCpuBackend({resolved.compute, resolved.threads}));
   ASSIGN_OR_RETURN(auto model, LoadModelWeights(resolved, LimitsFor(options), callbacks, std::move(backend)));
   return std::make_unique<ServingEngine>(std::move(model), options);
 }

@@ -3,6 +3,7 @@
 
   oci_archive.py --name host/thing:1 --dir ROOTFS --out thing.tar --entrypoint /thing
                  [--cmd ARG]... [--env K=V]... [--label K=V]... [--user 65532:65532]
+  oci_archive.py --unpack thing.tar FOLDER     the files of an archive that this script wrote
 
 The same input gives the same bytes: times are 0, owners are root, names are sorted. The archive also carries Docker's
 manifest.json, so `docker load`, `ctr images import`, `kind load image-archive` and `skopeo` all read it.
@@ -119,7 +120,19 @@ def write_image(name, folder, out, entrypoint, cmd=(), env=(), labels=None, user
     return manifest["digest"]
 
 
+def unpack(archive, folder):
+    with tarfile.open(archive) as tar:
+        layers = json.load(tar.extractfile("manifest.json"))[0]["Layers"]
+        for name in layers:
+            with tarfile.open(fileobj=tar.extractfile(name)) as layer:
+                # Our own archive: keep its modes (the sticky bit of /tmp), which the "data" filter would not.
+                layer.extractall(folder, **({"filter": "fully_trusted"} if hasattr(tarfile, "data_filter") else {}))
+
+
 def main():
+    if len(sys.argv) == 4 and sys.argv[1] == "--unpack":
+        unpack(sys.argv[2], sys.argv[3])
+        return
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--name", required=True)
     parser.add_argument("--dir", required=True)

@@ -33,17 +33,26 @@ absl::StatusOr<std::string> ResolveModelDir(std::string_view model) {
   return StrCat(folder != nullptr && *folder != '\0' ? folder : "/models", "/", name);
 }
 
-absl::StatusOr<std::unique_ptr<LoadedModel>> LoadForServing(const LoadOptions& options) {
-  const std::string& dir = options.engine.model.model_dir;
-  auto loaded = std::make_unique<LoadedModel>();
-  loaded->served_name = options.served_name.empty() ? LastPart(dir) : options.served_name;
-  ASSIGN_OR_RETURN(const engine::ModelSpec spec, engine::ReadModelSpec(dir));
-  ASSIGN_OR_RETURN(loaded->text, LoadText(dir, options.chat_template_file));
-  auto generation = engine::ReadTextFile(dir + "/generation_config.json", kMaxConfigBytes);
+absl::StatusOr<TextAndDefaults> LoadAgreeingText(const std::string& model_dir, const engine::ModelSpec& spec,
+                                                 const std::string& chat_template_file) {
+  TextAndDefaults out;
+  ASSIGN_OR_RETURN(out.text, LoadText(model_dir, chat_template_file));
+  auto generation = engine::ReadTextFile(model_dir + "/generation_config.json", kMaxConfigBytes);
   if (absl::IsNotFound(generation.status())) generation = "";
   RETURN_IF_ERROR(generation.status());
-  ASSIGN_OR_RETURN(loaded->defaults, ParseGenerationConfig(*generation, spec));
-  RETURN_IF_ERROR(CheckTokenizer(loaded->text, spec, loaded->defaults, dir));
+  ASSIGN_OR_RETURN(out.defaults, ParseGenerationConfig(*generation, spec));
+  RETURN_IF_ERROR(CheckTokenizer(out.text, spec, out.defaults, model_dir));
+  return out;
+}
+
+absl::StatusOr<std::unique_ptr<LoadedModel>> LoadForServing(const LoadOptions& options) {
+  const std::string& dir = options.engine.model.model_dir;
+  ASSIGN_OR_RETURN(const engine::ModelSpec spec, engine::ReadModelSpec(dir));
+  ASSIGN_OR_RETURN(TextAndDefaults text, LoadAgreeingText(dir, spec, options.chat_template_file));
+  auto loaded = std::make_unique<LoadedModel>();
+  loaded->served_name = options.served_name.empty() ? LastPart(dir) : options.served_name;
+  loaded->text = std::move(text.text);
+  loaded->defaults = std::move(text.defaults);
   ASSIGN_OR_RETURN(loaded->engine, engine::LoadModel(options.engine));
   return loaded;
 }

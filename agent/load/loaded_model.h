@@ -58,6 +58,9 @@ struct LoadOptions {
 /// kInvalidArgument: a builtin name with path separators or an empty one.
 absl::StatusOr<std::string> ResolveModelDir(std::string_view model);
 
+/// A tokenizer.json alone: no beginning-of-sequence token, no template.
+absl::StatusOr<TextModel> LoadTokenizerFile(const std::string& path);
+
 /// Reads tokenizer.json and tokenizer_config.json of `model_dir`. kNotFound / kDataLoss name the file.
 absl::StatusOr<TextModel> LoadText(const std::string& model_dir, const std::string& chat_template_file = "");
 
@@ -69,6 +72,14 @@ absl::StatusOr<GenerationDefaults> ParseGenerationConfig(std::string_view genera
 /// the bos and eos tokens of tokenizer_config.json have ids that config.json or generation_config.json gives them.
 absl::Status CheckTokenizer(const TextModel& text, const engine::ModelSpec& spec, const GenerationDefaults& defaults,
                             const std::string& model_dir);
+
+/// LoadText, generation_config.json and CheckTokenizer in one.
+struct TextAndDefaults {
+  TextModel text;
+  GenerationDefaults defaults;
+};
+absl::StatusOr<TextAndDefaults> LoadAgreeingText(const std::string& model_dir, const engine::ModelSpec& spec,
+                                                 const std::string& chat_template_file = "");
 
 /// Everything of the above in order: config, text, agreement (before the weights, so that a wrong directory fails at
 /// once), then the weights. options.engine.model.model_dir is a directory, already resolved.

@@ -57,14 +57,17 @@ std::vector<int32_t> TextModel::Encode(std::string_view plain, bool add_special,
   return ids;
 }
 
-absl::StatusOr<TextModel> LoadText(const std::string& model_dir, const std::string& chat_template_file) {
+absl::StatusOr<TextModel> LoadTokenizerFile(const std::string& path) {
   TextModel text;
-  const std::string tokenizer_path = model_dir + "/tokenizer.json";
-  ASSIGN_OR_RETURN(const std::string json, engine::ReadTextFile(tokenizer_path, kMaxTokenizerBytes));
+  ASSIGN_OR_RETURN(const std::string json, engine::ReadTextFile(path, kMaxTokenizerBytes));
   auto tokenizer = engine::ParseTokenizer(json);
-  if (!tokenizer.ok()) return InFile(tokenizer_path, tokenizer.status());
+  if (!tokenizer.ok()) return InFile(path, tokenizer.status());
   text.tokenizer = *std::move(tokenizer);
+  return text;
+}
 
+absl::StatusOr<TextModel> LoadText(const std::string& model_dir, const std::string& chat_template_file) {
+  ASSIGN_OR_RETURN(TextModel text, LoadTokenizerFile(model_dir + "/tokenizer.json"));
   const std::string config_path = model_dir + "/tokenizer_config.json";
   auto config_text = engine::ReadTextFile(config_path, kMaxConfigBytes);
   if (absl::IsNotFound(config_text.status())) config_text = "{}";  // a tokenizer alone is enough to complete text

@@ -11,6 +11,13 @@ from support.story import REVISION, Story, deepseek  # noqa: E402
 
 
 class OperatorKilled(Story):
+    def fresh_operator(self):
+        """Replaces the operator's pod, so that the kubelet restarts its next death at once: each test starts alike."""
+        for pod in installation.operator_pods():
+            kube.kubectl("delete", "pod", pod["metadata"]["name"], "--wait=true", namespace=installation.NAMESPACE)
+        kube.wait_until("a fresh operator is ready", lambda: any(
+            kube.is_true(pod, "Ready") for pod in installation.operator_pods()), 60, installation.describe)
+
     def kill_operator(self):
         pods = installation.operator_pods()
         self.assertTrue(pods, installation.describe())
@@ -26,6 +33,7 @@ class OperatorKilled(Story):
         with ConstantLoad(self.url(), clients=2) as load:
             for number, moment in enumerate(("at once", "when the first new pod is there", "when the first new pod is ready")):
                 with self.subTest(moment):
+                    self.fresh_operator()
                     old = {pod["metadata"]["labels"][REVISION] for pod in self.pods()}
                     # When the spec changes
                     self.patch("demo", {"engine": {"maxBatch": 9 + number}})
@@ -46,6 +54,7 @@ class OperatorKilled(Story):
 
     def test_a_resource_made_while_no_operator_runs_is_served_later(self):
         # Given an operator that has just died
+        self.fresh_operator()
         kube.wait_until("an operator to kill", self.kill_operator, 60, installation.describe)
         # When a resource is applied, and another deleted before anybody saw it
         self.apply(deepseek("fleeting"))

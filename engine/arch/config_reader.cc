@@ -34,8 +34,8 @@ const Json* ConfigReader::Find(std::string_view field) const {
 
 void ConfigReader::Fail(std::string_view field, std::string_view expected) {
   const Json* value = Find(field);
-  Fail(absl::DataLossError(StrCat("config.json: ", path_, field, " is ", Shown(value),
-                                  ", expected ", expected)));
+  Fail(absl::DataLossError(
+      StrCat("config.json: ", path_, field, " is ", Shown(value), ", expected ", expected)));
 }
 
 void ConfigReader::Fail(absl::Status status) {
@@ -93,8 +93,8 @@ void ConfigReader::OptionalString(std::string_view field, std::string* out) {
 void ConfigReader::Only(std::string_view field, const Json& served) {
   const Json* value = Find(field);
   if (value == nullptr || *value == served) return;
-  Fail(absl::UnimplementedError(StrCat("config.json: ", path_, field, " is ", Shown(value),
-                                       ", served: ", DumpJson(served))));
+  Fail(absl::UnimplementedError(
+      StrCat("config.json: ", path_, field, " is ", Shown(value), ", served: ", DumpJson(served))));
 }
 
 }  // namespace deepseek::engine

@@ -1,6 +1,6 @@
 #pragma once
-// Typed, range-checked fields of config.json. The first error is kept and every later read is a no-op, so that a
-// family's parser is a list of fields followed by one check of status().
+// Typed, range-checked fields of config.json. The first error is kept and every later read is a
+// no-op, so that a family's parser is a list of fields followed by one check of status().
 
 #include <cstdint>
 #include <string>

@@ -28,7 +28,9 @@ constexpr int64_t SizeOf(DType dtype) {
   return 0;
 }
 
-constexpr float Bf16ToFloat(uint16_t bits) { return std::bit_cast<float>(uint32_t{bits} << 16); }
+constexpr float Bf16ToFloat(uint16_t bits) {
+  return std::bit_cast<float>(uint32_t{bits} << 16);
+}
 
 /// Round to nearest, ties to even; NaN stays NaN.
 constexpr uint16_t FloatToBf16(float value) {
@@ -43,12 +45,14 @@ constexpr float HalfToFloat(uint16_t bits) {
   const uint32_t exponent = (bits >> 10) & 0x1fU;
   const uint32_t mantissa = bits & 0x3ffU;
   if (exponent == 0x1f) return std::bit_cast<float>(sign | 0x7f800000U | (mantissa << 13));
-  if (exponent != 0) return std::bit_cast<float>(sign | ((exponent + 112) << 23) | (mantissa << 13));
+  if (exponent != 0)
+    return std::bit_cast<float>(sign | ((exponent + 112) << 23) | (mantissa << 13));
   const float magnitude = static_cast<float>(mantissa) * 0x1p-24F;
   return sign != 0 ? -magnitude : magnitude;
 }
 
-/// E4M3 "fn" (OCP FP8): bias 7, no infinities, 0x7f and 0xff are NaN, largest 448, subnormals m x 2^-9.
+/// E4M3 "fn" (OCP FP8): bias 7, no infinities, 0x7f and 0xff are NaN, largest 448, subnormals m x
+/// 2^-9.
 inline constexpr std::array<float, 256> kE4M3 = [] {
   std::array<float, 256> table{};
   for (uint32_t code = 0; code < 256; ++code) {

@@ -1,4 +1,5 @@
-// config.json -> ModelSpec, one parser per family. Field meanings: the released DeepSeek-V3 config.json.
+// config.json -> ModelSpec, one parser per family. Field meanings: the released DeepSeek-V3
+// config.json.
 
 #include <array>
 #include <utility>
@@ -140,8 +141,8 @@ void CheckExpertGroups(ConfigReader* r, const ModelSpec& spec) {
     return r->Fail("topk_group", StrCat("at most n_group (", spec.expert_groups, ")"));
   }
   if (spec.experts_per_token > group * spec.groups_kept) {
-    return r->Fail("num_experts_per_tok",
-                   StrCat("at most ", group * spec.groups_kept, " (the experts of topk_group groups)"));
+    return r->Fail("num_experts_per_tok", StrCat("at most ", group * spec.groups_kept,
+                                                 " (the experts of topk_group groups)"));
   }
 }
 
@@ -164,7 +165,8 @@ absl::StatusOr<ModelSpec> ParseDeepseekV3(const Json& json) {
     int32_t kv_heads = spec.heads;
     r.OptionalInt("num_key_value_heads", 1, 4096, &kv_heads);
     if (r.ok() && kv_heads != spec.heads) {
-      r.Fail("num_key_value_heads", StrCat(spec.heads, " (num_attention_heads: MLA shares one latent)"));
+      r.Fail("num_key_value_heads",
+             StrCat(spec.heads, " (num_attention_heads: MLA shares one latent)"));
     }
   }
   r.Only("scoring_func", "sigmoid");
@@ -214,8 +216,8 @@ absl::StatusOr<ModelSpec> ParseModelConfig(std::string_view config_json) {
   for (const Family& family : kFamilies) {
     if (family.model_type != type) continue;
     const Json* names = r.Find("architectures");
-    if (names != nullptr && (!names->is_array() || names->empty() ||
-                             (*names)[0] != std::string(family.architecture))) {
+    if (names != nullptr &&
+        (!names->is_array() || names->empty() || (*names)[0] != std::string(family.architecture))) {
       r.Fail("architectures", StrCat("[\"", family.architecture, "\"] for model_type ", type));
       return r.status();
     }

@@ -16,8 +16,7 @@ int64_t AttentionParameters(const ModelSpec& s) {
     return q + kv_a + kv_b + int64_t{s.heads} * s.v_dim * hidden;
   }
   const int64_t qkv_width = (int64_t{s.heads} + 2 * s.kv_heads) * s.head_dim;
-  return hidden * qkv_width + (s.qkv_bias ? qkv_width : 0) +
-         int64_t{s.heads} * s.head_dim * hidden;
+  return hidden * qkv_width + (s.qkv_bias ? qkv_width : 0) + int64_t{s.heads} * s.head_dim * hidden;
 }
 
 int64_t LayerParameters(const ModelSpec& s, int32_t layer, int64_t experts_used) {
@@ -38,7 +37,11 @@ int64_t Total(const ModelSpec& s, int64_t embedding_rows, int64_t experts_used) 
 
 }  // namespace
 
-int64_t ModelSpec::Parameters() const { return Total(*this, vocab, experts); }
-int64_t ModelSpec::ActiveParameters() const { return Total(*this, 1, experts_per_token); }
+int64_t ModelSpec::Parameters() const {
+  return Total(*this, vocab, experts);
+}
+int64_t ModelSpec::ActiveParameters() const {
+  return Total(*this, 1, experts_per_token);
+}
 
 }  // namespace deepseek::engine

@@ -18,9 +18,8 @@ constexpr Names<Compute, 4> kComputes{{{"auto", Compute::kAuto},
                                        {"fp32", Compute::kFp32},
                                        {"bf16", Compute::kBf16},
                                        {"int8", Compute::kInt8}}};
-constexpr Names<WeightType, 3> kWeights{{{"native", WeightType::kNative},
-                                         {"int8", WeightType::kInt8},
-                                         {"int4", WeightType::kInt4}}};
+constexpr Names<WeightType, 3> kWeights{
+    {{"native", WeightType::kNative}, {"int8", WeightType::kInt8}, {"int4", WeightType::kInt4}}};
 constexpr Names<KvType, 4> kKvs{{{"auto", KvType::kAuto},
                                  {"fp32", KvType::kFp32},
                                  {"bf16", KvType::kBf16},
@@ -79,7 +78,8 @@ std::string_view Name(KvType value) {
 absl::StatusOr<ModelOptions> Resolve(const ModelOptions& options) {
   ModelOptions r = options;
   if (r.device == Device::kCuda) {
-    return Refuse("--device cuda", "this build has the cpu backend only (use --device cpu or auto)");
+    return Refuse("--device cuda",
+                  "this build has the cpu backend only (use --device cpu or auto)");
   }
   r.device = Device::kCpu;
   if (r.compute == Compute::kInt8 && r.weights == WeightType::kNative) {

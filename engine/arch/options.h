@@ -15,16 +15,16 @@ enum class WeightType { kNative, kInt8, kInt4 };
 enum class KvType { kAuto, kFp32, kBf16, kInt8 };
 
 struct ModelOptions {
-  std::string model_dir;                       ///< folder with config.json, *.safetensors, tokenizer.json
+  std::string model_dir;  ///< folder with config.json, *.safetensors, tokenizer.json
   Device device = Device::kAuto;
   Compute compute = Compute::kAuto;
   WeightType weights = WeightType::kNative;
   KvType kv = KvType::kAuto;
-  int threads = 0;                             ///< 0: the CPUs that the cgroup gives
-  int32_t max_context = 0;                     ///< tokens of one sequence; 0: the model's own limit
-  int32_t max_batch = 32;                      ///< sequences in one step
-  int64_t kv_memory_bytes = 0;                 ///< 0: enough for max_batch sequences, capped by free memory
-  bool load_mtp = false;                       ///< also load the multi-token-prediction layer
+  int threads = 0;              ///< 0: the CPUs that the cgroup gives
+  int32_t max_context = 0;      ///< tokens of one sequence; 0: the model's own limit
+  int32_t max_batch = 32;       ///< sequences in one step
+  int64_t kv_memory_bytes = 0;  ///< 0: enough for max_batch sequences, capped by free memory
+  bool load_mtp = false;        ///< also load the multi-token-prediction layer
 };
 
 /// Lower-case names as on the command line ("auto", "fp32", ...). Errors name the permitted ones.

@@ -30,8 +30,8 @@ int64_t AvailableMemoryBytes() {
     int64_t kib = 0;
     if (word == "MemAvailable:" && file >> kib) available = kib * 1024;
   }
-  available = std::min(available,
-                       CgroupLeft("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"));
+  available =
+      std::min(available, CgroupLeft("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"));
   return std::min(available, CgroupLeft("/sys/fs/cgroup/memory/memory.limit_in_bytes",
                                         "/sys/fs/cgroup/memory/memory.usage_in_bytes"));
 }

@@ -8,8 +8,9 @@
 
 namespace deepseek::engine {
 
-/// Not thread-safe. Ids are 0 .. total-1; a free id has count 0. The lowest free id is not guaranteed: last freed, first
-/// given, so that a block that is still warm in the caches is used again.
+/// Not thread-safe. Ids are 0 .. total-1; a free id has count 0. The lowest free id is not
+/// guaranteed: last freed, first given, so that a block that is still warm in the caches is used
+/// again.
 class BlockAllocator {
  public:
   explicit BlockAllocator(int32_t total);
@@ -27,7 +28,7 @@ class BlockAllocator {
 
  private:
   std::vector<int32_t> references_;
-  std::vector<int32_t> free_;            // stack
+  std::vector<int32_t> free_;  // stack
 };
 
 }  // namespace deepseek::engine

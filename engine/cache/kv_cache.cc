@@ -8,7 +8,9 @@
 namespace deepseek::engine {
 namespace {
 
-DType CacheDType(KvType type) { return type == KvType::kFp32 ? DType::kF32 : DType::kBf16; }
+DType CacheDType(KvType type) {
+  return type == KvType::kFp32 ? DType::kF32 : DType::kBf16;
+}
 
 }  // namespace
 
@@ -22,13 +24,14 @@ absl::StatusOr<int32_t> PlanKvBlocks(const ModelSpec& spec, const ModelOptions& 
   const int64_t per_sequence = (int64_t{max_context} + kBlockTokens - 1) / kBlockTokens;
   const bool asked = options.kv_memory_bytes > 0;
   const int64_t room = asked ? options.kv_memory_bytes : available_bytes / 2;
-  const int64_t wanted = asked ? INT32_MAX : std::min<int64_t>(per_sequence * options.max_batch, INT32_MAX);
+  const int64_t wanted =
+      asked ? INT32_MAX : std::min<int64_t>(per_sequence * options.max_batch, INT32_MAX);
   const int64_t blocks = std::min(wanted, room / block_bytes);
   if (blocks < per_sequence) {
-    return absl::ResourceExhaustedError(
-        StrCat("the KV cache does not fit: one sequence of ", max_context, " tokens needs ",
-               per_sequence * block_bytes, " bytes, ", asked ? "--kv-memory gives " : "memory leaves ",
-               room, " (lower --max-context, use --kv bf16, or give more memory)"));
+    return absl::ResourceExhaustedError(StrCat(
+        "the KV cache does not fit: one sequence of ", max_context, " tokens needs ",
+        per_sequence * block_bytes, " bytes, ", asked ? "--kv-memory gives " : "memory leaves ",
+        room, " (lower --max-context, use --kv bf16, or give more memory)"));
   }
   return static_cast<int32_t>(blocks);
 }

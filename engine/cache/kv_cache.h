@@ -14,8 +14,9 @@ namespace deepseek::engine {
 /// Bytes that one block takes over `layers` layers.
 int64_t KvBlockBytes(const ModelSpec& spec, KvType type, int32_t layers);
 
-/// Blocks for `options` (resolved): kv_memory_bytes as asked, else enough for max_batch sequences of `max_context`
-/// tokens within half of `available_bytes`. kResourceExhausted, with the numbers, when not even one sequence fits.
+/// Blocks for `options` (resolved): kv_memory_bytes as asked, else enough for max_batch sequences
+/// of `max_context` tokens within half of `available_bytes`. kResourceExhausted, with the numbers,
+/// when not even one sequence fits.
 absl::StatusOr<int32_t> PlanKvBlocks(const ModelSpec& spec, const ModelOptions& options,
                                      int32_t layers, int32_t max_context, int64_t available_bytes);
 

@@ -1,5 +1,6 @@
 #pragma once
-// Opaque device memory. Family code sees buffers, never host pointers, so a backend may run later and elsewhere.
+// Opaque device memory. Family code sees buffers, never host pointers, so a backend may run later
+// and elsewhere.
 
 #include <array>
 #include <cstdint>
@@ -8,11 +9,12 @@
 
 namespace deepseek::engine {
 
-/// A view of a region that a Backend owns. Trivially copyable; valid as long as the allocation it came from.
+/// A view of a region that a Backend owns. Trivially copyable; valid as long as the allocation it
+/// came from.
 struct Buffer {
-  uint64_t handle = 0;                ///< the backend's own name of the allocation; 0: none
+  uint64_t handle = 0;  ///< the backend's own name of the allocation; 0: none
   int64_t offset_bytes = 0;
-  std::array<int64_t, 3> shape{};     ///< row-major; unused trailing dimensions are 0
+  std::array<int64_t, 3> shape{};  ///< row-major; unused trailing dimensions are 0
   DType dtype = DType::kF32;
 
   explicit operator bool() const { return handle != 0; }

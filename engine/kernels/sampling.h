@@ -9,8 +9,8 @@ namespace deepseek::engine {
 
 /// What to do with one row of logits. Penalties count the tokens in `history`.
 struct SampleSpec {
-  int32_t row = 0;                        ///< row of the logits buffer
-  float temperature = 1.0F;               ///< 0: greedy (lowest id wins a tie)
+  int32_t row = 0;           ///< row of the logits buffer
+  float temperature = 1.0F;  ///< 0: greedy (lowest id wins a tie)
   float top_p = 1.0F;
   int32_t top_k = 0;
   float min_p = 0.0F;
@@ -19,7 +19,8 @@ struct SampleSpec {
   float repetition_penalty = 1.0F;
   uint64_t seed = 0;
   uint32_t choice = 0;
-  uint32_t position = 0;                  ///< position of the token being sampled: noise = Philox(seed, choice, position)
+  uint32_t position =
+      0;  ///< position of the token being sampled: noise = Philox(seed, choice, position)
   const std::vector<int32_t>* prompt = nullptr;     ///< for repetition_penalty
   const std::vector<int32_t>* generated = nullptr;  ///< for all penalties
   const std::vector<std::pair<int32_t, float>>* logit_bias = nullptr;
@@ -28,9 +29,9 @@ struct SampleSpec {
 
 struct SampleResult {
   int32_t id = 0;
-  float logprob = 0;                      ///< natural log, before penalties and temperature
+  float logprob = 0;  ///< natural log, before penalties and temperature
   std::vector<std::pair<int32_t, float>> top;
-  bool finite = true;                     ///< false: the row held NaN or infinity; id is then 0 and must not be used
+  bool finite = true;  ///< false: the row held NaN or infinity; id is then 0 and must not be used
 };
 
 }  // namespace deepseek::engine

@@ -1,5 +1,6 @@
 #pragma once
-// What a step computes, as the backend sees it: ragged rows over paged KV blocks. engine/model/batch.h builds on it.
+// What a step computes, as the backend sees it: ragged rows over paged KV blocks.
+// engine/model/batch.h builds on it.
 
 #include <cstdint>
 
@@ -10,8 +11,8 @@ namespace deepseek::engine {
 /// Tokens per KV block, and the width of a key tile: tiles are cut at absolute multiples of it.
 inline constexpr int32_t kBlockTokens = 64;
 
-/// Which attention form computes a row. Fixed by what the row is, never by chunk or batch size, and replayed on
-/// recompute: that is what makes a row's bits a function of its token history alone.
+/// Which attention form computes a row. Fixed by what the row is, never by chunk or batch size, and
+/// replayed on recompute: that is what makes a row's bits a function of its token history alone.
 enum class RowPath : uint8_t {
   kPrompt,     ///< materialised MLA: keys and values are expanded from the latent
   kGenerated,  ///< absorbed MLA: queries are moved into the latent space
@@ -19,15 +20,17 @@ enum class RowPath : uint8_t {
 
 /// Consecutive new rows of one sequence that share a path.
 struct Segment {
-  int32_t first_row = 0;     ///< index of its first row in the step
+  int32_t first_row = 0;  ///< index of its first row in the step
   int32_t rows = 0;
-  int32_t context = 0;       ///< tokens of the sequence already in the cache; row i has position context + i
+  int32_t context =
+      0;  ///< tokens of the sequence already in the cache; row i has position context + i
   RowPath path = RowPath::kPrompt;
-  int32_t first_block = 0;   ///< where its block table starts in block_ids
-  int32_t blocks = 0;        ///< block table length: covers context + rows
+  int32_t first_block = 0;  ///< where its block table starts in block_ids
+  int32_t blocks = 0;       ///< block table length: covers context + rows
 };
 
-/// Host view of one step; a backend copies what it needs in BeginStep. Checked by the caller: ids and blocks in range.
+/// Host view of one step; a backend copies what it needs in BeginStep. Checked by the caller: ids
+/// and blocks in range.
 struct StepInput {
   absl::Span<const int32_t> tokens;      ///< [rows]
   absl::Span<const Segment> segments;    ///< in row order, covering every row once

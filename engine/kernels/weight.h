@@ -1,5 +1,6 @@
 #pragma once
-// Weights on their way into a backend: a host matrix as the checkpoint stores it, and the backend's packed handle.
+// Weights on their way into a backend: a host matrix as the checkpoint stores it, and the backend's
+// packed handle.
 
 #include <cstdint>
 #include <string>
@@ -8,19 +9,20 @@
 
 namespace deepseek::engine {
 
-/// A matrix [rows, cols] in host memory, or a rectangular slice of one. Borrowed: valid during the Pack call.
+/// A matrix [rows, cols] in host memory, or a rectangular slice of one. Borrowed: valid during the
+/// Pack call.
 struct HostMatrix {
-  std::string name;                ///< the tensor's name, for messages
-  const void* data = nullptr;      ///< element [0, 0] of the slice
-  DType dtype = DType::kF32;       ///< kF32, kBf16, kF16 or kF8E4M3
+  std::string name;            ///< the tensor's name, for messages
+  const void* data = nullptr;  ///< element [0, 0] of the slice
+  DType dtype = DType::kF32;   ///< kF32, kBf16, kF16 or kF8E4M3
   int64_t rows = 0, cols = 0;
-  int64_t row_stride = 0;          ///< elements between rows
+  int64_t row_stride = 0;  ///< elements between rows
   /// FP8 only: weight[i][j] = e4m3 * scales[(row0 + i) / block_rows][(col0 + j) / block_cols].
   const float* scales = nullptr;
   int64_t scale_stride = 0;
   int32_t block_rows = 128, block_cols = 128;
-  bool exact = false;              ///< activations are never rounded for this one (the router)
-  int64_t row0 = 0, col0 = 0;      ///< place of the slice in the whole tensor
+  bool exact = false;          ///< activations are never rounded for this one (the router)
+  int64_t row0 = 0, col0 = 0;  ///< place of the slice in the whole tensor
 
   HostMatrix Slice(int64_t row, int64_t row_count, int64_t col, int64_t col_count) const {
     HostMatrix s = *this;
@@ -37,15 +39,15 @@ struct HostMatrix {
 
 /// A matrix in the backend's own layout; valid as long as the backend.
 struct PackedWeight {
-  uint64_t handle = 0;             ///< 0: none
-  int64_t rows = 0, cols = 0;      ///< [out, in]
+  uint64_t handle = 0;         ///< 0: none
+  int64_t rows = 0, cols = 0;  ///< [out, in]
   explicit operator bool() const { return handle != 0; }
 };
 
 /// A SwiGLU unit: down(silu(gate x) * up x).
 struct FfnWeights {
-  PackedWeight gate, up;           ///< [intermediate, hidden]
-  PackedWeight down;               ///< [hidden, intermediate]
+  PackedWeight gate, up;  ///< [intermediate, hidden]
+  PackedWeight down;      ///< [hidden, intermediate]
 };
 
 }  // namespace deepseek::engine

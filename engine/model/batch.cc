@@ -28,7 +28,8 @@ absl::Status CheckSegment(const Segment& s, int32_t expected_first, const Batch&
 
 absl::Status CheckBatch(const Batch& batch, const BatchBounds& bounds) {
   const auto rows = static_cast<int64_t>(batch.tokens.size());
-  if (rows == 0 || rows > bounds.max_rows) return Bad("rows", rows, "must be within the step's limit");
+  if (rows == 0 || rows > bounds.max_rows)
+    return Bad("rows", rows, "must be within the step's limit");
   for (const int32_t id : batch.tokens) {
     if (id < 0 || id >= bounds.vocab) return Bad("token id", id, "is outside the vocabulary");
   }
@@ -42,11 +43,13 @@ absl::Status CheckBatch(const Batch& batch, const BatchBounds& bounds) {
   }
   if (first != rows) return Bad("segments cover rows", first, "but the batch has others");
   if (static_cast<int64_t>(batch.logit_rows.size()) > bounds.max_logit_rows) {
-    return Bad("logit rows", static_cast<int64_t>(batch.logit_rows.size()), "exceed the step's limit");
+    return Bad("logit rows", static_cast<int64_t>(batch.logit_rows.size()),
+               "exceed the step's limit");
   }
   int32_t previous = -1;
   for (const int32_t row : batch.logit_rows) {
-    if (row <= previous || row >= rows) return Bad("logit row", row, "is not ascending or not a row");
+    if (row <= previous || row >= rows)
+      return Bad("logit row", row, "is not ascending or not a row");
     previous = row;
   }
   return absl::OkStatus();

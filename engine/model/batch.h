@@ -10,10 +10,11 @@
 namespace deepseek::engine {
 
 struct Batch {
-  std::vector<int32_t> tokens;       ///< [rows]
-  std::vector<Segment> segments;     ///< in row order; two segments of one sequence may follow each other
-  std::vector<int32_t> block_ids;    ///< concatenated block tables
-  std::vector<int32_t> logit_rows;   ///< rows whose logits are wanted, ascending
+  std::vector<int32_t> tokens;  ///< [rows]
+  std::vector<Segment>
+      segments;  ///< in row order; two segments of one sequence may follow each other
+  std::vector<int32_t> block_ids;   ///< concatenated block tables
+  std::vector<int32_t> logit_rows;  ///< rows whose logits are wanted, ascending
 
   void clear() {
     tokens.clear();

@@ -1,5 +1,5 @@
-// DeepSeek-V3 (technical report, arXiv 2412.19437): MLA with a latent cache, noaux_tc routing, shared experts, one
-// multi-token-prediction layer.
+// DeepSeek-V3 (technical report, arXiv 2412.19437): MLA with a latent cache, noaux_tc routing,
+// shared experts, one multi-token-prediction layer.
 
 #include <algorithm>
 #include <utility>
@@ -17,11 +17,11 @@ namespace deepseek::engine {
 namespace {
 
 struct MtpWeights {
-  Buffer embedding_norm, hidden_norm;          // [hidden]
-  PackedWeight project_embedding;              // [hidden, hidden]: left half of eh_proj
-  PackedWeight project_hidden;                 // [hidden, hidden]: right half
+  Buffer embedding_norm, hidden_norm;  // [hidden]
+  PackedWeight project_embedding;      // [hidden, hidden]: left half of eh_proj
+  PackedWeight project_hidden;         // [hidden, hidden]: right half
   MlaBlockWeights block;
-  Buffer norm;                                 // shared_head.norm [hidden]
+  Buffer norm;  // shared_head.norm [hidden]
 };
 
 class DeepseekV3 : public Model {
@@ -54,25 +54,26 @@ class DeepseekV3 : public Model {
   ModelOptions options_;
   StepLimits limits_;
   std::unique_ptr<Backend> backend_;
-  Buffer embedding_;                           // [vocab, hidden] in the stored type
-  Buffer norm_;                                // [hidden]
-  PackedWeight head_;                          // [vocab, hidden]
+  Buffer embedding_;   // [vocab, hidden] in the stored type
+  Buffer norm_;        // [hidden]
+  PackedWeight head_;  // [vocab, hidden]
   std::vector<MlaBlockWeights> blocks_;
   MtpWeights mtp_;
   KvCache cache_;
   RopeTable rope_;
   MlaScratch scratch_;
-  Buffer x_;                                   // [rows, hidden]: the residual stream
-  Buffer last_;                                // [logit rows, hidden]
-  Buffer logits_;                              // [logit rows, vocab]
-  Buffer mtp_hidden_;                          // [rows, hidden]
-  int64_t hidden_rows_ = 0;                    // rows of x_ that hold the last Forward's output
+  Buffer x_;                 // [rows, hidden]: the residual stream
+  Buffer last_;              // [logit rows, hidden]
+  Buffer logits_;            // [logit rows, vocab]
+  Buffer mtp_hidden_;        // [rows, hidden]
+  int64_t hidden_rows_ = 0;  // rows of x_ that hold the last Forward's output
   std::vector<float>* capture_ = nullptr;
 };
 
 absl::Status DeepseekV3::LoadMtp(WeightLoader* loader) {
   if (spec_.mtp_layers < 1) {
-    return absl::InvalidArgumentError("config.json has num_nextn_predict_layers 0: no MTP layer to load");
+    return absl::InvalidArgumentError(
+        "config.json has num_nextn_predict_layers 0: no MTP layer to load");
   }
   const std::string prefix = StrCat("model.layers.", spec_.layers, ".");
   ASSIGN_OR_RETURN(mtp_.embedding_norm, loader->Vector(prefix + "enorm.weight"));
@@ -80,7 +81,8 @@ absl::Status DeepseekV3::LoadMtp(WeightLoader* loader) {
   ASSIGN_OR_RETURN(const HostMatrix eh, loader->Matrix(prefix + "eh_proj"));
   // eh_proj([e ; h]) = left e + right h: the embedding half comes first in released weights.
   ASSIGN_OR_RETURN(mtp_.project_embedding, loader->Pack(eh.Slice(0, eh.rows, 0, spec_.hidden)));
-  ASSIGN_OR_RETURN(mtp_.project_hidden, loader->Pack(eh.Slice(0, eh.rows, spec_.hidden, spec_.hidden)));
+  ASSIGN_OR_RETURN(mtp_.project_hidden,
+                   loader->Pack(eh.Slice(0, eh.rows, spec_.hidden, spec_.hidden)));
   ASSIGN_OR_RETURN(mtp_.block, LoadMlaBlock(spec_, spec_.layers, loader));
   ASSIGN_OR_RETURN(mtp_.norm, loader->Vector(prefix + "shared_head.norm.weight"));
   return absl::OkStatus();
@@ -156,8 +158,8 @@ absl::Status DeepseekV3::Forward(const Batch& batch) {
   backend_->Embed(embedding_, x_);
   RETURN_IF_ERROR(Capture(rows));
   for (int32_t i = 0; i < spec_.layers; ++i) {
-    ForwardMlaBlock(spec_, blocks_[static_cast<size_t>(i)], scratch_, cache_.layer(i), rope_, rows, x_,
-                    backend_.get());
+    ForwardMlaBlock(spec_, blocks_[static_cast<size_t>(i)], scratch_, cache_.layer(i), rope_, rows,
+                    x_, backend_.get());
     RETURN_IF_ERROR(Capture(rows));
   }
   hidden_rows_ = rows;
@@ -177,7 +179,8 @@ absl::Status DeepseekV3::ForwardMtp(const Batch& batch, absl::Span<const int32_t
   const auto rows = static_cast<int64_t>(next_tokens.size());
   if (static_cast<int64_t>(batch.tokens.size()) != hidden_rows_ || rows > hidden_rows_ ||
       rows + 1 < hidden_rows_) {
-    return absl::InvalidArgumentError("MTP needs the last Forward's batch and a next token per row");
+    return absl::InvalidArgumentError(
+        "MTP needs the last Forward's batch and a next token per row");
   }
   out->clear();
   hidden_rows_ = 0;
@@ -208,16 +211,17 @@ absl::Status DeepseekV3::ForwardMtp(const Batch& batch, absl::Span<const int32_t
     part.offset_bytes += begin * spec_.hidden * int64_t{sizeof(float)};
     part.shape[0] = n;
     backend_->Linear(part, head_, n, false, logits_);
-    RETURN_IF_ERROR(backend_->Download(
-        logits_, {reinterpret_cast<uint8_t*>(out->data() + begin * spec_.vocab),
-                  static_cast<size_t>(n * spec_.vocab) * sizeof(float)}));
+    RETURN_IF_ERROR(
+        backend_->Download(logits_, {reinterpret_cast<uint8_t*>(out->data() + begin * spec_.vocab),
+                                     static_cast<size_t>(n * spec_.vocab) * sizeof(float)}));
   }
   return absl::OkStatus();
 }
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Model>> LoadDeepseekV3(const ModelSpec& spec, const ModelOptions& options,
+absl::StatusOr<std::unique_ptr<Model>> LoadDeepseekV3(const ModelSpec& spec,
+                                                      const ModelOptions& options,
                                                       const StepLimits& limits,
                                                       const LoadCallbacks& callbacks,
                                                       const Checkpoint& checkpoint,

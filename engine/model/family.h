@@ -1,5 +1,6 @@
 #pragma once
-// The registry's entry: a family makes a Model from checked tensors. One line per family in load.cc.
+// The registry's entry: a family makes a Model from checked tensors. One line per family in
+// load.cc.
 
 #include <memory>
 
@@ -9,11 +10,10 @@
 
 namespace deepseek::engine {
 
-/// All tensors have been checked for presence, shape and type; options are resolved, max_context is set.
-absl::StatusOr<std::unique_ptr<Model>> LoadDeepseekV3(const ModelSpec& spec, const ModelOptions& options,
-                                                      const StepLimits& limits,
-                                                      const LoadCallbacks& callbacks,
-                                                      const Checkpoint& checkpoint,
-                                                      std::unique_ptr<Backend> backend);
+/// All tensors have been checked for presence, shape and type; options are resolved, max_context is
+/// set.
+absl::StatusOr<std::unique_ptr<Model>> LoadDeepseekV3(
+    const ModelSpec& spec, const ModelOptions& options, const StepLimits& limits,
+    const LoadCallbacks& callbacks, const Checkpoint& checkpoint, std::unique_ptr<Backend> backend);
 
 }  // namespace deepseek::engine

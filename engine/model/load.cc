@@ -36,7 +36,8 @@ absl::StatusOr<std::unique_ptr<Model>> LoadModelWeights(const ModelOptions& opti
                                                         const LoadCallbacks& callbacks,
                                                         std::unique_ptr<Backend> backend) {
   if (limits.max_rows < 1 || limits.max_logit_rows < 1) {
-    return absl::InvalidArgumentError("a step needs room for at least one row and one row of logits");
+    return absl::InvalidArgumentError(
+        "a step needs room for at least one row and one row of logits");
   }
   ASSIGN_OR_RETURN(ModelOptions resolved, Resolve(options));
   ASSIGN_OR_RETURN(const ModelSpec spec, ReadModelSpec(resolved.model_dir));
@@ -44,11 +45,13 @@ absl::StatusOr<std::unique_ptr<Model>> LoadModelWeights(const ModelOptions& opti
   ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::Open(resolved.model_dir));
   if (const int64_t free = AvailableMemoryBytes(); checkpoint.total_bytes() > free) {
     return absl::ResourceExhaustedError(StrCat(resolved.model_dir, ": the weights need ",
-                                               checkpoint.total_bytes(), " bytes, memory leaves ", free));
+                                               checkpoint.total_bytes(), " bytes, memory leaves ",
+                                               free));
   }
   auto checked = CheckTensors(checkpoint, spec, resolved.load_mtp);
   if (!checked.ok()) {
-    return absl::Status(checked.code(), ToAbsl(StrCat(resolved.model_dir, ": ", ToStd(checked.message()))));
+    return absl::Status(checked.code(),
+                        ToAbsl(StrCat(resolved.model_dir, ": ", ToStd(checked.message()))));
   }
   for (const Family& family : kFamilies) {
     if (family.name == spec.family) {

@@ -27,8 +27,8 @@ absl::Status LoadAttention(const ModelSpec& spec, const std::string& prefix, Wei
     const int64_t row = h * (spec.nope_dim + spec.v_dim);
     ASSIGN_OR_RETURN(const PackedWeight k,
                      loader->Pack(kv_b.Slice(row, spec.nope_dim, 0, spec.kv_lora_rank)));
-    ASSIGN_OR_RETURN(const PackedWeight v,
-                     loader->Pack(kv_b.Slice(row + spec.nope_dim, spec.v_dim, 0, spec.kv_lora_rank)));
+    ASSIGN_OR_RETURN(const PackedWeight v, loader->Pack(kv_b.Slice(row + spec.nope_dim, spec.v_dim,
+                                                                   0, spec.kv_lora_rank)));
     w->k_up.push_back(k);
     w->v_up.push_back(v);
   }
@@ -67,7 +67,8 @@ absl::StatusOr<MlaBlockWeights> LoadMlaBlock(const ModelSpec& spec, int32_t laye
   return w;
 }
 
-absl::StatusOr<MlaScratch> PlanMlaScratch(const ModelSpec& spec, int32_t max_rows, Backend* backend) {
+absl::StatusOr<MlaScratch> PlanMlaScratch(const ModelSpec& spec, int32_t max_rows,
+                                          Backend* backend) {
   const auto plan = [&](int64_t width, DType dtype) {
     return backend->Allocate({max_rows, width, 0}, dtype, false);
   };

@@ -1,5 +1,6 @@
 #pragma once
-// One decoder layer of the MLA families: latent attention, then a dense or a mixture-of-experts feed-forward part.
+// One decoder layer of the MLA families: latent attention, then a dense or a mixture-of-experts
+// feed-forward part.
 
 #include <string>
 #include <vector>
@@ -26,27 +27,30 @@ struct MlaBlockWeights {
   PackedWeight router;                   // [experts, hidden]
   Buffer router_bias;                    // [experts]
   std::vector<FfnWeights> experts;
-  FfnWeights shared;                     // all shared experts as one unit; may be none
+  FfnWeights shared;  // all shared experts as one unit; may be none
 };
 
-absl::StatusOr<MlaBlockWeights> LoadMlaBlock(const ModelSpec& spec, int32_t layer, WeightLoader* loader);
+absl::StatusOr<MlaBlockWeights> LoadMlaBlock(const ModelSpec& spec, int32_t layer,
+                                             WeightLoader* loader);
 
 /// Step buffers, planned once. F32 [max_rows, n] unless said otherwise.
 struct MlaScratch {
-  Buffer normed;                         // [rows, hidden]
-  Buffer q_a;                            // [rows, q_lora]
-  Buffer q;                              // [rows, heads, nope + rope]
-  Buffer kv;                             // [rows, kv_lora + rope]
-  Buffer attended;                       // [rows, heads * v]
-  Buffer scores;                         // [rows, experts]
-  Buffer expert_ids;                     // I32 [rows, top-k]
-  Buffer expert_weights;                 // [rows, top-k]
+  Buffer normed;          // [rows, hidden]
+  Buffer q_a;             // [rows, q_lora]
+  Buffer q;               // [rows, heads, nope + rope]
+  Buffer kv;              // [rows, kv_lora + rope]
+  Buffer attended;        // [rows, heads * v]
+  Buffer scores;          // [rows, experts]
+  Buffer expert_ids;      // I32 [rows, top-k]
+  Buffer expert_weights;  // [rows, top-k]
 };
-absl::StatusOr<MlaScratch> PlanMlaScratch(const ModelSpec& spec, int32_t max_rows, Backend* backend);
+absl::StatusOr<MlaScratch> PlanMlaScratch(const ModelSpec& spec, int32_t max_rows,
+                                          Backend* backend);
 
-/// x += attention(norm(x)); x += ffn(norm(x)), over the rows of the current step. `cache`: this layer's.
-void ForwardMlaBlock(const ModelSpec& spec, const MlaBlockWeights& weights, const MlaScratch& scratch,
-                     const Buffer& cache, const RopeTable& rope, int64_t rows, const Buffer& x,
-                     Backend* backend);
+/// x += attention(norm(x)); x += ffn(norm(x)), over the rows of the current step. `cache`: this
+/// layer's.
+void ForwardMlaBlock(const ModelSpec& spec, const MlaBlockWeights& weights,
+                     const MlaScratch& scratch, const Buffer& cache, const RopeTable& rope,
+                     int64_t rows, const Buffer& x, Backend* backend);
 
 }  // namespace deepseek::engine

@@ -1,5 +1,6 @@
 #pragma once
-// A loaded model: weights packed for one backend, step buffers planned once, the family's forward pass.
+// A loaded model: weights packed for one backend, step buffers planned once, the family's forward
+// pass.
 
 #include <atomic>
 #include <cstdint>
@@ -11,15 +12,15 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "engine/arch/model_spec.h"
+#include "engine/arch/options.h"
 #include "engine/kernels/backend.h"
 #include "engine/model/batch.h"
-#include "engine/arch/options.h"
 
 namespace deepseek::engine {
 
 /// Rows and sequences that one step can hold; fixes the plan of the step buffers.
 struct StepLimits {
-  int32_t max_rows = 512;        ///< new rows in one step
+  int32_t max_rows = 512;  ///< new rows in one step
   int32_t max_logit_rows = 64;
 };
 
@@ -45,19 +46,23 @@ class Model {
   virtual absl::Status Forward(const Batch& batch) = 0;
   virtual Buffer logits() const = 0;
 
-  /// For tools: when not null, Forward also writes [layers+1, rows, hidden] F32 of its batch here (host memory).
+  /// For tools: when not null, Forward also writes [layers+1, rows, hidden] F32 of its batch here
+  /// (host memory).
   virtual void CaptureHidden(std::vector<float>* out) = 0;
-  /// Multi-token prediction over the rows of the last Forward, whose batch must be given again and hold one sequence
-  /// (any chunk of it: the layer has KV of its own in the same blocks, so earlier chunks must have been run too).
-  /// next_tokens[i] follows row i; it has one entry per row, or one less when the last row's next token is unknown.
-  /// Logits F32 [next_tokens, vocab] into `out` (host). kFailedPrecondition without ModelOptions::load_mtp.
+  /// Multi-token prediction over the rows of the last Forward, whose batch must be given again and
+  /// hold one sequence (any chunk of it: the layer has KV of its own in the same blocks, so earlier
+  /// chunks must have been run too). next_tokens[i] follows row i; it has one entry per row, or one
+  /// less when the last row's next token is unknown. Logits F32 [next_tokens, vocab] into `out`
+  /// (host). kFailedPrecondition without ModelOptions::load_mtp.
   virtual absl::Status ForwardMtp(const Batch& batch, absl::Span<const int32_t> next_tokens,
                                   std::vector<float>* out) = 0;
 };
 
-/// Reads, checks and packs the weights into `backend` (engine/kernels/cpu/cpu_backend.h: CreateCpuBackend), which the
-/// model then owns. `options` must be resolved (engine/arch/options.h: Resolve) and fit the backend.
-absl::StatusOr<std::unique_ptr<Model>> LoadModelWeights(const ModelOptions& options, const StepLimits& limits,
+/// Reads, checks and packs the weights into `backend` (engine/kernels/cpu/cpu_backend.h:
+/// CreateCpuBackend), which the model then owns. `options` must be resolved (engine/arch/options.h:
+/// Resolve) and fit the backend.
+absl::StatusOr<std::unique_ptr<Model>> LoadModelWeights(const ModelOptions& options,
+                                                        const StepLimits& limits,
                                                         const LoadCallbacks& callbacks,
                                                         std::unique_ptr<Backend> backend);
 

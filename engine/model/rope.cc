@@ -38,9 +38,10 @@ std::vector<double> RopeFrequencies(const RopeSpec& rope, int32_t rope_dim) {
 
 RopeAngles BuildRope(const RopeSpec& rope, int32_t rope_dim, int32_t positions) {
   const std::vector<double> frequencies = RopeFrequencies(rope, rope_dim);
-  const double factor = rope.scaling == RopeScaling::kYarn
-                            ? Mscale(rope.factor, rope.mscale) / Mscale(rope.factor, rope.mscale_all_dim)
-                            : 1.0;
+  const double factor =
+      rope.scaling == RopeScaling::kYarn
+          ? Mscale(rope.factor, rope.mscale) / Mscale(rope.factor, rope.mscale_all_dim)
+          : 1.0;
   RopeAngles angles;
   angles.cos.reserve(frequencies.size() * static_cast<size_t>(positions));
   angles.sin.reserve(frequencies.size() * static_cast<size_t>(positions));

@@ -1,6 +1,6 @@
 #pragma once
-// Rotary angles with yarn scaling (Peng et al., "YaRN", arXiv 2309.00071), as DeepSeek applies it: static, at every
-// position.
+// Rotary angles with yarn scaling (Peng et al., "YaRN", arXiv 2309.00071), as DeepSeek applies it:
+// static, at every position.
 
 #include <cstdint>
 #include <vector>

@@ -11,8 +11,8 @@
 
 namespace deepseek::engine {
 
-/// Every method checks the cancel flag and refuses NaN and infinity, naming the tensor. Shapes were checked before
-/// (CheckTensors).
+/// Every method checks the cancel flag and refuses NaN and infinity, naming the tensor. Shapes were
+/// checked before (CheckTensors).
 class WeightLoader {
  public:
   WeightLoader(const Checkpoint& checkpoint, const ModelSpec& spec, Backend* backend,
@@ -31,7 +31,8 @@ class WeightLoader {
   absl::StatusOr<HostMatrix> Matrix(const std::string& name);
   absl::StatusOr<PackedWeight> Pack(const HostMatrix& matrix) { return backend_->Pack(matrix); }
   /// F32 data made by the caller, as a buffer.
-  absl::StatusOr<Buffer> Upload(const std::vector<float>& values, const std::array<int64_t, 3>& shape);
+  absl::StatusOr<Buffer> Upload(const std::vector<float>& values,
+                                const std::array<int64_t, 3>& shape);
   Backend* backend() const { return backend_; }
 
  private:
@@ -43,7 +44,7 @@ class WeightLoader {
   Backend* backend_;
   const LoadCallbacks& callbacks_;
   int64_t loaded_bytes_ = 0, total_bytes_ = 0;
-  std::vector<float> scales_;            // of the last Matrix(), aligned
+  std::vector<float> scales_;  // of the last Matrix(), aligned
 };
 
 }  // namespace deepseek::engine

@@ -27,7 +27,9 @@ absl::StatusOr<std::map<std::string, std::string>> ReadIndex(const std::string& 
   ASSIGN_OR_RETURN(const std::string text, ReadTextFile(path, kMaxIndexBytes));
   auto json = ParseJson(text, path, {static_cast<size_t>(kMaxIndexBytes), 8});
   if (!json.ok()) return absl::DataLossError(json.status().message());
-  const auto bad = [&](std::string_view why) { return absl::DataLossError(StrCat(path, ": ", why)); };
+  const auto bad = [&](std::string_view why) {
+    return absl::DataLossError(StrCat(path, ": ", why));
+  };
   if (!json->is_object() || !json->contains("weight_map") || !(*json)["weight_map"].is_object()) {
     return bad("weight_map is missing or not an object");
   }
@@ -35,7 +37,8 @@ absl::StatusOr<std::map<std::string, std::string>> ReadIndex(const std::string& 
   for (const auto& [tensor, file] : (*json)["weight_map"].items()) {
     if (!file.is_string()) return bad(StrCat("weight_map of ", tensor, " is not a file name"));
     auto name = file.get<std::string>();
-    if (!PlainFileName(name)) return bad(StrCat("weight_map of ", tensor, " is not a plain file name"));
+    if (!PlainFileName(name))
+      return bad(StrCat("weight_map of ", tensor, " is not a plain file name"));
     index.emplace(tensor, std::move(name));
   }
   if (index.empty()) return bad("weight_map is empty");
@@ -57,7 +60,8 @@ absl::StatusOr<ModelSpec> ReadModelSpec(const std::string& dir) {
   ASSIGN_OR_RETURN(const std::string text, ReadTextFile(dir + "/config.json", kMaxConfigBytes));
   auto spec = ParseModelConfig(text);
   if (spec.ok()) return spec;
-  return absl::Status(spec.status().code(), ToAbsl(StrCat(dir, "/", ToStd(spec.status().message()))));
+  return absl::Status(spec.status().code(),
+                      ToAbsl(StrCat(dir, "/", ToStd(spec.status().message()))));
 }
 
 absl::StatusOr<Checkpoint> Checkpoint::Open(const std::string& dir) {
@@ -84,8 +88,8 @@ absl::StatusOr<Checkpoint> Checkpoint::Open(const std::string& dir) {
   }
   for (const auto& [tensor, file] : checkpoint.index_) {
     if (checkpoint.files_.at(file).Find(tensor) == nullptr) {
-      return absl::DataLossError(
-          StrCat(dir, "/", file, ": tensor ", tensor, " is missing (", kIndex, " says it is here)"));
+      return absl::DataLossError(StrCat(dir, "/", file, ": tensor ", tensor, " is missing (",
+                                        kIndex, " says it is here)"));
     }
   }
   return checkpoint;

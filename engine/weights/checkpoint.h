@@ -34,8 +34,8 @@ class Checkpoint {
 
  private:
   std::string dir_;
-  std::map<std::string, SafetensorsFile> files_;        // by base name
-  std::map<std::string, std::string> index_;            // tensor -> base name; empty without an index
+  std::map<std::string, SafetensorsFile> files_;  // by base name
+  std::map<std::string, std::string> index_;      // tensor -> base name; empty without an index
 };
 
 }  // namespace deepseek::engine

@@ -49,7 +49,8 @@ class Lister {
     const std::string mlp = prefix + "mlp.";
     if (!s_.moe_layer(layer)) return Ffn(mlp, s_.dense_intermediate);
     Float(mlp + "gate.weight", {s_.experts, s_.hidden});
-    if (s_.router == Router::kSigmoidNoauxTc) Float(mlp + "gate.e_score_correction_bias", {s_.experts});
+    if (s_.router == Router::kSigmoidNoauxTc)
+      Float(mlp + "gate.e_score_correction_bias", {s_.experts});
     for (int32_t e = 0; e < s_.experts; ++e) {
       Ffn(StrCat(mlp, "experts.", e, "."), s_.expert_intermediate);
     }
@@ -77,9 +78,12 @@ class Lister {
   std::vector<ExpectedTensor> list_;
 };
 
-int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
+int64_t CeilDiv(int64_t a, int64_t b) {
+  return (a + b - 1) / b;
+}
 
-absl::Status CheckScales(const Checkpoint& checkpoint, const ModelSpec& spec, const TensorView& weight) {
+absl::Status CheckScales(const Checkpoint& checkpoint, const ModelSpec& spec,
+                         const TensorView& weight) {
   if (!spec.fp8_blocks) {
     return absl::DataLossError(
         StrCat("tensor ", weight.name, " is F8_E4M3 but config.json has no quantization_config"));
@@ -114,7 +118,8 @@ absl::Status CheckTensor(const Checkpoint& checkpoint, const ModelSpec& spec,
     return absl::DataLossError(StrCat("tensor ", expected.name, " has shape ", view->ShapeText(),
                                       ", config.json asks for ", ShapeText(expected.shape)));
   }
-  if (view->dtype == "BF16" || view->dtype == "F16" || view->dtype == "F32") return absl::OkStatus();
+  if (view->dtype == "BF16" || view->dtype == "F16" || view->dtype == "F32")
+    return absl::OkStatus();
   if (expected.role == TensorRole::kLinear && view->dtype == "F8_E4M3") {
     return CheckScales(checkpoint, spec, *view);
   }

@@ -1,5 +1,6 @@
 #pragma once
-// Which tensors a ModelSpec asks for, under the names of the released checkpoints, and whether a checkpoint has them.
+// Which tensors a ModelSpec asks for, under the names of the released checkpoints, and whether a
+// checkpoint has them.
 
 #include <cstdint>
 #include <string>
@@ -13,22 +14,24 @@ namespace deepseek::engine {
 
 enum class TensorRole : uint8_t {
   kFloat,   ///< BF16, F16 or F32
-  kLinear,  ///< as kFloat, or F8_E4M3 with F32 NAME_scale_inv of [ceil(rows / block), ceil(cols / block)]
+  kLinear,  ///< as kFloat, or F8_E4M3 with F32 NAME_scale_inv of [ceil(rows / block), ceil(cols /
+            ///< block)]
 };
 
 struct ExpectedTensor {
   std::string name;
   std::vector<int64_t> shape;
   TensorRole role = TensorRole::kFloat;
-  bool optional = false;                 ///< may be left out; checked when it is there
+  bool optional = false;  ///< may be left out; checked when it is there
 };
 
 /// `mtp`: also the tensors of the multi-token-prediction layers.
 std::vector<ExpectedTensor> ExpectedTensors(const ModelSpec& spec, bool mtp);
 
-/// Presence, shape and type (of the scales, too: NaN and infinite ones are refused). The first error names the tensor,
-/// what was found and what was expected. Does not read weight values.
-absl::Status CheckTensor(const Checkpoint& checkpoint, const ModelSpec& spec, const ExpectedTensor& expected);
+/// Presence, shape and type (of the scales, too: NaN and infinite ones are refused). The first
+/// error names the tensor, what was found and what was expected. Does not read weight values.
+absl::Status CheckTensor(const Checkpoint& checkpoint, const ModelSpec& spec,
+                         const ExpectedTensor& expected);
 absl::Status CheckTensors(const Checkpoint& checkpoint, const ModelSpec& spec, bool mtp);
 
 }  // namespace deepseek::engine

@@ -30,7 +30,8 @@ absl::StatusOr<MappedFile> MappedFile::Open(const std::string& path) {
   const int error = errno;
   ::close(fd);
   if (data == MAP_FAILED) {
-    return absl::InternalError(StrCat(path, ": cannot map ", size, " bytes: ", std::strerror(error)));
+    return absl::InternalError(
+        StrCat(path, ": cannot map ", size, " bytes: ", std::strerror(error)));
   }
   return MappedFile(static_cast<const uint8_t*>(data), size);
 }

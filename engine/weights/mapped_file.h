@@ -12,7 +12,8 @@ namespace deepseek::engine {
 /// Move-only; unmaps in the destructor. Views of bytes() must not outlive it.
 class MappedFile {
  public:
-  /// kNotFound: no such file; kDataLoss: not a regular file or empty; kInternal: the system refused.
+  /// kNotFound: no such file; kDataLoss: not a regular file or empty; kInternal: the system
+  /// refused.
   static absl::StatusOr<MappedFile> Open(const std::string& path);
   MappedFile(MappedFile&& other) noexcept;
   MappedFile& operator=(MappedFile&& other) noexcept;
@@ -21,7 +22,8 @@ class MappedFile {
   ~MappedFile();
 
   absl::Span<const uint8_t> bytes() const { return {data_, size_}; }
-  /// Tells the kernel that this range will not be read again, so that packing a model does not hold it twice.
+  /// Tells the kernel that this range will not be read again, so that packing a model does not hold
+  /// it twice.
   void Drop(const uint8_t* begin, size_t bytes) const;
 
  private:

@@ -64,7 +64,8 @@ absl::StatusOr<TensorView> ParseTensor(const std::string& name, const Json& entr
   view.dtype = dtype->get<std::string>();
   const int64_t element_bytes = DtypeBytes(view.dtype);
   if (element_bytes == 0) return bad(StrCat("dtype \"", view.dtype.substr(0, 40), "\" is unknown"));
-  if (shape->size() > kMaxDims) return bad(StrCat("has ", shape->size(), " dimensions (at most 8)"));
+  if (shape->size() > kMaxDims)
+    return bad(StrCat("has ", shape->size(), " dimensions (at most 8)"));
   auto bytes = static_cast<uint64_t>(element_bytes);
   for (const Json& dim : *shape) {
     uint64_t n = 0;
@@ -103,9 +104,9 @@ absl::Status CheckCoverage(const std::map<std::string, TensorView>& tensors,
   const uint8_t* at = buffer.data();
   for (const TensorView* view : order) {
     if (view->data.data() != at) {
-      return absl::DataLossError(StrCat(what, ": tensor ", view->name,
-                                        view->data.data() < at ? " overlaps the one before it"
-                                                               : " leaves a hole before it"));
+      return absl::DataLossError(StrCat(
+          what, ": tensor ", view->name,
+          view->data.data() < at ? " overlaps the one before it" : " leaves a hole before it"));
     }
     at += view->data.size();
   }
@@ -124,7 +125,9 @@ std::string ShapeText(absl::Span<const int64_t> shape) {
   return text + "]";
 }
 
-std::string TensorView::ShapeText() const { return engine::ShapeText(shape); }
+std::string TensorView::ShapeText() const {
+  return engine::ShapeText(shape);
+}
 
 int64_t TensorView::elements() const {
   int64_t n = 1;
@@ -137,14 +140,16 @@ absl::StatusOr<std::map<std::string, TensorView>> ParseSafetensors(
     std::map<std::string, std::string>* metadata) {
   uint64_t length = 0;
   if (file.size() < sizeof(length)) {
-    return absl::DataLossError(StrCat(what, ": ", file.size(), " bytes are too few for safetensors"));
+    return absl::DataLossError(
+        StrCat(what, ": ", file.size(), " bytes are too few for safetensors"));
   }
   std::memcpy(&length, file.data(), sizeof(length));  // little endian, as every host we serve
   if (length > kMaxHeaderBytes || length > file.size() - sizeof(length)) {
     return absl::DataLossError(StrCat(what, ": header claims ", length, " bytes but the file has ",
                                       file.size(), " (truncated, or not safetensors)"));
   }
-  const std::string_view header(reinterpret_cast<const char*>(file.data()) + sizeof(length), length);
+  const std::string_view header(reinterpret_cast<const char*>(file.data()) + sizeof(length),
+                                length);
   auto json = ParseJson(header, StrCat(what, " header"), {kMaxHeaderBytes, 6});
   if (!json.ok()) return absl::DataLossError(json.status().message());
   if (!json->is_object()) return absl::DataLossError(StrCat(what, ": header is not an object"));

@@ -15,8 +15,8 @@ T Load(const uint8_t* data, int64_t index) {
   return value;
 }
 
-// Index of the first element whose exponent bits (under `mask`) are all ones, or -1. Blocks are tested with an
-// or-reduction that the compiler vectorises; only a block with a hit is searched.
+// Index of the first element whose exponent bits (under `mask`) are all ones, or -1. Blocks are
+// tested with an or-reduction that the compiler vectorises; only a block with a hit is searched.
 template <typename T>
 int64_t FirstNonFinite(const TensorView& view, T mask) {
   const int64_t n = view.elements();
@@ -43,8 +43,8 @@ absl::StatusOr<DType> DTypeOf(const TensorView& view) {
   if (view.dtype == "F16") return DType::kF16;
   if (view.dtype == "F8_E4M3") return DType::kF8E4M3;
   if (view.dtype == "I32") return DType::kI32;
-  return absl::UnimplementedError(StrCat("tensor ", view.name, " has type ", view.dtype,
-                                         " (served: F32, BF16, F16, F8_E4M3)"));
+  return absl::UnimplementedError(
+      StrCat("tensor ", view.name, " has type ", view.dtype, " (served: F32, BF16, F16, F8_E4M3)"));
 }
 
 absl::StatusOr<std::vector<float>> ToFloat(const TensorView& view) {
@@ -54,12 +54,21 @@ absl::StatusOr<std::vector<float>> ToFloat(const TensorView& view) {
   for (int64_t i = 0; i < view.elements(); ++i) {
     float& v = out[static_cast<size_t>(i)];
     switch (dtype) {
-      case DType::kF32: v = Load<float>(data, i); break;
-      case DType::kBf16: v = Bf16ToFloat(Load<uint16_t>(data, i)); break;
-      case DType::kF16: v = HalfToFloat(Load<uint16_t>(data, i)); break;
-      case DType::kF8E4M3: v = kE4M3[data[i]]; break;
+      case DType::kF32:
+        v = Load<float>(data, i);
+        break;
+      case DType::kBf16:
+        v = Bf16ToFloat(Load<uint16_t>(data, i));
+        break;
+      case DType::kF16:
+        v = HalfToFloat(Load<uint16_t>(data, i));
+        break;
+      case DType::kF8E4M3:
+        v = kE4M3[data[i]];
+        break;
       default:
-        return absl::UnimplementedError(StrCat("tensor ", view.name, " is ", view.dtype, ", not floats"));
+        return absl::UnimplementedError(
+            StrCat("tensor ", view.name, " is ", view.dtype, ", not floats"));
     }
   }
   return out;
@@ -77,7 +86,8 @@ absl::Status CheckFinite(const TensorView& view) {
     index = StrCat(at % view.shape[d], index.empty() ? "" : ", ", index);
     at /= view.shape[d];
   }
-  return absl::DataLossError(StrCat("tensor ", view.name, " holds NaN or infinity at [", index, "]"));
+  return absl::DataLossError(
+      StrCat("tensor ", view.name, " holds NaN or infinity at [", index, "]"));
 }
 
 }  // namespace deepseek::engine

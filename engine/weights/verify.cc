@@ -76,7 +76,8 @@ absl::StatusOr<VerifyReport> VerifyCheckpoint(const std::string& dir) {
   }
   std::vector<std::string> names = checkpoint.files();
   names.push_back("config.json");
-  for (const char* optional : {"tokenizer.json", "tokenizer_config.json", "model.safetensors.index.json"}) {
+  for (const char* optional :
+       {"tokenizer.json", "tokenizer_config.json", "model.safetensors.index.json"}) {
     if (::access(StrCat(dir, "/", optional).c_str(), F_OK) == 0) names.push_back(optional);
   }
   for (const auto& [name, sum] : manifest) names.push_back(name);
@@ -88,13 +89,15 @@ absl::StatusOr<VerifyReport> VerifyCheckpoint(const std::string& dir) {
     const std::string sum = Sha256(file.bytes());
     const auto it = manifest.find(name);
     if (it != manifest.end() && it->second != sum) {
-      return absl::DataLossError(StrCat(dir, "/", name, ": SHA-256 is ", sum, ", ", kManifest, " says ",
-                                        it->second, " (damaged or replaced: fetch it again)"));
+      return absl::DataLossError(StrCat(dir, "/", name, ": SHA-256 is ", sum, ", ", kManifest,
+                                        " says ", it->second,
+                                        " (damaged or replaced: fetch it again)"));
     }
     report.sha256.emplace_back(name, sum);
     StrAppend(&lines, sum, "  ", name, "\n");
   }
-  report.digest = "sha256:" + Sha256({reinterpret_cast<const uint8_t*>(lines.data()), lines.size()});
+  report.digest =
+      "sha256:" + Sha256({reinterpret_cast<const uint8_t*>(lines.data()), lines.size()});
   return report;
 }
 

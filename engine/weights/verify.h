@@ -13,15 +13,17 @@ namespace deepseek::engine {
 
 struct VerifyReport {
   ModelSpec spec;
-  int64_t tensors = 0;                   ///< checked, MTP layers included
-  int64_t bytes = 0;                     ///< of the weight files
-  bool manifest = false;                 ///< SHA256SUMS was there and agrees
-  std::vector<std::pair<std::string, std::string>> sha256;  ///< file name, hex digest; sorted by name
-  std::string digest;                    ///< "sha256:..." over the lines "HEX  NAME\n" above
+  int64_t tensors = 0;    ///< checked, MTP layers included
+  int64_t bytes = 0;      ///< of the weight files
+  bool manifest = false;  ///< SHA256SUMS was there and agrees
+  std::vector<std::pair<std::string, std::string>>
+      sha256;          ///< file name, hex digest; sorted by name
+  std::string digest;  ///< "sha256:..." over the lines "HEX  NAME\n" above
 };
 
-/// Checks config.json, presence, shape, type and finiteness of every tensor, and SHA256SUMS (the format of sha256sum)
-/// where the folder has one. Errors as LoadModel; a changed file is kDataLoss naming it.
+/// Checks config.json, presence, shape, type and finiteness of every tensor, and SHA256SUMS (the
+/// format of sha256sum) where the folder has one. Errors as LoadModel; a changed file is kDataLoss
+/// naming it.
 absl::StatusOr<VerifyReport> VerifyCheckpoint(const std::string& dir);
 
 }  // namespace deepseek::engine

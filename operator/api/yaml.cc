@@ -59,8 +59,9 @@ void Write(const OrderedJson& json, int indent, std::string* out) {
         // "- " takes the place of the first key's indentation.
         std::string block;
         Write(item, indent + 2, &block);
-        block.replace(0, static_cast<size_t>(indent) + 2, pad + "- ");
-        *out += block;
+        *out += pad;
+        *out += "- ";
+        out->append(block, static_cast<size_t>(indent) + 2);
       } else {
         *out += pad + "-";
         WriteValue(item, indent + 2, out);

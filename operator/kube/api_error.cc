@@ -47,11 +47,24 @@ std::string StringAt(const Json& object, const char* key) {
   return it != object.end() && it->is_string() ? it->get<std::string>() : "";
 }
 
+// A patch with the uid of an object that was deleted and made anew is answered with 422 "field is immutable". To us it
+// is the lost race that a 409 is.
+bool IsUidMismatch(const Json& status) {
+  const Json::json_pointer causes("/details/causes");
+  if (!status.contains(causes) || !status.at(causes).is_array()) return false;
+  for (const Json& cause : status.at(causes)) {
+    if (cause.is_object() && StringAt(cause, "field") == "metadata.uid") return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 absl::Status ErrorOf(const Json& status, int code, std::string_view what) {
   std::string reason, message;
+  bool lost_race = false;
   if (status.is_object()) {
+    lost_race = code == 422 && IsUidMismatch(status);
     reason = StringAt(status, "reason");
     message = StringAt(status, "message");
     if (const auto it = status.find("code"); it != status.end() && it->is_number_integer()) {
@@ -59,7 +72,7 @@ absl::Status ErrorOf(const Json& status, int code, std::string_view what) {
     }
   }
   if (message.empty()) message = reason.empty() ? "no message" : reason;
-  return absl::Status(CodeOf(code, reason, message),
+  return absl::Status(lost_race ? absl::StatusCode::kAborted : CodeOf(code, reason, message),
                       StrCat(what, ": ", message, " (HTTP ", code, ")"));
 }
 

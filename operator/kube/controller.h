@@ -26,7 +26,7 @@ struct Source {
 };
 
 struct ControllerOptions {
-  std::vector<Source> sources;
+  std::vector<Source> sources;           ///< the first one is the kind that is reconciled
   std::vector<std::string> namespaces;   ///< empty: all
   int workers = 2;
   absl::Duration resync = absl::Hours(10);  ///< every key again, in case an event was lost for good
@@ -56,6 +56,7 @@ class Controller {
 
  private:
   void Work();
+  bool Known(const std::string& ns, const std::string& name) const;
   bool stopped() const;
   void Sleep(absl::Duration duration);
 

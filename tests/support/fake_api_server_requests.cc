@@ -45,6 +45,7 @@ bool ValidName(std::string_view name) {
 }
 
 Json ScaleOf(const Json& object) {
+  const int replicas = object.value("/spec/replicas"_json_pointer, 1);
   return {{"kind", "Scale"},
           {"apiVersion", "autoscaling/v1"},
           {"metadata",
@@ -52,7 +53,7 @@ Json ScaleOf(const Json& object) {
             {"namespace", object["metadata"].value("namespace", "")},
             {"uid", object["metadata"]["uid"]},
             {"resourceVersion", object["metadata"]["resourceVersion"]}}},
-          {"spec", {{"replicas", object.value("/spec/replicas"_json_pointer, 1)}}},
+          {"spec", replicas == 0 ? Json::object() : Json{{"replicas", replicas}}},
           {"status", {{"replicas", object.value("/status/replicas"_json_pointer, 0)}}}};
 }
 
@@ -179,6 +180,16 @@ HttpResponse FakeApiServer::ServeWrite(const HttpRequest& request, const Target&
   const std::string wanted_uid = body.value("/metadata/uid"_json_pointer, "");
   const std::string version = old ? (*old)["metadata"]["resourceVersion"].get<std::string>() : "";
   const std::string uid = old ? (*old)["metadata"]["uid"].get<std::string>() : "";
+  if (!wanted_uid.empty() && wanted_uid != uid && old != nullptr && target.verb != "update") {
+    Json refusal = Json::parse(
+        Refusal(422, "Invalid",
+                StrCat(body.value("kind", ""), " \"", path.name,
+                       "\" is invalid: metadata.uid: Invalid value: field is immutable"))
+            .body);
+    refusal["details"]["causes"] =
+        Json::array({{{"reason", "FieldValueInvalid"}, {"field", "metadata.uid"}}});
+    return Ok(refusal, 422);
+  }
   if ((!wanted_version.empty() && wanted_version != version) ||
       (!wanted_uid.empty() && wanted_uid != uid)) {
     const bool same = wanted_uid.empty() || wanted_uid == uid;

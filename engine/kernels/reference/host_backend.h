@@ -1,5 +1,6 @@
 #pragma once
-// What backends in host memory share: buffers, the step's rows, and operations that are copies or per-row maths.
+// What backends in host memory share: buffers, the step's rows, and operations that are copies or
+// per-row maths.
 
 #include <atomic>
 #include <memory>
@@ -48,7 +49,7 @@ class HostBackend : public Backend {
   StepPlan plan_;
   std::vector<int32_t> tokens_, positions_, block_ids_, logit_rows_;
   std::vector<Segment> segments_;
-  std::vector<int32_t> row_segment_;      // [rows] index of each row's segment
+  std::vector<int32_t> row_segment_;  // [rows] index of each row's segment
   int64_t weight_bytes_ = 0;
 
  private:

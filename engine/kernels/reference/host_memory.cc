@@ -32,7 +32,9 @@ absl::StatusOr<HostMemory> HostMemory::Allocate(int64_t bytes, bool bulk) {
   return memory;
 }
 
-HostMemory::HostMemory(HostMemory&& other) noexcept { *this = std::move(other); }
+HostMemory::HostMemory(HostMemory&& other) noexcept {
+  *this = std::move(other);
+}
 
 HostMemory& HostMemory::operator=(HostMemory&& other) noexcept {
   std::swap(data_, other.data_);

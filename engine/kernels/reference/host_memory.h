@@ -10,8 +10,8 @@ namespace deepseek::engine {
 /// Move-only region; freed in the destructor.
 class HostMemory {
  public:
-  /// `bulk`: 2 MiB aligned with MADV_HUGEPAGE (4 KiB pages halve the bandwidth of a decode step through nested page
-  /// tables); else 64-byte aligned. kResourceExhausted with the size.
+  /// `bulk`: 2 MiB aligned with MADV_HUGEPAGE (4 KiB pages halve the bandwidth of a decode step
+  /// through nested page tables); else 64-byte aligned. kResourceExhausted with the size.
   static absl::StatusOr<HostMemory> Allocate(int64_t bytes, bool bulk);
   HostMemory() = default;
   HostMemory(HostMemory&& other) noexcept;
@@ -30,7 +30,8 @@ class HostMemory {
   uint64_t mapped_ = 0;
 };
 
-/// Bytes of this process in huge pages (AnonHugePages of /proc/self/smaps_rollup); 0 where that is unknown.
+/// Bytes of this process in huge pages (AnonHugePages of /proc/self/smaps_rollup); 0 where that is
+/// unknown.
 int64_t HugePageBytes();
 
 }  // namespace deepseek::engine

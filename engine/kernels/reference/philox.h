@@ -1,5 +1,6 @@
 #pragma once
-// Philox4x32-10, a counter-based generator: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
+// Philox4x32-10, a counter-based generator: Salmon et al., "Parallel random numbers: as easy as 1,
+// 2, 3", SC 2011.
 
 #include <array>
 #include <cstdint>

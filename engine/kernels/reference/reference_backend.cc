@@ -117,6 +117,8 @@ void ReferenceBackend::Ffn(const Buffer& x, const FfnWeights& ffn, const Buffer&
   Bump();
 }
 
-std::unique_ptr<Backend> CreateReferenceBackend() { return std::make_unique<ReferenceBackend>(); }
+std::unique_ptr<Backend> CreateReferenceBackend() {
+  return std::make_unique<ReferenceBackend>();
+}
 
 }  // namespace deepseek::engine

@@ -1,5 +1,6 @@
 #pragma once
-// The reference backend: plain loops, fp32, one thread. The truth that other backends are compared with.
+// The reference backend: plain loops, fp32, one thread. The truth that other backends are compared
+// with.
 
 #include <memory>
 

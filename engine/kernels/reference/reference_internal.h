@@ -34,7 +34,8 @@ class ReferenceBackend : public HostBackend {
   void FfnRow(const FfnWeights& ffn, const float* x, float* y) const;
   /// [keys, lora + rope] of a segment's sequence as F32.
   std::vector<float> LoadKeys(const Segment& segment, const MlaLayer& layer, int32_t keys) const;
-  void AttendPrompt(const Segment& segment, const float* q, const MlaLayer& layer, float* out) const;
+  void AttendPrompt(const Segment& segment, const float* q, const MlaLayer& layer,
+                    float* out) const;
   void AttendGenerated(const Segment& segment, const float* q, const MlaLayer& layer,
                        float* out) const;
 

@@ -1,5 +1,6 @@
-// Multi-head latent attention (DeepSeek-V2 report, section 2.1) in its two forms. With k = W_uk c and v = W_uv c for a
-// cached latent c, the materialised form computes k and v; the absorbed one uses q.(W_uk c) = (W_uk^T q).c.
+// Multi-head latent attention (DeepSeek-V2 report, section 2.1) in its two forms. With k = W_uk c
+// and v = W_uv c for a cached latent c, the materialised form computes k and v; the absorbed one
+// uses q.(W_uk c) = (W_uk^T q).c.
 
 #include <algorithm>
 #include <cmath>

@@ -32,10 +32,10 @@ int32_t Best(const float* values, int32_t n) {
 
 void RouteRow(const float* scores, const float* bias, const RouteSpec& spec, int32_t* ids,
               float* weights, float* scratch) {
-  float* s = scratch;                       // [experts]
-  float* choice = scratch + spec.experts;   // [experts]
-  float* groups = choice + spec.experts;    // [groups]
-  float* kept = groups + spec.groups;       // [groups] 1: stays
+  float* s = scratch;                      // [experts]
+  float* choice = scratch + spec.experts;  // [experts]
+  float* groups = choice + spec.experts;   // [groups]
+  float* kept = groups + spec.groups;      // [groups] 1: stays
   for (int32_t e = 0; e < spec.experts; ++e) {
     s[e] = 1.0F / (1.0F + std::exp(-scores[e]));
     choice[e] = bias == nullptr ? s[e] : s[e] + bias[e];

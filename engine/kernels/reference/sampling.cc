@@ -53,7 +53,8 @@ void FillLogprobs(absl::Span<const float> row, const SampleSpec& spec, SampleScr
   Iota(row.size(), &scratch->order);
   const auto end = scratch->order.begin() + static_cast<ptrdiff_t>(n);
   std::partial_sort(scratch->order.begin(), end, scratch->order.end(), Better{row});
-  for (size_t i = 0; i < n; ++i) result->top.emplace_back(scratch->order[i], logprob(scratch->order[i]));
+  for (size_t i = 0; i < n; ++i)
+    result->top.emplace_back(scratch->order[i], logprob(scratch->order[i]));
 }
 
 void ApplyPenalties(const SampleSpec& spec, SampleScratch* scratch) {
@@ -81,8 +82,7 @@ void ApplyPenalties(const SampleSpec& spec, SampleScratch* scratch) {
   repeat(spec.generated);
   clear(spec.prompt);
   clear(spec.generated);
-  if (spec.generated != nullptr &&
-      (spec.frequency_penalty != 0 || spec.presence_penalty != 0)) {
+  if (spec.generated != nullptr && (spec.frequency_penalty != 0 || spec.presence_penalty != 0)) {
     for (const int32_t id : *spec.generated) {
       if (known(id)) ++counts[static_cast<size_t>(id)];
     }
@@ -100,8 +100,8 @@ void ApplyPenalties(const SampleSpec& spec, SampleScratch* scratch) {
   }
 }
 
-// Keeps the shortest prefix of the best candidates whose probability reaches top_p (at least one). Sorts only as far
-// as needed: a peaked distribution ends within the first run.
+// Keeps the shortest prefix of the best candidates whose probability reaches top_p (at least one).
+// Sorts only as far as needed: a peaked distribution ends within the first run.
 void KeepTopP(double top_p, const std::vector<float>& weights, absl::Span<const float> logits,
               std::vector<int32_t>* order) {
   double total = 0;
@@ -125,8 +125,8 @@ int32_t Draw(const SampleSpec& spec, SampleScratch* scratch) {
   std::vector<float>& logits = scratch->logits;
   std::vector<int32_t>& order = scratch->order;
   const float max = *std::max_element(logits.begin(), logits.end());
-  // Logits become weights exp((x - max) / T); the order of the two is the same, ties of underflow apart, and those
-  // carry no probability.
+  // Logits become weights exp((x - max) / T); the order of the two is the same, ties of underflow
+  // apart, and those carry no probability.
   const double inverse = 1.0 / spec.temperature;
   order.clear();
   for (size_t i = 0; i < logits.size(); ++i) {
@@ -154,7 +154,8 @@ int32_t Draw(const SampleSpec& spec, SampleScratch* scratch) {
 
 }  // namespace
 
-SampleResult SampleRow(absl::Span<const float> row, const SampleSpec& spec, SampleScratch* scratch) {
+SampleResult SampleRow(absl::Span<const float> row, const SampleSpec& spec,
+                       SampleScratch* scratch) {
   SampleResult result;
   if (row.empty() || !AllFinite(row)) {
     result.finite = false;
@@ -162,7 +163,8 @@ SampleResult SampleRow(absl::Span<const float> row, const SampleSpec& spec, Samp
   }
   scratch->logits.assign(row.begin(), row.end());
   ApplyPenalties(spec, scratch);
-  // A bias or a penalty can overflow although the row was finite; greedy and the weights below need numbers.
+  // A bias or a penalty can overflow although the row was finite; greedy and the weights below need
+  // numbers.
   for (float& x : scratch->logits) x = std::clamp(x, -1e30F, 1e30F);
   result.id = spec.temperature > 0 ? Draw(spec, scratch) : Argmax(scratch->logits);
   if (spec.top_logprobs >= 0) FillLogprobs(row, spec, scratch, &result);

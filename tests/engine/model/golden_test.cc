@@ -1,5 +1,5 @@
-// The golden sets (tests/golden/README.md): logits, hidden states, MTP and greedy ids within the sets' own tolerances,
-// in every cut of the sequence.
+// The golden sets (tests/golden/README.md): logits, hidden states, MTP and greedy ids within the
+// sets' own tolerances, in every cut of the sequence.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -18,7 +18,8 @@ struct Case {
 };
 
 std::string CaseName(const testing::TestParamInfo<Case>& info) {
-  return std::string(info.param.set) + (info.param.kernels == Kernels::kCpu ? "_cpu" : "_reference");
+  return std::string(info.param.set) +
+         (info.param.kernels == Kernels::kCpu ? "_cpu" : "_reference");
 }
 
 class Golden : public testing::TestWithParam<Case> {
@@ -74,7 +75,8 @@ TEST_P(Golden, HiddenStates) {
   for (const int32_t chunk : {0, 3}) {
     run.chunk = chunk;
     const RunResult result = RunModel(model.get(), golden.Ints("t7.input_ids"), run);
-    EXPECT_LE(MaxError(result.hidden, golden.Floats("t7.hidden"), {}, model->spec().hidden), golden.tolerance());
+    EXPECT_LE(MaxError(result.hidden, golden.Floats("t7.hidden"), {}, model->spec().hidden),
+              golden.tolerance());
   }
 }
 

@@ -46,7 +46,8 @@ std::unique_ptr<Model> MustLoad(const LoadSpec& spec) {
   StepLimits limits;
   limits.max_rows = spec.max_rows;
   limits.max_logit_rows = spec.max_rows;
-  return Must(LoadModelWeights(options, limits, {}, MakeBackend(spec.kernels, spec.compute, spec.threads)));
+  return Must(
+      LoadModelWeights(options, limits, {}, MakeBackend(spec.kernels, spec.compute, spec.threads)));
 }
 
 Sequence::Sequence(Model* model, int32_t first_block, int32_t blocks) {
@@ -76,7 +77,8 @@ RunResult RunModel(Model* model, const std::vector<int32_t>& tokens, const RunSp
   const int32_t hidden = model->spec().hidden;
   Sequence sequence(model, 3, (total + kBlockTokens - 1) / kBlockTokens + 1);
   RunResult result;
-  if (spec.hidden) result.hidden.resize(static_cast<size_t>(model->spec().layers + 1) * tokens.size() * hidden);
+  if (spec.hidden)
+    result.hidden.resize(static_cast<size_t>(model->spec().layers + 1) * tokens.size() * hidden);
   while (sequence.length() < total) {
     const int32_t begin = sequence.length();
     int32_t end = spec.chunk == 0 ? total : std::min(total, begin + spec.chunk);
@@ -108,7 +110,8 @@ RunResult RunModel(Model* model, const std::vector<int32_t>& tokens, const RunSp
   return result;
 }
 
-std::vector<int32_t> Greedy(Model* model, const std::vector<int32_t>& prompt, int count, int32_t stop) {
+std::vector<int32_t> Greedy(Model* model, const std::vector<int32_t>& prompt, int count,
+                            int32_t stop) {
   Sequence sequence(model, 1, static_cast<int32_t>(prompt.size() + count) / kBlockTokens + 1);
   std::vector<int32_t> feed = prompt;
   std::vector<int32_t> out;
@@ -128,7 +131,8 @@ std::vector<int32_t> Greedy(Model* model, const std::vector<int32_t>& prompt, in
   return out;
 }
 
-GoldenSet::GoldenSet(const std::string& name) : dir(std::string(TEST_SOURCE_DIR "/tests/golden/") + name) {
+GoldenSet::GoldenSet(const std::string& name)
+    : dir(std::string(TEST_SOURCE_DIR "/tests/golden/") + name) {
   for (const char* file : {"cases", "expected", "expected_hidden"}) {
     files_.push_back(Must(SafetensorsFile::Open(dir + "/" + file + ".safetensors")));
   }
@@ -161,15 +165,20 @@ std::vector<float> GoldenSet::Floats(const std::string& tensor) const {
   return {};
 }
 
-double GoldenSet::tolerance() const { return std::stod(files_[1].metadata().at("tol_fp32")); }
-double GoldenSet::kl_limit() const { return std::stod(files_[1].metadata().at("kl_bf16")); }
+double GoldenSet::tolerance() const {
+  return std::stod(files_[1].metadata().at("tol_fp32"));
+}
+double GoldenSet::kl_limit() const {
+  return std::stod(files_[1].metadata().at("kl_bf16"));
+}
 
 double MaxError(const std::vector<float>& actual, const std::vector<float>& expected,
                 const std::vector<int32_t>& positions, int64_t width) {
   double worst = 0;
   for (size_t i = 0; i < expected.size(); ++i) {
     const size_t row = i / width;
-    const size_t at = positions.empty() ? i : static_cast<size_t>(positions[row]) * width + i % width;
+    const size_t at =
+        positions.empty() ? i : static_cast<size_t>(positions[row]) * width + i % width;
     if (at >= actual.size()) return std::numeric_limits<double>::infinity();
     const double error = std::fabs(double{actual[at]} - expected[i]);
     worst = std::isnan(error) ? std::numeric_limits<double>::infinity() : std::max(worst, error);

@@ -40,19 +40,20 @@ class Sequence {
 };
 
 struct RunResult {
-  std::vector<float> logits;   // [T, vocab]
-  std::vector<float> hidden;   // [layers + 1, T, hidden], when asked for
-  std::vector<float> mtp;      // [T - 1, vocab], when asked for
+  std::vector<float> logits;  // [T, vocab]
+  std::vector<float> hidden;  // [layers + 1, T, hidden], when asked for
+  std::vector<float> mtp;     // [T - 1, vocab], when asked for
 };
 struct RunSpec {
-  int32_t chunk = 0;           // 0: everything at once
-  int32_t prompt = 1 << 30;    // rows from here on are generated rows
+  int32_t chunk = 0;         // 0: everything at once
+  int32_t prompt = 1 << 30;  // rows from here on are generated rows
   bool hidden = false, mtp = false;
 };
 RunResult RunModel(Model* model, const std::vector<int32_t>& tokens, const RunSpec& spec);
 
 /// Greedy continuation of `prompt` (fed at once), `count` ids or up to `stop`.
-std::vector<int32_t> Greedy(Model* model, const std::vector<int32_t>& prompt, int count, int32_t stop = -1);
+std::vector<int32_t> Greedy(Model* model, const std::vector<int32_t>& prompt, int count,
+                            int32_t stop = -1);
 
 /// A golden set: cases.safetensors, expected.safetensors, expected_hidden.safetensors.
 class GoldenSet {
@@ -69,7 +70,8 @@ class GoldenSet {
   std::vector<SafetensorsFile> files_;
 };
 
-/// Largest |actual - expected| over the listed positions (all when the list is empty). Infinite for NaN.
+/// Largest |actual - expected| over the listed positions (all when the list is empty). Infinite for
+/// NaN.
 double MaxError(const std::vector<float>& actual, const std::vector<float>& expected,
                 const std::vector<int32_t>& positions, int64_t width);
 

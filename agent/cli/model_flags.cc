@@ -1,0 +1,46 @@
+#include "agent/cli/model_flags.h"
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+
+#include "agent/load/loaded_model.h"
+#include "base/status.h"
+#include "base/strings.h"
+
+namespace deepseek::agent {
+
+void AddModelFlags(CLI::App& app, ModelFlags* flags) {
+  app.add_option("--model", flags->model, "model folder, or builtin:NAME")->required()->type_name("DIR");
+  app.add_option("--device", flags->device, "auto | cpu | cuda")->capture_default_str();
+  app.add_option("--compute", flags->compute, "arithmetic: auto | fp32 | bf16 | int8")->capture_default_str();
+  app.add_option("--weights", flags->weights, "weights in memory: native | int8 | int4")->capture_default_str();
+  app.add_option("--kv", flags->kv, "KV cache: auto | fp32 | bf16 | int8")->capture_default_str();
+  app.add_option("--threads", flags->threads, "compute threads (0: the CPUs of the cgroup)")->capture_default_str();
+  app.add_option("--max-context", flags->max_context, "tokens of one sequence (0: the model's own limit)")
+      ->capture_default_str();
+  app.add_option("--kv-memory", flags->kv_memory_bytes, "bytes of KV cache (0: automatic)")->capture_default_str();
+}
+
+absl::StatusOr<engine::ModelOptions> ToOptions(const ModelFlags& flags) {
+  engine::ModelOptions options;
+  ASSIGN_OR_RETURN(options.model_dir, ResolveModelDir(flags.model));
+  ASSIGN_OR_RETURN(options.device, engine::ParseDevice(flags.device));
+  ASSIGN_OR_RETURN(options.compute, engine::ParseCompute(flags.compute));
+  ASSIGN_OR_RETURN(options.weights, engine::ParseWeightType(flags.weights));
+  ASSIGN_OR_RETURN(options.kv, engine::ParseKvType(flags.kv));
+  options.threads = flags.threads;
+  options.max_context = flags.max_context;
+  options.kv_memory_bytes = flags.kv_memory_bytes;
+  return options;
+}
+
+int Report(const absl::Status& status) {
+  if (!status.ok()) std::fprintf(stderr, "%s\n", ErrorLine(status).c_str());
+  return ExitCode(status);
+}
+
+absl::Status AsWrongUse(const absl::Status& status) {
+  return status.ok() ? status : absl::InvalidArgumentError(status.message());
+}
+
+}  // namespace deepseek::agent

@@ -1,0 +1,52 @@
+#pragma once
+// What `deepseek-agent serve` is told: flags, or the same names in a YAML file.
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "engine/arch/options.h"
+
+namespace CLI {
+class App;
+}
+
+namespace deepseek::agent {
+
+struct ServeOptions {
+  std::string model;                        ///< directory or builtin:NAME
+  std::string served_name;                  ///< empty: the last part of `model`
+  std::string http = "0.0.0.0:8000";
+  std::string metrics = "0.0.0.0:9090";
+  std::string device = "auto", compute = "auto", weights = "native", kv = "auto";
+  int threads = 0;
+  int max_context = 0;
+  int max_batch = 32;
+  std::string max_batch_delay = "0ms", step_target = "200ms";
+  int max_queue = 1024;
+  int max_connections = 4096;
+  std::string chat_template;
+  std::string kv_memory = "0";              ///< bytes, or with a suffix of Kubernetes quantities: 512Mi, 4Gi
+  std::string drain_delay = "5s", drain_timeout = "60s";
+  std::string log_level = "info";
+  std::string config;                       ///< YAML file
+};
+
+/// Adds the flags of `serve` to its subcommand; they write into `options`, which must outlive `app`.
+void AddServeFlags(CLI::App& app, ServeOptions* options);
+
+/// Takes from a YAML map what the command line did not give: its keys are the flags' names without dashes in front.
+/// kInvalidArgument names the key: unknown, wrong type, not a map, or not YAML at all.
+absl::Status ApplyConfig(CLI::App& app, const std::string& yaml, const std::string& file_name);
+
+/// "200ms", "5s", "1m30s"; not negative. kInvalidArgument names the flag.
+absl::StatusOr<absl::Duration> ParseDurationFlag(const std::string& flag, const std::string& value);
+
+/// "1048576", "512Mi", "4Gi", "2G". kInvalidArgument names the flag.
+absl::StatusOr<int64_t> ParseBytesFlag(const std::string& flag, const std::string& value);
+
+/// The engine's part of the options, checked.
+absl::StatusOr<engine::ModelOptions> ToModelOptions(const ServeOptions& options);
+
+}  // namespace deepseek::agent

@@ -1,0 +1,86 @@
+#pragma once
+// The CPU backend's class, shared by its parts.
+
+#include <string>
+#include <vector>
+
+#include "engine/kernels/cpu/cpu_backend.h"
+#include "engine/kernels/cpu/kernel_table.h"
+#include "engine/kernels/cpu/packed_matrix.h"
+#include "engine/kernels/cpu/thread_pool.h"
+#include "engine/kernels/reference/host_backend.h"
+
+namespace deepseek::engine {
+
+class CpuBackend : public HostBackend {
+ public:
+  CpuBackend(const KernelTable* kernels, int threads, bool spin);
+  std::string_view name() const override { return name_; }
+  int64_t progress() const override { return HostBackend::progress() + pool_.progress(); }
+  absl::StatusOr<PackedWeight> Pack(const HostMatrix& matrix) override;
+  absl::Status Plan(const StepPlan& plan) override;
+  void RmsNorm(const Buffer& x, const Buffer& weight, float eps, int64_t rows,
+               const Buffer& out) override;
+  void Linear(const Buffer& x, const PackedWeight& weight, int64_t rows, bool accumulate,
+              const Buffer& out) override;
+  void Rope(const Buffer& q, int32_t heads, int32_t head_dim, int32_t rope_dim,
+            const RopeTable& table) override;
+  void MlaAppend(const Buffer& kv, const MlaLayer& layer, const RopeTable& table) override;
+  void MlaAttend(const Buffer& q, const MlaLayer& layer, const Buffer& out) override;
+  void Moe(const Buffer& x, const Buffer& ids, const Buffer& weights, int32_t experts_per_token,
+           absl::Span<const FfnWeights> experts, const Buffer& out) override;
+  void Ffn(const Buffer& x, const FfnWeights& ffn, const Buffer& out) override;
+  void Sample(const Buffer& logits, absl::Span<const SampleSpec> specs,
+              std::vector<SampleResult>* results) override;
+
+ private:
+  /// Rows that go through one expert: a range of the sorted pair arrays.
+  struct ExpertRows {
+    const FfnWeights* ffn = nullptr;
+    int64_t begin = 0, end = 0;
+  };
+  /// One thread's scratch for attention over a key tile.
+  struct AttendScratch {
+    std::vector<float> latent;        // [64, lora + rope]
+    std::vector<float> keys;          // [64, nope + rope]
+    std::vector<float> values;        // [64, v]
+    std::vector<float> q_latent;      // [kHeadsPerItem, lora + rope]
+    std::vector<float> o_latent;      // [kHeadsPerItem, lora]
+    std::vector<SoftmaxState> state;  // [max_rows]
+  };
+
+  const PackedMatrix& Matrix(const PackedWeight& w) const {
+    return weights_[w.handle - 1].matrix();
+  }
+  /// Runs body over items, on this thread alone when the work is too small to share.
+  void ForItems(int64_t items, int64_t multiply_adds, const ThreadPool::Body& body);
+  /// silu(gate x) * up x, then down, for every range of pairs in expert_rows_; results in
+  /// pair_out_.
+  void RunExperts(int64_t hidden);
+  /// The valid keys of a tile as F32 [keys, lora + rope]; points into the cache when that is F32.
+  const float* LoadTile(const Segment& segment, const MlaLayer& layer, int32_t tile, int32_t keys,
+                        AttendScratch* scratch) const;
+  void AttendPrompt(const Segment& segment, int32_t head, const float* q, const MlaLayer& layer,
+                    float* out, AttendScratch* scratch) const;
+  void AttendGenerated(const Segment& segment, int32_t row, int32_t head_begin, int32_t head_end,
+                       const float* q, const MlaLayer& layer, float* out,
+                       AttendScratch* scratch) const;
+
+  const KernelTable& kernels_;
+  ThreadPool pool_;
+  std::string name_;
+  std::vector<PackedWeights> weights_;                  // [handle - 1]
+  std::vector<const float*> x_rows_;                    // [pairs]
+  std::vector<float*> out_rows_;                        // [pairs]
+  std::vector<float*> gate_rows_, up_rows_, pair_out_;  // [pairs]
+  std::vector<int64_t> pair_of_;                        // [row * top-k + k] -> sorted place
+  std::vector<int64_t> expert_begin_;                   // [experts + 1]
+  std::vector<ExpertRows> expert_rows_;                 // experts that have rows
+  std::vector<std::pair<int32_t, int64_t>> work_;       // (index into expert_rows_, first tile)
+  std::vector<float> gate_, up_,
+      down_;  // [pairs, intermediate], [pairs, intermediate], [pairs, hidden]
+  std::vector<AttendScratch> attend_;  // [threads]
+  std::vector<SampleScratch> sample_;  // [threads]
+};
+
+}  // namespace deepseek::engine

@@ -1,0 +1,40 @@
+#include "engine/kernels/cpu/isa.h"
+
+#include "base/strings.h"
+
+namespace deepseek::engine {
+namespace {
+
+std::vector<const KernelTable*> Supported() {
+  std::vector<const KernelTable*> tables;
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq")) {
+    tables.push_back(&kAvx512Kernels);
+  }
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+    tables.push_back(&kAvx2Kernels);
+#endif
+  tables.push_back(&kBaselineKernels);
+  return tables;
+}
+
+}  // namespace
+
+std::vector<std::string_view> SupportedIsas() {
+  std::vector<std::string_view> names;
+  for (const KernelTable* table : Supported()) names.emplace_back(table->name);
+  return names;
+}
+
+absl::StatusOr<const KernelTable*> SelectKernels(std::string_view isa) {
+  std::string names;
+  for (const KernelTable* table : Supported()) {
+    if (isa.empty() || isa == table->name) return table;
+    StrAppend(&names, names.empty() ? "" : ", ", table->name);
+  }
+  return absl::InvalidArgumentError(
+      StrCat("kernels \"", isa, "\" do not run on this CPU (these do: ", names, ")"));
+}
+
+}  // namespace deepseek::engine

@@ -1,0 +1,11 @@
+#include "engine/kernels/cpu/isa.h"
+#include "engine/kernels/cpu/simd_avx2.h"
+// After the vector type:
+#include "engine/kernels/cpu/gemm_inl.h"
+#include "engine/kernels/cpu/rows_inl.h"
+
+namespace deepseek::engine {
+
+const KernelTable kAvx2Kernels = MakeTable("avx2");
+
+}  // namespace deepseek::engine

@@ -1,0 +1,100 @@
+#include "engine/kernels/cpu/packed_matrix.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/status.h"
+#include "base/strings.h"
+#include "engine/kernels/cpu/thread_pool.h"
+
+namespace deepseek::engine {
+namespace {
+
+absl::StatusOr<WeightFormat> FormatOf(const HostMatrix& m) {
+  switch (m.dtype) {
+    case DType::kF32:
+    case DType::kF16:
+      return WeightFormat::kF32;
+    case DType::kBf16:
+      return WeightFormat::kBf16;
+    case DType::kF8E4M3:
+      return m.col0 % m.block_cols == 0 ? WeightFormat::kF8 : WeightFormat::kF32;
+    default:
+      return absl::UnimplementedError(StrCat("tensor ", m.name, ": no packed form of this type"));
+  }
+}
+
+template <typename T>
+T Element(const HostMatrix& m, int64_t row, int64_t col) {
+  T value;
+  std::memcpy(&value,
+              static_cast<const uint8_t*>(m.data) + (row * m.row_stride + col) * int64_t{sizeof(T)},
+              sizeof(T));
+  return value;
+}
+
+void PackTile(const HostMatrix& m, const PackedMatrix& p, int64_t tile, uint8_t* to) {
+  const int64_t first = tile * kTileRows;
+  const int64_t rows = std::min(kTileRows, m.rows - first);  // the rest stays zero
+  // Columns outside, rows inside: 16 sequential reads, one sequential write.
+  for (int64_t col = 0; col < m.cols; ++col) {
+    uint8_t* pair = to + col / 2 * PairBytes(p.format);
+    const int64_t odd = col & 1;
+    for (int64_t i = 0; i < rows; ++i) {
+      if (p.format == WeightFormat::kBf16) {
+        const auto v = Element<uint16_t>(m, first + i, col);
+        std::memcpy(pair + (2 * i + odd) * 2, &v, sizeof(v));
+      } else if (p.format == WeightFormat::kF8) {
+        pair[2 * i + odd] = Element<uint8_t>(m, first + i, col);
+      } else {
+        const float v = m.At(first + i, col);
+        std::memcpy(pair + (odd * kTileRows + i) * 4, &v, sizeof(v));
+      }
+    }
+  }
+}
+
+void PackScales(const HostMatrix& m, const PackedMatrix& p, float* to) {
+  for (int64_t row = 0; row < m.rows; ++row) {
+    const float* from =
+        m.scales + (m.row0 + row) / m.block_rows * m.scale_stride + m.col0 / m.block_cols;
+    for (int64_t g = 0; g < p.groups; ++g) {
+      to[(row / kTileRows * p.groups + g) * kTileRows + row % kTileRows] = from[g];
+    }
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<PackedWeights> PackedWeights::Pack(const HostMatrix& m, ThreadPool* pool) {
+  PackedWeights packed;
+  PackedMatrix& p = packed.matrix_;
+  p.rows = m.rows;
+  p.cols = m.cols;
+  p.tiles = (m.rows + kTileRows - 1) / kTileRows;
+  ASSIGN_OR_RETURN(p.format, FormatOf(m));
+  if (p.format == WeightFormat::kF8) p.group = m.block_cols;
+  p.groups = (m.cols + p.group - 1) / p.group;
+  const int64_t data_bytes = p.tiles * p.tile_bytes();
+  const int64_t scale_bytes =
+      p.format == WeightFormat::kF8 ? p.tiles * p.groups * kTileRows * int64_t{sizeof(float)} : 0;
+  // Huge pages pay from one page on; below that they would only waste memory.
+  ASSIGN_OR_RETURN(packed.memory_, HostMemory::Allocate(data_bytes + scale_bytes,
+                                                        data_bytes >= (int64_t{2} << 20)));
+  uint8_t* data = packed.memory_.data();
+  const auto pack = [&](int64_t tile, int) { PackTile(m, p, tile, data + tile * p.tile_bytes()); };
+  if (pool != nullptr) {
+    pool->Run(p.tiles, pack);
+  } else {
+    for (int64_t tile = 0; tile < p.tiles; ++tile) pack(tile, 0);
+  }
+  p.data = data;
+  if (scale_bytes > 0) {
+    auto* scales = reinterpret_cast<float*>(data + data_bytes);
+    PackScales(m, p, scales);
+    p.scales = scales;
+  }
+  return packed;
+}
+
+}  // namespace deepseek::engine

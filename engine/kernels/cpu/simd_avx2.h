@@ -1,0 +1,137 @@
+#pragma once
+// 16 floats in two ymm. Included by kernels_avx2.cc only (anonymous namespace: that file has flags
+// of its own).
+
+#include <immintrin.h>
+
+#include <cstdint>
+
+namespace deepseek::engine {
+namespace {
+
+constexpr int kRowBlock = 4;
+constexpr int kTileBlock = 1;
+
+struct V {
+  __m256 a, b;
+  static V Zero() { return Set1(0); }
+  static V Set1(float x) { return {_mm256_set1_ps(x), _mm256_set1_ps(x)}; }
+  static V Load(const float* p) { return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }
+  static V LoadN(const float* p, int64_t n) {
+    alignas(32) float t[16] = {};
+    for (int64_t i = 0; i < n; ++i) t[i] = p[i];
+    return {_mm256_load_ps(t), _mm256_load_ps(t + 8)};
+  }
+  static __m256 Widen(__m128i bits) {
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16));
+  }
+  static V LoadBf16(const uint16_t* p) {
+    return {Widen(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))),
+            Widen(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p + 8)))};
+  }
+  void Store(float* p) const {
+    _mm256_storeu_ps(p, a);
+    _mm256_storeu_ps(p + 8, b);
+  }
+  void StoreN(float* p, int64_t n) const {
+    alignas(32) float t[16];
+    Store(t);
+    for (int64_t i = 0; i < n; ++i) p[i] = t[i];
+  }
+};
+
+inline V Add(V x, V y) {
+  return {_mm256_add_ps(x.a, y.a), _mm256_add_ps(x.b, y.b)};
+}
+inline V Mul(V x, V y) {
+  return {_mm256_mul_ps(x.a, y.a), _mm256_mul_ps(x.b, y.b)};
+}
+inline V Div(V x, V y) {
+  return {_mm256_div_ps(x.a, y.a), _mm256_div_ps(x.b, y.b)};
+}
+inline V Max(V x, V y) {
+  return {_mm256_max_ps(x.a, y.a), _mm256_max_ps(x.b, y.b)};
+}
+inline V Fma(V x, V y, V z) {
+  return {_mm256_fmadd_ps(x.a, y.a, z.a), _mm256_fmadd_ps(x.b, y.b, z.b)};
+}
+
+inline float ReduceAdd(V x) {
+  const __m256 s = _mm256_add_ps(x.a, x.b);
+  __m128 t = _mm_add_ps(_mm256_castps256_ps128(s), _mm256_extractf128_ps(s, 1));
+  t = _mm_add_ps(t, _mm_movehl_ps(t, t));
+  return _mm_cvtss_f32(_mm_add_ss(t, _mm_shuffle_ps(t, t, 1)));
+}
+inline float ReduceMax(V x) {
+  const __m256 s = _mm256_max_ps(x.a, x.b);
+  __m128 t = _mm_max_ps(_mm256_castps256_ps128(s), _mm256_extractf128_ps(s, 1));
+  t = _mm_max_ps(t, _mm_movehl_ps(t, t));
+  return _mm_cvtss_f32(_mm_max_ss(t, _mm_shuffle_ps(t, t, 1)));
+}
+
+/// e^x as in simd_avx512.h; below -87 gives 0.
+inline __m256 ExpHalf(__m256 a) {
+  const __m256 x = _mm256_min_ps(_mm256_max_ps(a, _mm256_set1_ps(-87.3F)), _mm256_set1_ps(88.0F));
+  const __m256 n = _mm256_round_ps(_mm256_mul_ps(x, _mm256_set1_ps(1.44269504088896341F)),
+                                   _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  __m256 r = _mm256_fnmadd_ps(n, _mm256_set1_ps(0.693359375F), x);
+  r = _mm256_fnmadd_ps(n, _mm256_set1_ps(-2.12194440e-4F), r);
+  __m256 p = _mm256_set1_ps(1.9875691500e-4F);
+  p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(1.3981999507e-3F));
+  p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(8.3334519073e-3F));
+  p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(4.1665795894e-2F));
+  p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(1.6666665459e-1F));
+  p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(5.0000001201e-1F));
+  p = _mm256_fmadd_ps(p, _mm256_mul_ps(r, r), _mm256_add_ps(r, _mm256_set1_ps(1.0F)));
+  const __m256i power =
+      _mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23);
+  const __m256 e = _mm256_mul_ps(p, _mm256_castsi256_ps(power));
+  const __m256 tiny = _mm256_cmp_ps(a, _mm256_set1_ps(-87.3F), _CMP_LT_OQ);
+  return _mm256_blendv_ps(_mm256_andnot_ps(tiny, e), a, _mm256_cmp_ps(a, a, _CMP_UNORD_Q));
+}
+inline V Exp(V x) {
+  return {ExpHalf(x.a), ExpHalf(x.b)};
+}
+
+struct Pair {
+  V even, odd;
+};
+inline Pair SplitBf16(__m256i low, __m256i high) {
+  const __m256i mask = _mm256_set1_epi32(static_cast<int>(0xffff0000U));
+  return {{_mm256_castsi256_ps(_mm256_slli_epi32(low, 16)),
+           _mm256_castsi256_ps(_mm256_slli_epi32(high, 16))},
+          {_mm256_castsi256_ps(_mm256_and_si256(low, mask)),
+           _mm256_castsi256_ps(_mm256_and_si256(high, mask))}};
+}
+inline Pair LoadPairBf16(const uint8_t* p) {
+  return SplitBf16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)),
+                   _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + 32)));
+}
+/// 16 E4M3 codes -> bf16, exact; subnormals by byte tables of the high and the low byte of m x
+/// 2^-9.
+inline __m256i F8ToBf16(__m128i codes) {
+  const __m256i code = _mm256_cvtepu8_epi16(codes);
+  const __m256i magnitude = _mm256_and_si256(code, _mm256_set1_epi16(0x7f));
+  const __m256i normal =
+      _mm256_add_epi16(_mm256_slli_epi16(magnitude, 4), _mm256_set1_epi16(120 << 7));
+  const __m256i high_table = _mm256_broadcastsi128_si256(
+      _mm_setr_epi8(0, 0x3b, 0x3b, 0x3b, 0x3c, 0x3c, 0x3c, 0x3c, 0, 0, 0, 0, 0, 0, 0, 0));
+  const __m256i low_table = _mm256_broadcastsi128_si256(
+      _mm_setr_epi8(0, 0, static_cast<char>(0x80), static_cast<char>(0xc0), 0, 0x20, 0x40, 0x60, 0,
+                    0, 0, 0, 0, 0, 0, 0));
+  // A set top bit in the high byte of each index makes the shuffle write zero there.
+  const __m256i index = _mm256_or_si256(magnitude, _mm256_set1_epi16(static_cast<int16_t>(0x8000)));
+  const __m256i subnormal =
+      _mm256_or_si256(_mm256_slli_epi16(_mm256_shuffle_epi8(high_table, index), 8),
+                      _mm256_shuffle_epi8(low_table, index));
+  const __m256i small = _mm256_cmpgt_epi16(_mm256_set1_epi16(8), magnitude);
+  const __m256i sign = _mm256_slli_epi16(_mm256_andnot_si256(_mm256_set1_epi16(0x7f), code), 8);
+  return _mm256_or_si256(_mm256_blendv_epi8(normal, subnormal, small), sign);
+}
+inline Pair LoadPairF8(const uint8_t* p) {
+  return SplitBf16(F8ToBf16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))),
+                   F8ToBf16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p + 16))));
+}
+
+}  // namespace
+}  // namespace deepseek::engine

@@ -1,0 +1,102 @@
+#pragma once
+// 16 floats in one zmm. Included by kernels_avx512.cc only (anonymous namespace: that file has
+// flags of its own).
+
+#include <immintrin.h>
+
+#include <cstdint>
+
+namespace deepseek::engine {
+namespace {
+
+constexpr int kRowBlock = 8;
+constexpr int kTileBlock = 2;
+
+struct V {
+  __m512 v;
+  static V Zero() { return {_mm512_setzero_ps()}; }
+  static V Set1(float x) { return {_mm512_set1_ps(x)}; }
+  static V Load(const float* p) { return {_mm512_loadu_ps(p)}; }
+  static V LoadN(const float* p, int64_t n) { return {_mm512_maskz_loadu_ps(Mask(n), p)}; }
+  static V LoadBf16(const uint16_t* p) {
+    const __m256i bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+    return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16))};
+  }
+  void Store(float* p) const { _mm512_storeu_ps(p, v); }
+  void StoreN(float* p, int64_t n) const { _mm512_mask_storeu_ps(p, Mask(n), v); }
+  static __mmask16 Mask(int64_t n) { return static_cast<__mmask16>((1U << n) - 1U); }
+};
+
+inline V Add(V a, V b) {
+  return {_mm512_add_ps(a.v, b.v)};
+}
+inline V Mul(V a, V b) {
+  return {_mm512_mul_ps(a.v, b.v)};
+}
+inline V Div(V a, V b) {
+  return {_mm512_div_ps(a.v, b.v)};
+}
+inline V Max(V a, V b) {
+  return {_mm512_max_ps(a.v, b.v)};
+}
+inline V Fma(V a, V b, V c) {
+  return {_mm512_fmadd_ps(a.v, b.v, c.v)};
+}
+inline float ReduceAdd(V a) {
+  return _mm512_reduce_add_ps(a.v);
+}
+inline float ReduceMax(V a) {
+  return _mm512_reduce_max_ps(a.v);
+}
+
+/// e^x to about 2 ulp: 2^n * p(r), r in [-ln2/2, ln2/2] (Cephes expf polynomial). Below -87 gives 0
+/// or a subnormal.
+inline V Exp(V a) {
+  const __m512 x =
+      _mm512_min_ps(_mm512_max_ps(a.v, _mm512_set1_ps(-104.0F)), _mm512_set1_ps(88.7F));
+  const __m512 n = _mm512_roundscale_ps(_mm512_mul_ps(x, _mm512_set1_ps(1.44269504088896341F)),
+                                        _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  __m512 r = _mm512_fnmadd_ps(n, _mm512_set1_ps(0.693359375F), x);
+  r = _mm512_fnmadd_ps(n, _mm512_set1_ps(-2.12194440e-4F), r);
+  __m512 p = _mm512_set1_ps(1.9875691500e-4F);
+  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.3981999507e-3F));
+  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(8.3334519073e-3F));
+  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(4.1665795894e-2F));
+  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.6666665459e-1F));
+  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(5.0000001201e-1F));
+  p = _mm512_fmadd_ps(p, _mm512_mul_ps(r, r), _mm512_add_ps(r, _mm512_set1_ps(1.0F)));
+  const __m512 e = _mm512_scalef_ps(p, n);
+  // min and max drop NaN: a NaN must come out as NaN.
+  return {_mm512_mask_mov_ps(e, _mm512_cmp_ps_mask(a.v, a.v, _CMP_UNORD_Q), a.v)};
+}
+
+struct Pair {
+  V even, odd;
+};
+// 16 x {bf16, bf16} -> the low and the high halves as F32.
+inline Pair SplitBf16(__m512i bits) {
+  return {{_mm512_castsi512_ps(_mm512_slli_epi32(bits, 16))},
+          {_mm512_castsi512_ps(
+              _mm512_and_si512(bits, _mm512_set1_epi32(static_cast<int>(0xffff0000U))))}};
+}
+inline Pair LoadPairBf16(const uint8_t* p) {
+  return SplitBf16(_mm512_loadu_si512(p));
+}
+/// E4M3 -> bf16 is exact: rebias the exponent (+120), subnormals m x 2^-9 by table (a bare shift
+/// would lose them).
+inline Pair LoadPairF8(const uint8_t* p) {
+  const __m512i code =
+      _mm512_cvtepu8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+  const __m512i magnitude = _mm512_and_si512(code, _mm512_set1_epi16(0x7f));
+  const __m512i normal =
+      _mm512_add_epi16(_mm512_slli_epi16(magnitude, 4), _mm512_set1_epi16(120 << 7));
+  const __m512i subnormals = _mm512_castsi128_si512(
+      _mm_setr_epi16(0, 0x3b00, 0x3b80, 0x3bc0, 0x3c00, 0x3c20, 0x3c40, 0x3c60));
+  const __mmask32 small = _mm512_cmplt_epu16_mask(magnitude, _mm512_set1_epi16(8));
+  const __m512i bits = _mm512_mask_permutexvar_epi16(normal, small, magnitude, subnormals);
+  const __m512i sign = _mm512_slli_epi16(_mm512_andnot_si512(_mm512_set1_epi16(0x7f), code), 8);
+  return SplitBf16(_mm512_or_si512(bits, sign));
+}
+
+}  // namespace
+}  // namespace deepseek::engine

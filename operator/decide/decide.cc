@@ -1,0 +1,197 @@
+#include "operator/decide/decide.h"
+
+#include <algorithm>
+
+#include "base/json_full.h"
+#include "base/strings.h"
+#include "operator/api/names.h"
+#include "operator/decide/conditions.h"
+#include "operator/decide/history.h"
+#include "operator/decide/json_read.h"
+#include "operator/decide/reasons.h"
+#include "operator/decide/state.h"
+#include "operator/decide/status.h"
+
+namespace deepseek::decide {
+namespace {
+
+// While something is under way, what no watch tells (Events, conflicting objects that go) is looked at this often, so
+// that conditions tell the truth within 10 s.
+constexpr absl::Duration kLookAgain = absl::Seconds(5);
+// A Deployment gives up on progress later than the kubelet on a container's start.
+constexpr absl::Duration kBeyondStartup = absl::Minutes(5);
+
+std::vector<std::pair<std::string, std::string>> Names(const api::DeepSeekDeployment& dsd) {
+  const std::string revision = api::RevisionName(dsd.name, Sha256Hex(dsd.canonical_intent));
+  return {{"ServiceAccount", api::ServiceAccountName(dsd.name)},
+          {"Service", dsd.name},
+          {"PodDisruptionBudget", dsd.name},
+          {"NetworkPolicy", dsd.name},
+          {"ControllerRevision", revision},
+          {"Deployment", revision},
+          {"Service", revision}};
+}
+
+const Json& StatusOf(const Observed& observed) {
+  static const Json* const none = new Json();
+  const Json* status = Find(*observed.dsd, "/status");
+  return status == nullptr ? *none : *status;
+}
+
+// Nothing is managed: only the report is written.
+Plan Blocked(const Observed& observed, const char* reason, const std::string& message, bool terminal,
+             absl::Duration again, absl::Time now) {
+  Plan plan;
+  const Json& before = StatusOf(observed);
+  const std::vector<Condition> conditions = BlockedConditions(reason, message, terminal);
+  plan.status = std::make_shared<const Json>(
+      BlockedStatus(before, conditions, IntegerAt(*observed.dsd, "/metadata/generation"), now));
+  plan.condition_events = ConditionEvents(conditions, before);
+  plan.events = plan.condition_events;
+  plan.decisions.push_back({"Block", reason, message});
+  plan.requeue_after = again;
+  return plan;
+}
+
+// An object in the way: ours by name, not ours by owner.
+const Child* FindInTheWay(const Observed& observed, const api::DeepSeekDeployment& dsd, Ownership ownership) {
+  const auto names = Names(dsd);
+  for (const Child& child : observed.children) {
+    if (child.ownership == ownership &&
+        std::find(names.begin(), names.end(), std::pair(child.kind, child.name)) != names.end()) {
+      return &child;
+    }
+  }
+  return nullptr;
+}
+
+absl::Duration WorkloadDeadline(const Json& resolved) {
+  const Json* text = Find(resolved, "/startupDeadline");
+  absl::Duration startup = absl::Minutes(30);
+  if (text != nullptr && text->is_string()) {
+    // Written by Resolve, in a form that Abseil reads too.
+    absl::ParseDuration(text->get<std::string>(), &startup);
+  }
+  return startup + kBeyondStartup;
+}
+
+WorkloadPlan Workload(const State& state, const Member& member, int replicas) {
+  WorkloadPlan out;
+  out.name = member.name;
+  out.hash8 = member.hash8;
+  out.replicas = replicas;
+  const bool is_current = &member == &state.current;
+  out.role = member.hash8 == state.stable || (state.stable.empty() && is_current) ? "stable" : "candidate";
+  if (member.workload != nullptr) out.resource_version = member.workload->child.resource_version;
+  if (member.revision != nullptr) {
+    out.revision = member.revision->child.object;
+  } else if (!is_current) {
+    out.orphan = member.workload->child.object;
+  }
+  out.progress_deadline = WorkloadDeadline(
+      member.revision != nullptr ? *member.revision->resolved : state.resolved_today.ToJson());
+  return out;
+}
+
+void RecordScaling(const State& state, const Member& member, int replicas, Plan* plan) {
+  const int before = member.share.exists ? member.share.want : 0;
+  if (member.share.exists && before == replicas) return;
+  const bool up = !member.share.exists || replicas > before;
+  const char* reason = state.completed ? reason::kScaling
+                       : state.stable.empty() && state.old.empty() ? reason::kCreating
+                                                                   : reason::kUpdating;
+  plan->decisions.push_back({up ? "ScaleUp" : "ScaleDown", reason,
+                             StrCat("Deployment ", member.name, " from ", before, " to ", replicas, " replicas")});
+}
+
+void PlanWorkloads(const State& state, Plan* plan) {
+  std::vector<Share> old;
+  for (const Member& member : state.old) old.push_back(member.share);
+  const Replicas next =
+      NextReplicas(state.dsd.replicas, state.dsd.rollout, state.paused, state.current.share, old);
+  for (size_t i = 0; i < state.old.size(); ++i) {
+    const Member& member = state.old[i];
+    // One that is to be pruned needs no further write.
+    if (member.share.want == 0 && member.share.pods == 0 && next.old[i] == 0) continue;
+    plan->workloads.push_back(Workload(state, member, next.old[i]));
+    RecordScaling(state, member, next.old[i], plan);
+  }
+  if (next.create_current) {
+    plan->workloads.push_back(Workload(state, state.current, next.current));
+    RecordScaling(state, state.current, next.current, plan);
+  }
+}
+
+// After a new retryToken: unready pods from before it go, so that no back-off keeps them waiting.
+void PlanRetry(const State& state, Plan* plan) {
+  const Revision* revision = state.current.revision;
+  if (revision == nullptr || !revision->retried_at || state.completed) return;
+  for (const Pod& pod : state.observed->pods) {
+    if (pod.hash8 != state.current.hash8 || pod.ready || pod.deleting || pod.created >= *revision->retried_at) continue;
+    Decision why{"Restart", reason::kRetrying, StrCat("pod ", pod.name, " is unready and older than the retryToken")};
+    plan->decisions.push_back(why);
+    plan->deletions.push_back({"Pod", pod.name, pod.uid, "", std::move(why)});
+  }
+}
+
+absl::Duration RequeueAfter(const State& state, absl::Time now) {
+  if (state.full && state.completed) return absl::InfiniteDuration();
+  absl::Duration again = kLookAgain;
+  if (state.deadline && *state.deadline > now) again = std::min(again, *state.deadline - now);
+  return again;
+}
+
+}  // namespace
+
+std::vector<std::pair<std::string, std::string>> ChildNames(const Json& dsd) {
+  const auto parsed = api::Parse(dsd);
+  if (!parsed.ok()) return {};
+  return Names(*parsed);
+}
+
+Plan Decide(const Observed& observed, const Defaults& defaults, absl::Time now) {
+  // Owner references do the rest once it is deleted.
+  if (Find(*observed.dsd, "/metadata/deletionTimestamp") != nullptr) return {};
+  auto dsd = api::Parse(*observed.dsd);
+  if (!dsd.ok()) {
+    return Blocked(observed, reason::kInvalidSpec, std::string(ToStd(dsd.status().message())), /*terminal=*/true,
+                   absl::InfiniteDuration(), now);
+  }
+  if (const Child* child = FindInTheWay(observed, *dsd, Ownership::kForeign)) {
+    return Blocked(observed, reason::kNameConflict,
+                   StrCat(child->kind, " ", child->name,
+                          " exists and is not controlled by this DeepSeekDeployment: rename one of the two"),
+                   /*terminal=*/true, kLookAgain, now);
+  }
+  if (const Child* child = FindInTheWay(observed, *dsd, Ownership::kFormer)) {
+    return Blocked(observed, reason::kWaitingForPredecessor,
+                   StrCat(child->kind, " ", child->name, " of a deleted DeepSeekDeployment is still being removed"),
+                   /*terminal=*/false, absl::Seconds(2), now);
+  }
+  const State state = Assess(observed, *std::move(dsd), defaults, now);
+  if (state.current.revision != nullptr && state.current.revision->intent_hash != state.intent_hash) {
+    return Blocked(observed, reason::kNameConflict,
+                   StrCat("ControllerRevision ", state.current.name, " holds another intent: delete it"),
+                   /*terminal=*/true, kLookAgain, now);
+  }
+
+  Plan plan;
+  plan.manage = true;
+  plan.dsd = state.dsd;
+  PlanRevisions(state, now, &plan);
+  PlanWorkloads(state, &plan);
+  PlanRetry(state, &plan);
+  PlanPruning(state, &plan);
+
+  const std::vector<Condition> conditions = Conditions(state);
+  plan.status = std::make_shared<const Json>(Status(state, conditions, now));
+  for (const Decision& decision : plan.decisions) {
+    plan.events.push_back({false, decision.action, decision.reason, decision.message});
+  }
+  plan.condition_events = ConditionEvents(conditions, StatusOf(observed));
+  plan.events.insert(plan.events.end(), plan.condition_events.begin(), plan.condition_events.end());
+  plan.requeue_after = RequeueAfter(state, now);
+  return plan;
+}
+
+}  // namespace deepseek::decide

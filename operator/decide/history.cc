@@ -1,0 +1,135 @@
+#include "operator/decide/history.h"
+
+#include <algorithm>
+
+#include "base/json_full.h"
+#include "base/strings.h"
+#include "operator/api/names.h"
+#include "operator/decide/reasons.h"
+
+namespace deepseek::decide {
+namespace {
+
+void Decide(Plan* plan, std::string action, const char* reason, std::string message) {
+  plan->decisions.push_back({std::move(action), reason, std::move(message)});
+}
+
+RevisionPlan NewRevision(const State& state, int64_t number) {
+  RevisionPlan plan;
+  plan.name = state.current.name;
+  plan.hash8 = state.current.hash8;
+  plan.number = number;
+  plan.state[api::kIntentHashAnnotation] = state.intent_hash;
+  plan.canonical_intent = std::make_shared<const Json>(Json::parse(state.dsd.canonical_intent, nullptr, false));
+  plan.intent = state.dsd.intent;
+  plan.resolved = state.resolved_today;
+  return plan;
+}
+
+RevisionPlan Existing(const Revision& revision) {
+  RevisionPlan plan;
+  plan.name = revision.child.name;
+  plan.hash8 = revision.hash8;
+  plan.number = revision.number;
+  plan.state = revision.state;
+  plan.stored = revision.child.object;
+  return plan;
+}
+
+void SetMark(RevisionPlan* plan, const char* key, const std::string& value) {
+  if (value.empty()) {
+    plan->state.erase(key);
+  } else {
+    plan->state[key] = value;
+  }
+}
+
+}  // namespace
+
+std::string MarkText(absl::Time time) {
+  return absl::FormatTime("%Y-%m-%dT%H:%M:%E*SZ", time, absl::UTCTimeZone());
+}
+
+void PlanRevisions(const State& state, absl::Time now, Plan* plan) {
+  const std::vector<Revision>& all = state.observed->revisions;
+  const int64_t highest = all.empty() ? 0 : all.front().number;
+  const Revision* revision = state.current.revision;
+  const std::string& token = state.dsd.rollout.retry_token;
+  RevisionPlan current;
+  bool starts = false;
+
+  if (revision == nullptr) {
+    current = NewRevision(state, highest + 1);
+    SetMark(&current, api::kRetryTokenAnnotation, token);
+    starts = true;
+    Decide(plan, "CreateRevision", all.empty() ? reason::kCreating : reason::kUpdating,
+           StrCat("revision ", state.current.name, " made with image ", state.resolved_today.image));
+  } else {
+    current = Existing(*revision);
+    if (revision->number < highest) {
+      current.number = highest + 1;
+      starts = true;
+      Decide(plan, "RestoreRevision", reason::kReverting,
+             StrCat("revision ", state.current.name, " restored as number ", current.number));
+    }
+    if (token != revision->retry_token) {
+      SetMark(&current, api::kRetryTokenAnnotation, token);
+      if (!token.empty()) {
+        SetMark(&current, api::kRetriedAtAnnotation, MarkText(now));
+        starts = true;
+        Decide(plan, "Retry", reason::kRetrying, StrCat("retryToken is now ", token));
+      }
+    }
+  }
+  const bool has_started = revision != nullptr && revision->started_at.has_value();
+  if (state.dsd.rollout.paused && (starts || !state.completed)) {
+    SetMark(&current, api::kStartedAtAnnotation, "");  // the clock stands still; it starts again on resume
+  } else if (starts || !has_started) {
+    SetMark(&current, api::kStartedAtAnnotation, MarkText(now));
+  } else if (state.full && !state.completed) {
+    SetMark(&current, api::kStableSinceAnnotation, MarkText(now));
+    Decide(plan, "Complete", reason::kAllReplicasReady,
+           StrCat("revision ", state.current.name, " serves with ", state.dsd.replicas, " of ", state.dsd.replicas,
+                  " replicas"));
+  }
+  const bool changed = revision == nullptr || current.number != revision->number || current.state != revision->state;
+  if (changed) plan->revision = std::move(current);
+}
+
+void PlanPruning(const State& state, Plan* plan) {
+  const auto remove = [&](const Child& child, const char* reason, std::string message) {
+    if (child.deleting) return;
+    Decision why{"Prune", reason, std::move(message)};
+    plan->decisions.push_back(why);
+    plan->deletions.push_back({child.kind, child.name, child.uid, child.resource_version, std::move(why)});
+  };
+  std::vector<std::string> kept = {state.current.name};
+  for (const Member& member : state.old) {
+    if (member.share.want > 0 || member.share.pods > 0) {
+      kept.push_back(member.name);
+    } else {
+      remove(member.workload->child, reason::kSuperseded,
+             StrCat("Deployment ", member.name, " of a superseded revision has no pods left"));
+    }
+  }
+  const auto is_kept = [&](const std::string& name) {
+    return std::find(kept.begin(), kept.end(), name) != kept.end();
+  };
+  for (const Child& child : state.observed->children) {
+    if (child.ownership == Ownership::kOurs && child.kind == "Service" && child.name != state.dsd.name &&
+        !is_kept(child.name)) {
+      remove(child, reason::kSuperseded, StrCat("Service ", child.name, " of a superseded revision"));
+    }
+  }
+  int restorable = 0;
+  for (const Revision& revision : state.observed->revisions) {
+    if (is_kept(revision.child.name)) continue;
+    if (++restorable > state.dsd.revision_history_limit && revision.hash8 != state.stable) {
+      remove(revision.child, reason::kHistoryLimit,
+             StrCat("revision ", revision.child.name, " is beyond revisionHistoryLimit ",
+                    state.dsd.revision_history_limit));
+    }
+  }
+}
+
+}  // namespace deepseek::decide

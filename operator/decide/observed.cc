@@ -1,0 +1,180 @@
+#include "operator/decide/observed.h"
+
+#include <algorithm>
+
+#include "base/json_full.h"
+#include "base/strings.h"
+#include "operator/api/names.h"
+#include "operator/decide/json_read.h"
+
+namespace deepseek::decide {
+namespace {
+
+// The controller ownerReference of an object; nullptr if there is none.
+const Json* Controller(const Json& object) {
+  const Json* owners = Find(object, "/metadata/ownerReferences");
+  if (owners == nullptr || !owners->is_array()) return nullptr;
+  for (const Json& owner : *owners) {
+    if (BoolAt(owner, "/controller")) return &owner;
+  }
+  return nullptr;
+}
+
+Ownership OwnershipOf(const Json& object, const Json& dsd) {
+  const Json* owner = Controller(object);
+  if (owner == nullptr || TextAt(*owner, "/kind") != api::kKind ||
+      !TextAt(*owner, "/apiVersion").starts_with(std::string(api::kGroup) + "/")) {
+    return Ownership::kForeign;
+  }
+  if (TextAt(*owner, "/uid") == TextAt(dsd, "/metadata/uid")) return Ownership::kOurs;
+  const bool same_name = TextAt(*owner, "/name") == TextAt(dsd, "/metadata/name");
+  return same_name ? Ownership::kFormer : Ownership::kForeign;
+}
+
+Child ReadChild(const Object& object, const Json& dsd) {
+  Child child;
+  child.object = object;
+  child.kind = TextAt(*object, "/kind");
+  child.name = TextAt(*object, "/metadata/name");
+  child.uid = TextAt(*object, "/metadata/uid");
+  child.resource_version = TextAt(*object, "/metadata/resourceVersion");
+  child.revision = MetadataAt(*object, "labels", api::kRevisionLabel);
+  child.ownership = OwnershipOf(*object, dsd);
+  child.deleting = Find(*object, "/metadata/deletionTimestamp") != nullptr;
+  return child;
+}
+
+Revision ReadRevision(const Child& child) {
+  const Json& object = *child.object;
+  Revision revision;
+  revision.child = child;
+  revision.hash8 = child.revision;
+  revision.number = IntegerAt(object, "/revision");
+  for (const char* key : {api::kIntentHashAnnotation, api::kStartedAtAnnotation, api::kStableSinceAnnotation,
+                          api::kRetryTokenAnnotation, api::kRetriedAtAnnotation}) {
+    const std::string value = MetadataAt(object, "annotations", key);
+    if (!value.empty()) revision.state[key] = value;
+  }
+  revision.intent_hash = revision.state[api::kIntentHashAnnotation];
+  revision.started_at = ParseTime(revision.state[api::kStartedAtAnnotation]);
+  revision.stable_since = ParseTime(revision.state[api::kStableSinceAnnotation]);
+  revision.retried_at = ParseTime(revision.state[api::kRetriedAtAnnotation]);
+  revision.retry_token = revision.state[api::kRetryTokenAnnotation];
+  revision.resolved = Find(object, "/data/resolved");
+  revision.pod_template = Find(object, "/data/template");
+  std::erase_if(revision.state, [](const auto& entry) { return entry.second.empty(); });
+  return revision;
+}
+
+Workload ReadWorkload(const Child& child) {
+  const Json& object = *child.object;
+  Workload workload;
+  workload.child = child;
+  workload.hash8 = child.revision;
+  workload.want = static_cast<int>(IntegerAt(object, "/spec/replicas", 1));
+  workload.settled =
+      IntegerAt(object, "/status/observedGeneration") >= IntegerAt(object, "/metadata/generation", 1);
+  const Json* failure = FindCondition(object, "ReplicaFailure");
+  if (failure != nullptr && TextAt(*failure, "/status") == "True") workload.refused = TextAt(*failure, "/message");
+  return workload;
+}
+
+void ReadContainer(const Json& status, Pod* pod) {
+  pod->restarts = static_cast<int>(IntegerAt(status, "/restartCount"));
+  pod->running = Find(status, "/state/running") != nullptr;
+  pod->waiting_reason = TextAt(status, "/state/waiting/reason");
+  pod->waiting_message = TextAt(status, "/state/waiting/message");
+  for (const char* state : {"/state/terminated", "/lastState/terminated"}) {
+    const Json* ended = Find(status, state);
+    if (ended == nullptr || pod->ended) continue;
+    pod->ended = Ended{static_cast<int>(IntegerAt(*ended, "/exitCode")), TextAt(*ended, "/reason"),
+                       TextAt(*ended, "/message")};
+  }
+}
+
+Pod ReadPod(const Json& object) {
+  Pod pod;
+  pod.name = TextAt(object, "/metadata/name");
+  pod.uid = TextAt(object, "/metadata/uid");
+  pod.hash8 = MetadataAt(object, "labels", api::kRevisionLabel);
+  pod.deleting = Find(object, "/metadata/deletionTimestamp") != nullptr;
+  pod.created = TimeAt(object, "/metadata/creationTimestamp").value_or(absl::InfinitePast());
+  const Json* ready = FindCondition(object, "Ready");
+  if (ready != nullptr && TextAt(*ready, "/status") == "True" && !pod.deleting) {
+    pod.ready = true;
+    pod.ready_since = TimeAt(*ready, "/lastTransitionTime");
+  }
+  const Json* scheduled = FindCondition(object, "PodScheduled");
+  if (scheduled != nullptr && TextAt(*scheduled, "/status") == "False") {
+    pod.unschedulable = TextAt(*scheduled, "/message");
+  }
+  const Json* containers = Find(object, "/status/containerStatuses");
+  if (containers != nullptr && containers->is_array()) {
+    for (const Json& container : *containers) {
+      if (TextAt(container, "/name") == api::kAgentContainer) ReadContainer(container, &pod);
+    }
+  }
+  return pod;
+}
+
+// Only pods that a ReplicaSet of one of our Deployments controls: others with our labels are not counted. A pod that
+// has ended (evicted, node lost) is no longer capacity.
+bool IsOurPod(const Json& pod, const std::string& deployment) {
+  const Json* owner = Controller(pod);
+  const std::string hash8 = MetadataAt(pod, "labels", api::kRevisionLabel);
+  const std::string phase = TextAt(pod, "/status/phase");
+  return owner != nullptr && TextAt(*owner, "/kind") == "ReplicaSet" && phase != "Failed" && phase != "Succeeded" &&
+         TextAt(*owner, "/name").starts_with(api::RevisionName(deployment, hash8) + "-");
+}
+
+Warning ReadWarning(const Json& event) {
+  // An aggregated event's last occurrence is in its series, that of older writers in the deprecated fields.
+  const auto at = [&] {
+    for (const char* field : {"/series/lastObservedTime", "/deprecatedLastTimestamp", "/eventTime"}) {
+      if (const auto time = TimeAt(event, field)) return *time;
+    }
+    return TimeAt(event, "/metadata/creationTimestamp").value_or(absl::InfinitePast());
+  };
+  return {TextAt(event, "/regarding/uid"), TextAt(event, "/reason"), TextAt(event, "/note"), at()};
+}
+
+}  // namespace
+
+Observed Read(const Cluster& cluster) {
+  Observed out;
+  out.dsd = cluster.dsd;
+  out.refusal_reason = cluster.refusal_reason;
+  out.refusal_message = cluster.refusal_message;
+  for (const Object& object : cluster.children) {
+    Child child = ReadChild(object, *cluster.dsd);
+    const bool ours = child.ownership == Ownership::kOurs;
+    if (ours && child.kind == "ControllerRevision") {
+      Revision revision = ReadRevision(child);
+      // Without its template a revision cannot be restored: whoever made it, it is in the way.
+      if (revision.pod_template == nullptr || revision.resolved == nullptr) {
+        child.ownership = Ownership::kForeign;
+      } else {
+        out.revisions.push_back(std::move(revision));
+      }
+    } else if (ours && child.kind == "Deployment") {
+      out.workloads.push_back(ReadWorkload(child));
+    }
+    out.children.push_back(std::move(child));
+  }
+  std::sort(out.revisions.begin(), out.revisions.end(), [](const Revision& a, const Revision& b) {
+    return a.number != b.number ? a.number > b.number : a.child.name < b.child.name;
+  });
+  std::sort(out.workloads.begin(), out.workloads.end(),
+            [](const Workload& a, const Workload& b) { return a.child.name < b.child.name; });
+  const std::string name = TextAt(*cluster.dsd, "/metadata/name");
+  for (const Object& pod : cluster.pods) {
+    if (IsOurPod(*pod, name)) out.pods.push_back(ReadPod(*pod));
+  }
+  std::sort(out.pods.begin(), out.pods.end(), [](const Pod& a, const Pod& b) { return a.name < b.name; });
+  for (const Object& event : cluster.events) out.warnings.push_back(ReadWarning(*event));
+  std::stable_sort(out.warnings.begin(), out.warnings.end(),
+                   [](const Warning& a, const Warning& b) { return a.at > b.at; });
+  return out;
+}
+
+}  // namespace deepseek::decide

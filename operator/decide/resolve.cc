@@ -1,0 +1,74 @@
+#include "operator/decide/resolve.h"
+
+#include <openssl/sha.h>
+
+#include <algorithm>
+#include <cctype>
+
+#include "base/json_full.h"
+#include "operator/api/units.h"
+
+namespace deepseek::decide {
+namespace {
+
+std::string Lower(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return text;
+}
+
+}  // namespace
+
+Resolved Resolve(const api::PodIntent& intent, std::string_view deployment, const Defaults& defaults) {
+  Resolved out;
+  out.image = intent.image.value_or(defaults.agent_image);
+  out.image_pull_policy = intent.image_pull_policy.value_or(defaults.image_pull_policy);
+  out.served_name = intent.served_name.value_or(std::string(deployment));
+  out.device = Lower(intent.device.value_or("Auto"));
+  out.compute = Lower(intent.compute.value_or("Auto"));
+  out.log_level = intent.log_level.value_or("info");
+  out.max_batch = intent.max_batch.value_or(32);
+  out.max_batch_delay = intent.max_batch_delay.value_or(absl::ZeroDuration());
+  out.drain_delay = intent.drain_delay.value_or(absl::Seconds(5));
+  out.drain_timeout = intent.drain_timeout.value_or(absl::Seconds(60));
+  out.startup_deadline = intent.startup_deadline.value_or(absl::Minutes(30));
+  out.operator_version = defaults.version;
+  return out;
+}
+
+Json Resolved::ToJson() const {
+  return {{"image", image},
+          {"imagePullPolicy", image_pull_policy},
+          {"servedName", served_name},
+          {"device", device},
+          {"compute", compute},
+          {"logLevel", log_level},
+          {"maxBatch", max_batch},
+          {"maxBatchDelay", api::DurationText(max_batch_delay)},
+          {"drainDelay", api::DurationText(drain_delay)},
+          {"drainTimeout", api::DurationText(drain_timeout)},
+          {"startupDeadline", api::DurationText(startup_deadline)},
+          {"operatorVersion", operator_version},
+          {"templateVersion", kTemplateVersion}};
+}
+
+bool UpgradeAvailable(const Json& then, const Resolved& today) {
+  Json a = then, b = today.ToJson();
+  if (a.is_object()) a.erase("operatorVersion");
+  b.erase("operatorVersion");
+  return a != b;
+}
+
+std::string Sha256Hex(std::string_view text) {
+  unsigned char digest[SHA256_DIGEST_LENGTH];
+  SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest);
+  static constexpr char kHex[] = "0123456789abcdef";
+  std::string out;
+  for (const unsigned char byte : digest) {
+    out += kHex[byte >> 4];
+    out += kHex[byte & 15];
+  }
+  return out;
+}
+
+}  // namespace deepseek::decide

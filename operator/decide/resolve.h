@@ -1,0 +1,36 @@
+#pragma once
+// What a revision's pods are made of, every default filled in. Made once, when the revision is made, and stored in it.
+
+#include <string>
+#include <string_view>
+
+#include "absl/time/time.h"
+#include "base/json.h"
+#include "operator/api/deepseek_deployment.h"
+#include "operator/decide/defaults.h"
+
+namespace deepseek::decide {
+
+struct Resolved {
+  std::string image, image_pull_policy, served_name;
+  std::string device, compute, log_level;  ///< as the agent's flags spell them
+  int64_t max_batch = 0;
+  absl::Duration max_batch_delay, drain_delay, drain_timeout, startup_deadline;
+  std::string operator_version;
+
+  Json ToJson() const;
+};
+
+/// Number of the shape in which this operator renders a pod; grows when the rendering of the same wishes changes, so
+/// that older revisions learn of an upgrade.
+inline constexpr int kTemplateVersion = 1;
+
+Resolved Resolve(const api::PodIntent& intent, std::string_view deployment, const Defaults& defaults);
+
+/// Would a revision made today differ from the one that stored `then`? The operator's version alone makes none.
+bool UpgradeAvailable(const Json& then, const Resolved& today);
+
+/// SHA-256 in lower-case hex.
+std::string Sha256Hex(std::string_view text);
+
+}  // namespace deepseek::decide

@@ -1,0 +1,161 @@
+#include "operator/render/pod_template.h"
+
+#include <cmath>
+
+#include "base/json_full.h"
+#include "base/strings.h"
+#include "operator/api/names.h"
+#include "operator/render/metadata.h"
+
+namespace deepseek::render {
+namespace {
+
+// Images have their user by name or number without a group: the kubelet would give gid 0, so all three are said here.
+constexpr int kUser = 65532;
+constexpr char kVolumeMount[] = "/model";
+constexpr char kBuiltinFolder[] = "/models/";
+// Beyond drain delay and timeout: time to close and exit.
+constexpr absl::Duration kGrace = absl::Seconds(15);
+constexpr int kStartupPeriodSeconds = 2;
+
+// The agent's flags take whole seconds or milliseconds.
+std::string Flag(absl::Duration duration) {
+  const int64_t ms = absl::ToInt64Milliseconds(duration);
+  return ms % 1000 == 0 ? StrCat(ms / 1000, "s") : StrCat(ms, "ms");
+}
+
+int64_t CeilSeconds(absl::Duration duration) { return absl::ToInt64Seconds(absl::Ceil(duration, absl::Seconds(1))); }
+
+std::string ModelFolder(const api::PodIntent& intent) {
+  if (!intent.builtin.empty()) return kBuiltinFolder + intent.builtin;
+  return intent.path.empty() ? kVolumeMount : StrCat(kVolumeMount, "/", intent.path);
+}
+
+Json Args(const api::PodIntent& intent, const decide::Resolved& r) {
+  Json args = {"serve",
+               "--model", ModelFolder(intent),
+               "--served-name", r.served_name,
+               "--http", StrCat("0.0.0.0:", api::kHttpPort),
+               "--metrics", StrCat("0.0.0.0:", api::kMetricsPort),
+               "--device", r.device,
+               "--compute", r.compute,
+               "--max-batch", StrCat(r.max_batch),
+               "--max-batch-delay", Flag(r.max_batch_delay),
+               "--drain-delay", Flag(r.drain_delay),
+               "--drain-timeout", Flag(r.drain_timeout),
+               "--log-level", r.log_level};
+  const auto add = [&](const char* flag, const std::optional<int64_t>& value) {
+    if (!value) return;
+    args.push_back(flag);
+    args.push_back(StrCat(*value));
+  };
+  add("--max-context", intent.max_context_tokens);
+  add("--kv-memory", intent.kv_cache_memory_bytes);
+  return args;
+}
+
+Json Env(const std::string& deployment, const std::string& hash8) {
+  Json env = {{{"name", "DEEPSEEK_DEPLOYMENT"}, {"value", deployment}},
+              {{"name", "DEEPSEEK_REVISION"}, {"value", hash8}}};
+  const std::pair<const char*, const char*> fields[] = {{"POD_NAME", "metadata.name"},
+                                                        {"POD_NAMESPACE", "metadata.namespace"},
+                                                        {"POD_IP", "status.podIP"},
+                                                        {"NODE_NAME", "spec.nodeName"}};
+  for (const auto& [name, path] : fields) {
+    env.push_back({{"name", name}, {"valueFrom", {{"fieldRef", {{"apiVersion", "v1"}, {"fieldPath", path}}}}}});
+  }
+  return env;
+}
+
+Json Probe(const char* path, int period, int timeout, int64_t failures) {
+  return {{"httpGet", {{"path", path}, {"port", "metrics"}, {"scheme", "HTTP"}}},
+          {"periodSeconds", period},
+          {"timeoutSeconds", timeout},
+          {"failureThreshold", failures}};
+}
+
+Json Container(const std::string& deployment, const std::string& hash8, const api::PodIntent& intent,
+               const decide::Resolved& r) {
+  Json container = {
+      {"name", api::kAgentContainer},
+      {"image", r.image},
+      {"imagePullPolicy", r.image_pull_policy},
+      {"args", Args(intent, r)},
+      {"env", Env(deployment, hash8)},
+      {"ports",
+       {{{"name", "http"}, {"containerPort", api::kHttpPort}, {"protocol", "TCP"}},
+        {{"name", "metrics"}, {"containerPort", api::kMetricsPort}, {"protocol", "TCP"}}}},
+      {"securityContext",
+       {{"allowPrivilegeEscalation", false},
+        {"capabilities", {{"drop", {"ALL"}}}},
+        {"readOnlyRootFilesystem", true}}},
+      {"terminationMessagePath", "/dev/termination-log"},
+      {"terminationMessagePolicy", "File"},
+      {"volumeMounts", Json::array({{{"name", "tmp"}, {"mountPath", "/tmp"}}})},
+  };
+  // /ready answers 503 while the model loads: a load that takes longer than the deadline is started anew. Only then do
+  // the other two probes begin.
+  const int64_t tries = (CeilSeconds(r.startup_deadline) + kStartupPeriodSeconds - 1) / kStartupPeriodSeconds;
+  container["startupProbe"] = Probe("/ready", kStartupPeriodSeconds, 2, std::max<int64_t>(1, tries));
+  container["readinessProbe"] = Probe("/ready", 2, 3, 3);
+  container["livenessProbe"] = Probe("/health", 10, 5, 5);
+  if (intent.builtin.empty()) {
+    container["volumeMounts"].push_back({{"name", "model"}, {"mountPath", kVolumeMount}, {"readOnly", true}});
+  }
+  container["resources"] = intent.pod->contains("resources")
+                               ? intent.pod->at("resources")
+                               : Json{{"requests", {{"cpu", "100m"}, {"memory", "256Mi"}}}};
+  return container;
+}
+
+// Preferences only: with requirements a single-node cluster would hang.
+void Place(const std::string& deployment, const api::PodIntent& intent, Json* spec) {
+  const Json labels = {{"matchLabels", Selector(deployment)}};
+  for (const char* field : {"nodeSelector", "tolerations", "affinity", "topologySpreadConstraints",
+                            "priorityClassName", "runtimeClassName"}) {
+    if (intent.pod->contains(field)) (*spec)[field] = intent.pod->at(field);
+  }
+  if (!spec->contains("affinity")) {
+    const Json term = {{"labelSelector", labels}, {"topologyKey", "kubernetes.io/hostname"}};
+    (*spec)["affinity"]["podAntiAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"] =
+        Json::array({{{"weight", 100}, {"podAffinityTerm", term}}});
+  }
+  if (!spec->contains("topologySpreadConstraints")) {
+    (*spec)["topologySpreadConstraints"] = Json::array({{{"maxSkew", 1},
+                                                         {"topologyKey", "topology.kubernetes.io/zone"},
+                                                         {"whenUnsatisfiable", "ScheduleAnyway"}}});
+  }
+  for (Json& constraint : (*spec)["topologySpreadConstraints"]) {
+    if (!constraint.contains("labelSelector")) constraint["labelSelector"] = labels;
+  }
+}
+
+}  // namespace
+
+Json PodTemplate(const std::string& deployment, const std::string& hash8, const api::PodIntent& intent,
+                 const decide::Resolved& resolved) {
+  Json spec = {
+      {"serviceAccountName", api::ServiceAccountName(deployment)},
+      {"automountServiceAccountToken", false},
+      {"enableServiceLinks", false},
+      {"securityContext",
+       {{"runAsNonRoot", true},
+        {"runAsUser", kUser},
+        {"runAsGroup", kUser},
+        {"fsGroup", kUser},
+        {"fsGroupChangePolicy", "OnRootMismatch"},
+        {"seccompProfile", {{"type", "RuntimeDefault"}}}}},
+      {"terminationGracePeriodSeconds", CeilSeconds(resolved.drain_delay + resolved.drain_timeout + kGrace)},
+      {"containers", Json::array({Container(deployment, hash8, intent, resolved)})},
+      {"volumes", Json::array({{{"name", "tmp"}, {"emptyDir", Json::object()}}})},
+  };
+  if (intent.builtin.empty()) {
+    spec["volumes"].push_back(
+        {{"name", "model"}, {"persistentVolumeClaim", {{"claimName", intent.claim_name}, {"readOnly", true}}}});
+  }
+  for (const std::string& secret : intent.image_pull_secrets) spec["imagePullSecrets"].push_back({{"name", secret}});
+  Place(deployment, intent, &spec);
+  return {{"metadata", {{"labels", Selector(deployment, hash8)}}}, {"spec", spec}};
+}
+
+}  // namespace deepseek::render

@@ -1,0 +1,56 @@
+#include "operator/render/render.h"
+
+#include "base/json_full.h"
+#include "operator/api/names.h"
+#include "operator/decide/resolve.h"
+#include "operator/render/traffic.h"
+#include "operator/render/workload.h"
+
+namespace deepseek::render {
+namespace {
+
+decide::Object Stamp(Json object) {
+  const std::string hash = decide::Sha256Hex(DumpJson(object)).substr(0, 16);
+  object["metadata"]["annotations"][api::kAppliedHashAnnotation] = hash;
+  return std::make_shared<const Json>(std::move(object));
+}
+
+// The template of a workload: stored in its revision, in the revision that this very plan makes, or, where the
+// revision is gone, in the Deployment itself.
+Json TemplateOf(const decide::WorkloadPlan& workload, const Json& new_revision) {
+  if (workload.revision != nullptr) return workload.revision->at("data").at("template");
+  if (workload.orphan != nullptr) return workload.orphan->at("spec").at("template");
+  return new_revision.at("data").at("template");
+}
+
+}  // namespace
+
+std::vector<Rendered> Render(const decide::Plan& plan) {
+  std::vector<Rendered> out;
+  if (!plan.manage) return out;
+  const api::DeepSeekDeployment& dsd = *plan.dsd;
+  const auto add = [&](Json object, std::string version = "") {
+    out.push_back({Stamp(std::move(object)), std::move(version)});
+  };
+
+  add(ServiceAccount(dsd));
+  add(NetworkPolicy(dsd));
+  Json new_revision;
+  if (plan.revision) {
+    new_revision = ControllerRevision(dsd, *plan.revision);
+    add(new_revision, plan.revision->stored == nullptr
+                          ? ""
+                          : plan.revision->stored->at("metadata").value("resourceVersion", ""));
+  }
+  for (const decide::WorkloadPlan& workload : plan.workloads) {
+    add(Deployment(dsd, workload, TemplateOf(workload, new_revision)), workload.resource_version);
+  }
+  for (const decide::WorkloadPlan& workload : plan.workloads) {
+    add(RevisionService(dsd, workload.name, workload.hash8, workload.role));
+  }
+  add(Service(dsd));
+  add(PodDisruptionBudget(dsd));
+  return out;
+}
+
+}  // namespace deepseek::render

@@ -1,0 +1,36 @@
+#pragma once
+// `deepseek-operator run`: wires the client, the controller loop, the Reconciler, leader election and the probes.
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "operator/kube/leader_election.h"
+#include "operator/kube/transport.h"
+
+namespace deepseek {
+
+struct RunOptions {
+  std::string agent_image;
+  std::string ns;                             ///< of the lease
+  std::vector<std::string> watch_namespaces;  ///< empty: all
+  bool leader_elect = false;
+  std::string identity;                       ///< of this process in the lease
+  std::string health_address;                 ///< ":8081"
+  absl::Duration stop_within = absl::Seconds(25);
+  kube::LeaderElectionOptions election;       ///< times; ns, name and identity are filled in
+};
+
+/// Runs until `stop()` (OK, after workers have ended and the lease is given back) or until the lease is lost (kAborted:
+/// the process must end and start anew). kDeadlineExceeded: a worker did not end in time. `stop` is polled.
+absl::Status RunOperator(const RunOptions& options, std::shared_ptr<kube::Transport> transport,
+                         const std::function<bool()>& stop);
+
+/// A clock that only goes forward and that counts suspended time (CLOCK_BOOTTIME).
+absl::Time MonotonicNow();
+
+}  // namespace deepseek
