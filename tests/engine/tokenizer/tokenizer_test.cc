@@ -79,6 +79,16 @@ TEST(Tokenizer, RecognisesAddedTokensOnlyInsideTemplateSpans) {
   EXPECT_EQ(show({}), "");
 }
 
+TEST(Tokenizer, IsLinearInTheNumberOfSpans) {
+  const auto t = Make(AddTwo);
+  std::vector<TextSpan> spans;
+  for (int i = 0; i < 200000; ++i) {
+    spans.push_back({"<a>", true});
+    spans.push_back({"ab<a>", false});
+  }
+  EXPECT_EQ(t->EncodeSpans(spans).size(), 200000u * 5);
+}
+
 TEST(Tokenizer, NormalisesBetweenAddedTokens) {
   const auto t = Make([](Json& file) {
     file["normalizer"] = {{"type", "NFC"}};
