@@ -90,6 +90,12 @@ TEST(Nfc, ComposesAndOrders) {
   EXPECT_EQ(Nfc("plain"), "plain");
 }
 
+// Marks younger than Unicode 9 stay where they are: U+08D2 (class 220) is not put before U+0610
+// (230).
+TEST(Nfc, LeavesYoungerMarksWhereTheyAre) {
+  EXPECT_EQ(Nfc("\xD8\xA8\xD8\x90\xE0\xA3\x92"), "\xD8\xA8\xD8\x90\xE0\xA3\x92");
+}
+
 TEST(Nfc, IsLinearInARunOfMarks) {
   std::string marks = "a";
   for (int i = 0; i < 200000; ++i) marks += i % 2 ? "\xCC\x81" : "\xCC\xA3";
