@@ -224,7 +224,7 @@ absl::StatusOr<Value> Evaluator::EvalInner(const Expr& expr) {
         ASSIGN_OR_RETURN(Value item, Eval(*arg));
         items.push_back(std::move(item));
       }
-      return MakeList(std::move(items));
+      return MakeList(std::move(items), expr.name == "tuple");
     }
     case Op::kDict: {
       Dict dict;
@@ -284,8 +284,6 @@ absl::StatusOr<Value> Evaluator::EvalInner(const Expr& expr) {
     }
     case Op::kCompare:
       return EvalCompare(expr);
-    case Op::kPower:
-      return Fail("** is not supported");
     default: {
       ASSIGN_OR_RETURN(const Value left, Eval(*expr.args[0]));
       ASSIGN_OR_RETURN(const Value right, Eval(*expr.args[1]));

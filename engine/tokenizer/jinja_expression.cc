@@ -79,7 +79,7 @@ absl::StatusOr<ExprRef> ExpressionParser::TupleOf(Method element) {
     ASSIGN_OR_RETURN(ExprRef item, (this->*element)());
     items.push_back(std::move(item));
   }
-  return Make(Op::kList, line, std::move(items));
+  return Make(Op::kList, line, std::move(items), "tuple");
 }
 
 absl::StatusOr<ExprRef> ExpressionParser::Tuple() {
@@ -203,7 +203,11 @@ absl::StatusOr<ExprRef> ExpressionParser::Product() {
 
 absl::StatusOr<ExprRef> ExpressionParser::Power() {
   ASSIGN_OR_RETURN(ExprRef left, Unary(true));
-  if (IsOperator("**")) return Unsupported(Peek().line, "the operator **");
+  while (IsOperator("**")) {
+    const int line = Take().line;
+    ASSIGN_OR_RETURN(ExprRef right, Unary(true));
+    ASSIGN_OR_RETURN(left, Make(Op::kPower, line, Args(std::move(left), std::move(right))));
+  }
   return left;
 }
 
@@ -261,7 +265,7 @@ absl::StatusOr<ExprRef> ExpressionParser::Primary() {
     return expr;
   }
   if (token.text == "(" && token.kind == TokenKind::kOperator) {
-    if (TakeOperator(")")) return Make(Op::kList, token.line, {});
+    if (TakeOperator(")")) return Make(Op::kList, token.line, {}, "tuple");
     ASSIGN_OR_RETURN(ExprRef inner, Tuple());
     if (!TakeOperator(")")) return Error(") is missing");
     return inner;

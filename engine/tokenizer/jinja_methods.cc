@@ -50,8 +50,7 @@ std::vector<Value> SplitWords(const MarkedText& text, int64_t limit) {
     size_t end = at;
     if (limit-- == 0) {
       end = s.size();
-      const absl::StatusOr<MarkedText> rest = Strip(text.Slice(at, end), nullptr, false, true);
-      parts.push_back(Value::String(*rest));
+      parts.push_back(Value::String(text.Slice(at, end)));
       return parts;
     }
     while (end < s.size() && !SpaceAt(s.substr(end), &length)) end += length;
@@ -213,7 +212,7 @@ absl::StatusOr<Value> CallDict(std::string_view name, const Dict& dict,
     } else if (name == "values") {
       out.push_back(value);
     } else if (name == "items") {
-      ASSIGN_OR_RETURN(Value pair, MakeList({Value::String(key), value}));
+      ASSIGN_OR_RETURN(Value pair, MakeList({Value::String(key), value}, true));
       out.push_back(std::move(pair));
     } else {
       return Fail(StrCat("dicts have no method ", name));

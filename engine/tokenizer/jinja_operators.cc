@@ -46,8 +46,14 @@ absl::StatusOr<Value> IntegerArithmetic(Op op, int64_t a, int64_t b) {
       result = op == Op::kModulo ? remainder + (round ? b : 0) : a / b - (round ? 1 : 0);
       break;
     }
-    default:
-      return Fail("this operation is not defined for numbers");
+    default: {  // power; b is not negative
+      result = 1;
+      // Beyond 64 factors only -1, 0 and 1 do not overflow, and they repeat with period 2.
+      for (int64_t i = b > 64 ? 64 + b % 2 : b; i > 0 && !overflow; --i) {
+        overflow = __builtin_mul_overflow(result, a, &result);
+      }
+      break;
+    }
   }
   if (overflow) return Fail("an integer is too large");
   return Value::Integer(result);
@@ -72,6 +78,9 @@ absl::StatusOr<Value> FloatArithmetic(Op op, double a, double b) {
       break;
     case Op::kFloorDivide:
       result = std::floor(a / b);
+      break;
+    case Op::kPower:
+      result = std::pow(a, b);
       break;
     default:
       result = a - b * std::floor(a / b);
@@ -252,7 +261,8 @@ absl::StatusOr<Value> Arithmetic(Budget& budget, Op op, const Value& left, const
     if (const Undefined* missing = side->As<Undefined>()) return IsUndefined(*missing);
   }
   int64_t i = 0, j = 0;
-  if (left.integer(&i) != nullptr && right.integer(&j) != nullptr && op != Op::kDivide)
+  if (left.integer(&i) != nullptr && right.integer(&j) != nullptr && op != Op::kDivide &&
+      !(op == Op::kPower && j < 0))
     return IntegerArithmetic(op, i, j);
   double x = 0, y = 0;
   if (left.number(&x) && right.number(&y)) return FloatArithmetic(op, x, y);

@@ -161,7 +161,9 @@ void AppendRepr(const Value& value, MarkedText* out) {
   if (const MarkedText* text = value.text()) return AppendTextRepr(*text, out);
   const JsonStyle style;
   if (const std::vector<Value>* items = value.items()) {
-    (void)AppendGroup("[", "]", items->size(), style, 0, out, [&](size_t i) {
+    const bool tuple = (*value.As<List>())->tuple;
+    const std::string_view close = !tuple ? "]" : items->size() == 1 ? ",)" : ")";
+    (void)AppendGroup(tuple ? "(" : "[", close, items->size(), style, 0, out, [&](size_t i) {
       AppendRepr((*items)[i], out);
       return absl::OkStatus();
     });

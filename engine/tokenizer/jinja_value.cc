@@ -108,8 +108,9 @@ void Dict::Set(MarkedText key, Value value) {
   entries.emplace_back(std::move(key), std::move(value));
 }
 
-absl::StatusOr<Value> MakeList(std::vector<Value> items) {
+absl::StatusOr<Value> MakeList(std::vector<Value> items, bool tuple) {
   auto list = std::make_shared<ListItems>();
+  list->tuple = tuple;
   for (const Value& item : items) list->depth = std::max(list->depth, item.Depth() + 1);
   if (list->depth > kMaxValueDepth) return TooDeep();
   list->items = std::move(items);
@@ -131,7 +132,8 @@ bool Equal(const Value& a, const Value& b) {
   if (a.text() != nullptr && b.text() != nullptr) return a.text()->text() == b.text()->text();
   if (a.none() || a.undefined()) return a.TypeName() == b.TypeName();
   if (const auto* p = a.items(), *q = b.items(); p != nullptr && q != nullptr)
-    return std::equal(p->begin(), p->end(), q->begin(), q->end(), Equal);
+    return (*a.As<List>())->tuple == (*b.As<List>())->tuple &&
+           std::equal(p->begin(), p->end(), q->begin(), q->end(), Equal);
   if (a.As<DictRef>() != nullptr && b.As<DictRef>() != nullptr)
     return EqualDicts(*a.dict(), *b.dict());
   return a.dict() != nullptr && a.dict() == b.dict();

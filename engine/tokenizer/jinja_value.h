@@ -76,6 +76,7 @@ class Value {
 
 struct ListItems {
   std::vector<Value> items;
+  bool tuple = false;  // only repr() and == tell the difference
   int depth = 1;
 };
 
@@ -95,7 +96,7 @@ struct Loop {
 constexpr int kMaxValueDepth = 100;
 
 /// kResourceExhausted if nested deeper than kMaxValueDepth.
-absl::StatusOr<Value> MakeList(std::vector<Value> items);
+absl::StatusOr<Value> MakeList(std::vector<Value> items, bool tuple = false);
 absl::StatusOr<Value> MakeDict(Dict dict);
 
 bool Equal(const Value& a, const Value& b);

@@ -9,6 +9,9 @@
 #include "base/strings.h"
 
 namespace deepseek::kube {
+namespace {
+constexpr absl::Duration kMostWhenAbsent = absl::Seconds(10);
+}  // namespace
 
 Controller::Controller(Client client, ControllerOptions options, Reconcile reconcile,
                        std::function<absl::Time()> monotonic, std::function<double()> chance)
@@ -92,7 +95,11 @@ void Controller::Work() {
     const std::string name = slash == std::string::npos ? *key : key->substr(slash + 1);
     const absl::StatusOr<absl::Duration> next = reconcile_(ns, name);
     if (!next.ok()) {
-      const absl::Duration delay = queue_.AddAfterFailure(*key);
+      // An absent API server says nothing about the object: when it is back, we are soon.
+      const bool absent =
+          absl::IsUnavailable(next.status()) || absl::IsDeadlineExceeded(next.status());
+      const absl::Duration delay =
+          queue_.AddAfterFailure(*key, absent ? kMostWhenAbsent : absl::InfiniteDuration());
       // A lost race is everyday life; anything else somebody should see.
       const log::Level level =
           absl::IsAborted(next.status()) ? log::Level::kDebug : log::Level::kWarn;

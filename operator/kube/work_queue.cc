@@ -30,13 +30,13 @@ void WorkQueue::AddAt(std::string_view key, absl::Time when) {
   changed_.notify_one();
 }
 
-absl::Duration WorkQueue::AddAfterFailure(std::string_view key) {
+absl::Duration WorkQueue::AddAfterFailure(std::string_view key, absl::Duration most) {
   absl::Duration delay = backoff_.first;
   {
     const std::lock_guard lock(mutex_);
     int& failures = failures_[std::string(key)];
     // 2^18 * 5 ms is over 1000 s; a larger exponent would only overflow.
-    delay = std::min(backoff_.most, backoff_.first * (int64_t{1} << std::min(failures, 30)));
+    delay = std::min(std::min(most, backoff_.most), backoff_.first * (int64_t{1} << std::min(failures, 30)));
     ++failures;
   }
   AddAt(key, now_() + delay);

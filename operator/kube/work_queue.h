@@ -30,8 +30,9 @@ class WorkQueue {
   void Add(std::string_view key);
   /// Queues `key` at `when`, or earlier if that is already so.
   void AddAt(std::string_view key, absl::Time when);
-  /// Queues `key` after its backoff: 5 ms, 10 ms, ... 1000 s, until Forget. Returns the delay.
-  absl::Duration AddAfterFailure(std::string_view key);
+  /// Queues `key` after its backoff: 5 ms, 10 ms, ... 1000 s, until Forget; this time at most `most`. Returns the delay.
+  absl::Duration AddAfterFailure(std::string_view key,
+                                 absl::Duration most = absl::InfiniteDuration());
   /// `key` went well: its backoff starts from the beginning.
   void Forget(std::string_view key);
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Random DeepSeek-V3 shapes through `deepseek-agent logits`, judged by compare.py: random_test.py AGENT [SEED...]"""
+import json
 import os
 import subprocess
 import sys
@@ -19,7 +20,8 @@ class RandomShapes(unittest.TestCase):
         with tempfile.TemporaryDirectory() as tmp:
             made = run(sys.executable, f"{HERE}/oracle.py", "make", tmp, "--seed", str(seed))
             self.assertEqual(made.returncode, 0, made.stderr)
-            with_mtp = '"num_nextn_predict_layers": 1' in open(f"{tmp}/config.json", encoding="utf-8").read()
+            with open(f"{tmp}/config.json", encoding="utf-8") as config:
+                with_mtp = json.load(config)["num_nextn_predict_layers"] > 0
             for chunk in ([], ["--chunk", "7"], ["--chunk", "1"]):
                 mtp = ["--mtp"] if with_mtp else []
                 made_by = run(AGENT, "logits", "--model", tmp, "--input", f"{tmp}/cases.safetensors", "--output",

@@ -6,6 +6,7 @@
 
 #include "engine/kernels/cpu/cpu_backend.h"
 #include "engine/kernels/cpu/kernel_table.h"
+#include "engine/kernels/cpu/packed_matrix.h"
 #include "engine/kernels/cpu/thread_pool.h"
 #include "engine/kernels/reference/host_backend.h"
 

@@ -7,7 +7,7 @@
 
 #include <cstdint>
 
-#include "engine/kernels/cpu/packed_matrix.h"
+#include "engine/kernels/cpu/tile_layout.h"
 
 namespace deepseek::engine {
 

@@ -1,9 +1,11 @@
 #include "engine/kernels/cpu/packed_matrix.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/status.h"
 #include "base/strings.h"
+#include "engine/kernels/cpu/thread_pool.h"
 
 namespace deepseek::engine {
 namespace {
@@ -32,20 +34,20 @@ T Element(const HostMatrix& m, int64_t row, int64_t col) {
 }
 
 void PackTile(const HostMatrix& m, const PackedMatrix& p, int64_t tile, uint8_t* to) {
-  const int64_t pair_bytes = PairBytes(p.format);
-  for (int64_t i = 0; i < kTileRows; ++i) {
-    const int64_t row = tile * kTileRows + i;
-    if (row >= m.rows) return;  // memory is zero-filled
-    for (int64_t col = 0; col < m.cols; ++col) {
-      uint8_t* pair = to + col / 2 * pair_bytes;
-      const int64_t odd = col & 1;
+  const int64_t first = tile * kTileRows;
+  const int64_t rows = std::min(kTileRows, m.rows - first);  // the rest stays zero
+  // Columns outside, rows inside: 16 sequential reads, one sequential write.
+  for (int64_t col = 0; col < m.cols; ++col) {
+    uint8_t* pair = to + col / 2 * PairBytes(p.format);
+    const int64_t odd = col & 1;
+    for (int64_t i = 0; i < rows; ++i) {
       if (p.format == WeightFormat::kBf16) {
-        const auto v = Element<uint16_t>(m, row, col);
+        const auto v = Element<uint16_t>(m, first + i, col);
         std::memcpy(pair + (2 * i + odd) * 2, &v, sizeof(v));
       } else if (p.format == WeightFormat::kF8) {
-        pair[2 * i + odd] = Element<uint8_t>(m, row, col);
+        pair[2 * i + odd] = Element<uint8_t>(m, first + i, col);
       } else {
-        const float v = m.At(row, col);
+        const float v = m.At(first + i, col);
         std::memcpy(pair + (odd * kTileRows + i) * 4, &v, sizeof(v));
       }
     }
@@ -64,7 +66,7 @@ void PackScales(const HostMatrix& m, const PackedMatrix& p, float* to) {
 
 }  // namespace
 
-absl::StatusOr<PackedWeights> PackedWeights::Pack(const HostMatrix& m) {
+absl::StatusOr<PackedWeights> PackedWeights::Pack(const HostMatrix& m, ThreadPool* pool) {
   PackedWeights packed;
   PackedMatrix& p = packed.matrix_;
   p.rows = m.rows;
@@ -80,7 +82,12 @@ absl::StatusOr<PackedWeights> PackedWeights::Pack(const HostMatrix& m) {
   ASSIGN_OR_RETURN(packed.memory_, HostMemory::Allocate(data_bytes + scale_bytes,
                                                         data_bytes >= (int64_t{2} << 20)));
   uint8_t* data = packed.memory_.data();
-  for (int64_t tile = 0; tile < p.tiles; ++tile) PackTile(m, p, tile, data + tile * p.tile_bytes());
+  const auto pack = [&](int64_t tile, int) { PackTile(m, p, tile, data + tile * p.tile_bytes()); };
+  if (pool != nullptr) {
+    pool->Run(p.tiles, pack);
+  } else {
+    for (int64_t tile = 0; tile < p.tiles; ++tile) pack(tile, 0);
+  }
   p.data = data;
   if (scale_bytes > 0) {
     auto* scales = reinterpret_cast<float*>(data + data_bytes);

@@ -1,4 +1,5 @@
-// models/demo-v3: the greedy ids of its card at fp32, and bf16 mode's distance from the golden logits.
+// models/demo-v3: the greedy ids of its card at fp32, and bf16 mode's distance from the golden
+// logits.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -19,7 +20,8 @@ TEST(Demo, GreedyIdsAtFp32) {
   LoadSpec spec;
   spec.dir = TEST_SOURCE_DIR "/models/demo-v3";
   const auto model = MustLoad(spec);
-  const Json cases = *ParseJson(*ReadTextFile(spec.dir + "/eval/greedy_ids.json", 1 << 24), "greedy");
+  const Json cases =
+      *ParseJson(*ReadTextFile(spec.dir + "/eval/greedy_ids.json", 1 << 24), "greedy");
   const Json& list = cases.is_array() ? cases : cases.at("prompts");
   ASSERT_EQ(list.size(), 64U);
   size_t tokens = 0;
@@ -47,7 +49,8 @@ double Kl(const float* expected, const float* actual, int64_t n) {
   const double ze = normaliser(expected);
   const double za = normaliser(actual);
   double kl = 0;
-  for (int64_t i = 0; i < n; ++i) kl += std::exp(expected[i] - ze) * ((expected[i] - ze) - (actual[i] - za));
+  for (int64_t i = 0; i < n; ++i)
+    kl += std::exp(expected[i] - ze) * ((expected[i] - ze) - (actual[i] - za));
   return kl;
 }
 
@@ -64,7 +67,8 @@ TEST_P(Bf16Mode, MedianKlIsWithinTheSetsLimit) {
   for (const std::string& name : golden.cases()) {
     const std::vector<float> expected = golden.Floats(name + ".logits");
     const std::vector<int32_t> positions = golden.Ints(name + ".positions");
-    const std::vector<float> actual = RunModel(model.get(), golden.Ints(name + ".input_ids"), {}).logits;
+    const std::vector<float> actual =
+        RunModel(model.get(), golden.Ints(name + ".input_ids"), {}).logits;
     for (size_t row = 0; row < expected.size() / vocab; ++row) {
       const size_t at = positions.empty() ? row : static_cast<size_t>(positions[row]);
       kls.push_back(Kl(&expected[row * vocab], &actual[at * vocab], vocab));

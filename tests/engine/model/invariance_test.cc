@@ -1,4 +1,5 @@
-// The bits of a row: a function of its token history and the options, never of company, cuts or threads.
+// The bits of a row: a function of its token history and the options, never of company, cuts or
+// threads.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -61,7 +62,8 @@ TEST_P(Invariance, ThreadsDoNotShow) {
   const std::vector<int32_t> tokens = Tokens(100, 3);
   RunSpec run;
   run.prompt = 70;
-  EXPECT_EQ(RunModel(Load(1).get(), tokens, run).logits, RunModel(Load(2).get(), tokens, run).logits);
+  EXPECT_EQ(RunModel(Load(1).get(), tokens, run).logits,
+            RunModel(Load(2).get(), tokens, run).logits);
 }
 
 TEST_P(Invariance, CompanyDoesNotShow) {

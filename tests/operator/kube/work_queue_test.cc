@@ -1,0 +1,146 @@
+#include "operator/kube/work_queue.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+#include <vector>
+
+#include "absl/time/clock.h"
+#include "base/strings.h"
+
+namespace deepseek::kube {
+namespace {
+
+class WorkQueueTest : public ::testing::Test {
+ protected:
+  absl::Time now_ = absl::UnixEpoch();
+  WorkQueue queue_{[this] { return now_; }};
+};
+
+TEST_F(WorkQueueTest, KeysComeInOrderAndOnce) {
+  queue_.Add("a");
+  queue_.Add("b");
+  queue_.Add("a");
+  EXPECT_EQ(queue_.waiting(), 2u);
+  EXPECT_EQ(queue_.TryTake(), "a");
+  EXPECT_EQ(queue_.TryTake(), "b");
+  EXPECT_EQ(queue_.TryTake(), std::nullopt);
+}
+
+TEST_F(WorkQueueTest, AKeyInAWorkersHandsComesAgainWhenDone) {
+  queue_.Add("a");
+  ASSERT_EQ(queue_.TryTake(), "a");
+  queue_.Add("a");
+  queue_.Add("a");
+  EXPECT_EQ(queue_.TryTake(), std::nullopt);  // one worker per key
+  queue_.Done("a");
+  EXPECT_EQ(queue_.TryTake(), "a");
+  queue_.Done("a");
+  EXPECT_EQ(queue_.TryTake(), std::nullopt);
+}
+
+TEST_F(WorkQueueTest, ADelayedKeyWaitsAndAnEarlierTimeWins) {
+  queue_.AddAt("a", now_ + absl::Seconds(10));
+  queue_.AddAt("a", now_ + absl::Seconds(5));
+  queue_.AddAt("a", now_ + absl::Seconds(20));
+  now_ += absl::Seconds(4);
+  EXPECT_EQ(queue_.TryTake(), std::nullopt);
+  now_ += absl::Seconds(1);
+  EXPECT_EQ(queue_.TryTake(), "a");
+  queue_.Done("a");
+  now_ += absl::Hours(1);
+  EXPECT_EQ(queue_.TryTake(), std::nullopt);
+}
+
+TEST_F(WorkQueueTest, AnEventOvertakesTheDelay) {
+  queue_.AddAt("a", now_ + absl::Hours(1));
+  queue_.Add("a");
+  EXPECT_EQ(queue_.TryTake(), "a");
+  queue_.Done("a");
+  now_ += absl::Hours(2);
+  EXPECT_EQ(queue_.TryTake(), std::nullopt);  // the delay is spent
+}
+
+TEST_F(WorkQueueTest, ADelayThatEndsInAWorkersHandsIsNotLost) {
+  queue_.Add("a");
+  ASSERT_EQ(queue_.TryTake(), "a");
+  queue_.AddAt("a", now_ + absl::Seconds(1));
+  now_ += absl::Seconds(2);
+  EXPECT_EQ(queue_.TryTake(), std::nullopt);
+  queue_.Done("a");
+  EXPECT_EQ(queue_.TryTake(), "a");
+}
+
+TEST_F(WorkQueueTest, NeverMeansNever) {
+  queue_.AddAt("a", absl::InfiniteFuture());
+  EXPECT_EQ(queue_.waiting(), 0u);
+}
+
+TEST_F(WorkQueueTest, BackoffDoublesFromFiveMillisecondsToAThousandSeconds) {
+  absl::Duration expected = absl::Milliseconds(5);
+  for (int i = 0; i < 40; ++i) {
+    EXPECT_EQ(queue_.AddAfterFailure("a"), std::min(expected, absl::Seconds(1000))) << i;
+    expected = std::min(2 * expected, absl::Hours(10));
+  }
+  EXPECT_EQ(queue_.failures("a"), 40);
+  EXPECT_EQ(queue_.AddAfterFailure("a", absl::Seconds(10)), absl::Seconds(10));
+  EXPECT_EQ(queue_.AddAfterFailure("b"), absl::Milliseconds(5));  // each key has its own
+  queue_.Forget("a");
+  EXPECT_EQ(queue_.AddAfterFailure("a"), absl::Milliseconds(5));
+}
+
+TEST_F(WorkQueueTest, StopWakesWorkersAndDropsWhatWaits) {
+  queue_.Add("a");
+  ASSERT_EQ(queue_.Take(), "a");
+  std::thread worker([this] { EXPECT_EQ(queue_.Take(), std::nullopt); });
+  queue_.Stop();
+  worker.join();
+  queue_.Add("b");
+  queue_.AddAt("b", now_);
+  queue_.Done("a");
+  EXPECT_EQ(queue_.TryTake(), std::nullopt);
+  EXPECT_EQ(queue_.waiting(), 0u);
+}
+
+TEST(WorkQueueThreads, NoKeyIsEverInTwoHandsAndNoneIsLost) {
+  WorkQueue queue([] { return absl::Now(); });
+  constexpr int kKeys = 7, kRounds = 2000;
+  std::vector<std::atomic<int>> hands(kKeys), last(kKeys), added(kKeys);
+  std::vector<std::thread> threads;
+  for (int w = 0; w < 3; ++w) {
+    threads.emplace_back([&] {
+      while (auto key = queue.Take()) {
+        const int k = std::stoi(*key);
+        EXPECT_EQ(hands[k].fetch_add(1), 0);
+        last[k].store(added[k].load());
+        hands[k].fetch_sub(1);
+        queue.Done(*key);
+      }
+    });
+  }
+  for (int i = 0; i < kRounds; ++i) {
+    const int k = i % kKeys;
+    added[k].fetch_add(1);
+    if (i % 3 == 0) {
+      queue.AddAt(StrCat(k), absl::Now() + absl::Milliseconds(1));
+    } else {
+      queue.Add(StrCat(k));
+    }
+  }
+  // Every add is followed by a run that sees it.
+  const absl::Time deadline = absl::Now() + absl::Seconds(30);
+  const auto caught_up = [&] {
+    for (int k = 0; k < kKeys; ++k) {
+      if (last[k].load() != added[k].load()) return false;
+    }
+    return true;
+  };
+  while (!caught_up() && absl::Now() < deadline) std::this_thread::yield();
+  EXPECT_TRUE(caught_up());
+  queue.Stop();
+  for (std::thread& thread : threads) thread.join();
+}
+
+}  // namespace
+}  // namespace deepseek::kube
