@@ -10,10 +10,11 @@
 namespace {
 
 // One line, as every other error; CLI11's own exit codes (above 100) are not ours.
-int WrongUse(const CLI::App& app, const CLI::ParseError& error) {
+int WrongUse(const CLI::App& app, const CLI::ParseError& error, const std::string& first) {
   std::string command = "deepseek-agent";
   for (const CLI::App* sub : app.get_subcommands()) command += " " + sub->get_name();
-  std::string what = error.what();
+  const bool unknown = app.get_subcommands().empty() && !first.empty() && first.front() != '-';
+  std::string what = unknown ? first + ": no such command" : error.what();
   for (char& c : what) {
     if (c == '\n') c = ' ';
   }
@@ -47,7 +48,7 @@ int main(int argc, char** argv) {
   } catch (const CLI::Success& help_or_version) {
     return app.exit(help_or_version);
   } catch (const CLI::ParseError& error) {
-    return WrongUse(app, error);
+    return WrongUse(app, error, argc > 1 ? argv[1] : "");
   }
   return exit_code;
 }

@@ -13,6 +13,7 @@
 #include "agent/cli/json_lines.h"
 #include "agent/cli/memory_estimate.h"
 #include "agent/cli/model_flags.h"
+#include "agent/load/loaded_model.h"
 #include "base/json_full.h"
 #include "base/status.h"
 #include "base/strings.h"
@@ -159,7 +160,7 @@ void AddBench(CLI::App& app, int* exit_code) {
   sub->add_option("--batch", flags->batch, "answers at once")->capture_default_str();
   sub->add_option("--repeat", flags->repeat, "measured runs, after one to warm up")->capture_default_str();
   sub->add_flag("--json", flags->json, "one line of JSON");
-  sub->callback([flags, exit_code] { *exit_code = Report(Run(*flags)); });
+  sub->callback([flags, exit_code] { *exit_code = Report(AboutModel(Run(*flags))); });
 }
 
 }  // namespace deepseek::agent

@@ -180,7 +180,7 @@ void AddGenerate(CLI::App& app, int* exit_code) {
   sub->callback([flags, prompt, chat, exit_code] {
     flags->has_prompt = prompt->count() > 0;
     flags->has_chat = chat->count() > 0;
-    *exit_code = Report(Run(*flags));
+    *exit_code = Report(AboutModel(Run(*flags)));
   });
 }
 

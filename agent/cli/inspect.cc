@@ -74,7 +74,7 @@ void AddInspect(CLI::App& app, int* exit_code) {
   sub->add_option("--context", flags->model.max_context, "tokens of one sequence (0: the model's limit)");
   sub->add_option("--batch", flags->batch, "sequences at once")->capture_default_str();
   sub->add_flag("--json", flags->json, "one line of JSON");
-  sub->callback([flags, exit_code] { *exit_code = Report(Run(*flags)); });
+  sub->callback([flags, exit_code] { *exit_code = Report(AboutModel(Run(*flags))); });
 }
 
 }  // namespace deepseek::agent

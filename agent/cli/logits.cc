@@ -8,6 +8,7 @@
 #include "agent/cli/commands.h"
 #include "agent/cli/model_flags.h"
 #include "agent/cli/safetensors_writer.h"
+#include "agent/load/loaded_model.h"
 #include "base/status.h"
 #include "base/strings.h"
 #include "engine/engine.h"
@@ -113,7 +114,7 @@ void AddLogits(CLI::App& app, int* exit_code) {
   sub->add_option("--greedy", flags->greedy, "also I32 NAME.greedy [N]: N tokens of greedy continuation")->type_name("N");
   sub->add_flag("--hidden", flags->hidden, "also F32 NAME.hidden [layers + 1, T, hidden]");
   sub->add_flag("--mtp", flags->mtp, "also F32 NAME.mtp_logits [T - 1, vocab]");
-  sub->callback([flags, exit_code] { *exit_code = Report(Run(*flags)); });
+  sub->callback([flags, exit_code] { *exit_code = Report(AboutModel(Run(*flags))); });
 }
 
 }  // namespace deepseek::agent

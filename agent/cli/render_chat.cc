@@ -72,7 +72,7 @@ void AddRenderChat(CLI::App& app, int* exit_code) {
   sub->add_option("--jsonl", flags->jsonl,
                   "lines {\"messages\",\"tools\",\"add_generation_prompt\",..} -> lines {\"text\"} (-: standard input)")
       ->required()->type_name("FILE");
-  sub->callback([flags, exit_code] { *exit_code = Report(Run(*flags)); });
+  sub->callback([flags, exit_code] { *exit_code = Report(AboutModel(Run(*flags))); });
 }
 
 }  // namespace deepseek::agent

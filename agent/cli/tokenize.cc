@@ -105,7 +105,7 @@ void AddTokenize(CLI::App& app, int* exit_code) {
   sub->add_flag("--plain", flags->plain, "added tokens in the text are text too, as in a user's message");
   sub->callback([flags, text, exit_code] {
     flags->has_text = text->count() > 0;
-    *exit_code = Report(RunTokenize(*flags));
+    *exit_code = Report(AboutModel(RunTokenize(*flags)));
   });
 }
 
@@ -118,7 +118,7 @@ void AddDetokenize(CLI::App& app, int* exit_code) {
   sub->add_flag("--no-special", flags->no_special, "leave special tokens out of the text");
   sub->add_flag("--stream", flags->stream,
                 "{\"chunks\",\"flush\"}: what a stream may send after each id, and at the end");
-  sub->callback([flags, exit_code] { *exit_code = Report(RunDetokenize(*flags)); });
+  sub->callback([flags, exit_code] { *exit_code = Report(AboutModel(RunDetokenize(*flags))); });
 }
 
 }  // namespace deepseek::agent

@@ -72,7 +72,7 @@ void AddVerify(CLI::App& app, int* exit_code) {
   sub->add_option("--model", flags->model, "model folder, or builtin:NAME")->required()->type_name("DIR");
   sub->add_option("--manifest", flags->manifest, "checksums as sha256sum writes them (default: DIR/SHA256SUMS if there)")
       ->type_name("FILE");
-  sub->callback([flags, exit_code] { *exit_code = Report(Run(*flags)); });
+  sub->callback([flags, exit_code] { *exit_code = Report(AboutModel(Run(*flags))); });
 }
 
 }  // namespace deepseek::agent

@@ -11,6 +11,8 @@ namespace deepseek::agent {
 namespace {
 
 constexpr std::string_view kBuiltin = "builtin:";
+constexpr std::string_view kModel = "model: ";
+constexpr int kInvalidModel = 2;  // exit code
 constexpr int64_t kMaxConfigBytes = int64_t{8} << 20;
 
 // "/models/demo-v3/" -> "demo-v3"
@@ -33,6 +35,17 @@ absl::StatusOr<std::string> ResolveModelDir(std::string_view model) {
   return StrCat(folder != nullptr && *folder != '\0' ? folder : "/models", "/", name);
 }
 
+absl::Status AboutModel(const absl::Status& status) {
+  if (ExitCode(status) != kInvalidModel || ToStd(status.message()).substr(0, kModel.size()) == kModel) return status;
+  std::string line = StrCat(kModel, status.message());
+  if (line.back() != ')') {
+    line += absl::IsNotFound(status)        ? " (check the model folder)"
+            : absl::IsUnimplemented(status) ? " (use a model that is served)"
+                                            : " (fetch the model again, or check it with: deepseek-agent verify)";
+  }
+  return absl::Status(status.code(), line);
+}
+
 absl::StatusOr<TextAndDefaults> LoadAgreeingText(const std::string& model_dir, const engine::ModelSpec& spec,
                                                  const std::string& chat_template_file) {
   TextAndDefaults out;
@@ -45,7 +58,9 @@ absl::StatusOr<TextAndDefaults> LoadAgreeingText(const std::string& model_dir, c
   return out;
 }
 
-absl::StatusOr<std::unique_ptr<LoadedModel>> LoadForServing(const LoadOptions& options) {
+namespace {
+
+absl::StatusOr<std::unique_ptr<LoadedModel>> Load(const LoadOptions& options) {
   const std::string& dir = options.engine.model.model_dir;
   ASSIGN_OR_RETURN(const engine::ModelSpec spec, engine::ReadModelSpec(dir));
   ASSIGN_OR_RETURN(TextAndDefaults text, LoadAgreeingText(dir, spec, options.chat_template_file));
@@ -54,6 +69,14 @@ absl::StatusOr<std::unique_ptr<LoadedModel>> LoadForServing(const LoadOptions& o
   loaded->text = std::move(text.text);
   loaded->defaults = std::move(text.defaults);
   ASSIGN_OR_RETURN(loaded->engine, engine::LoadModel(options.engine));
+  return loaded;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<LoadedModel>> LoadForServing(const LoadOptions& options) {
+  auto loaded = Load(options);
+  if (!loaded.ok()) return AboutModel(loaded.status());
   return loaded;
 }
 

@@ -54,6 +54,9 @@ struct LoadOptions {
   std::string chat_template_file;        ///< empty: the template of tokenizer_config.json
 };
 
+/// The same error as a line for people: "model: WHERE: WHY (what to do)", when it says that the model is invalid.
+absl::Status AboutModel(const absl::Status& status);
+
 /// Where the weights are: `builtin:NAME` means NAME below $DEEPSEEK_BUILTIN_MODELS (/models if unset), else a path.
 /// kInvalidArgument: a builtin name with path separators or an empty one.
 absl::StatusOr<std::string> ResolveModelDir(std::string_view model);
@@ -82,7 +85,7 @@ absl::StatusOr<TextAndDefaults> LoadAgreeingText(const std::string& model_dir, c
                                                  const std::string& chat_template_file = "");
 
 /// Everything of the above in order: config, text, agreement (before the weights, so that a wrong directory fails at
-/// once), then the weights. options.engine.model.model_dir is a directory, already resolved.
+/// once), then the weights. Errors are AboutModel. options.engine.model.model_dir is a directory, already resolved.
 absl::StatusOr<std::unique_ptr<LoadedModel>> LoadForServing(const LoadOptions& options);
 
 }  // namespace deepseek::agent

@@ -94,7 +94,7 @@ absl::StatusOr<TextModel> LoadText(const std::string& model_dir, const std::stri
 absl::Status CheckTokenizer(const TextModel& text, const engine::ModelSpec& spec, const GenerationDefaults& defaults,
                             const std::string& model_dir) {
   const auto mismatch = [&model_dir](const std::string& why) {
-    return absl::DataLossError(StrCat("tokenizer does not match the weights: ", model_dir, ": ", why,
+    return absl::DataLossError(StrCat(model_dir, "/tokenizer.json: does not match the weights: ", why,
                                       " (take tokenizer.json and tokenizer_config.json from the folder of the weights)"));
   };
   const int32_t size = text.tokenizer->size();

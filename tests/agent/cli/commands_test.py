@@ -1,0 +1,131 @@
+#!/usr/bin/env python3
+"""The other commands: their JSON and their text: commands_test.py AGENT ROOT"""
+import hashlib
+import json
+import os
+
+from agent_case import DEMO, GOLDEN, AgentCase, i32, main, read, write_i32
+
+
+class Commands(AgentCase):
+    def lines(self, *args, code=0, stdin=None):
+        return [json.loads(x) for x in self.agent(*args, code=code, stdin=stdin).stdout.splitlines()]
+
+    def test_version_and_help(self):
+        self.assertRegex(self.agent("--version").stdout, r"^deepseek-agent \d+\.\d+\.\d+\n$")
+        text = self.agent("--help").stdout
+        for command in ("serve", "chat", "generate", "eval", "logits", "bench", "inspect", "verify", "tokenize",
+                        "detokenize", "render-chat"):
+            self.assertIn(command, text)
+            self.assertIn("--help", self.agent(command, "--help").stdout)
+
+    def test_logits_of_chosen_positions(self):
+        write_i32(self.path("in"), {"a.input_ids": [3, 5, 7, 9], "a.positions": [3, 1], "b.input_ids": [4]})
+        model = os.path.join(GOLDEN, "deepseek_v3")
+        self.agent("logits", "--model", model, "--input", self.path("in"), "--output", self.path("out"), "--hidden",
+                   "--mtp", "--greedy", "3")
+        header, body = read(self.path("out"))
+        shapes = {k: v["shape"] for k, v in header.items()}
+        self.assertEqual(shapes, {"a.logits": [2, 512], "a.hidden": [4, 4, 128], "a.mtp_logits": [3, 512],
+                                  "a.greedy": [3], "b.logits": [1, 512], "b.hidden": [4, 1, 128], "b.greedy": [3]})
+        self.assertEqual(max(v["data_offsets"][1] for v in header.values()), len(body))
+        write_i32(self.path("in"), {"a.input_ids": [3, 5, 7, 9]})
+        self.agent("logits", "--model", model, "--input", self.path("in"), "--output", self.path("all"))
+        _, rows = read(self.path("all"))
+        self.assertEqual(body[:512 * 4], rows[3 * 2048:4 * 2048])
+        self.assertEqual(body[2048:4096], rows[2048:4096])
+
+    def test_tokenize_and_back(self):
+        ids = self.lines("tokenize", "--model", DEMO, "--text", "<｜User｜> 12 é")[0]["ids"]
+        self.assertEqual(ids[:2], [0, 2035])
+        bare = self.lines("tokenize", "--model", DEMO, "--text", "<｜User｜> 12 é", "--no-special")[0]["ids"]
+        self.assertEqual(bare, ids[1:])
+        plain = self.lines("tokenize", "--model", DEMO, "--text", "<｜User｜> 12 é", "--no-special", "--plain")[0]["ids"]
+        self.assertNotIn(2035, plain)
+        tokenizer = os.path.join(DEMO, "tokenizer.json")
+        with open(self.path("t.jsonl"), "w", encoding="utf-8") as f:
+            f.write(json.dumps({"text": "<｜User｜> 12 é"}) + "\n\n" + json.dumps({"text": ""}) + "\n")
+        self.assertEqual(self.lines("tokenize", "--tokenizer", tokenizer, "--jsonl", self.path("t.jsonl")),
+                         [{"ids": bare}, {"ids": []}])
+        with open(self.path("i.jsonl"), "w", encoding="utf-8") as f:
+            f.write(json.dumps({"ids": ids}) + "\n" + json.dumps({"ids": [-1, 10**12, 2**40]}) + "\n")
+        back = self.lines("detokenize", "--model", DEMO, "--jsonl", self.path("i.jsonl"))
+        self.assertEqual(back[0]["text"], "<｜begin▁of▁sentence｜><｜User｜> 12 é")
+        self.assertEqual(back[1]["text"], "")
+        stream = self.lines("detokenize", "--model", DEMO, "--jsonl", self.path("i.jsonl"), "--stream")[0]
+        self.assertEqual(len(stream["chunks"]), len(ids))
+        self.assertEqual("".join(stream["chunks"]) + stream["flush"], back[0]["text"])
+
+    def test_render_chat(self):
+        good = json.dumps({"messages": [{"role": "user", "content": "hi"}], "add_generation_prompt": True})
+        out = self.lines("render-chat", "--model", DEMO, "--jsonl", "-", stdin=good + "\n")
+        self.assertEqual(out, [{"text": "<｜begin▁of▁sentence｜><｜User｜>hi<｜Assistant｜>"}])
+        with open(self.path("t.jinja"), "w", encoding="utf-8") as f:
+            f.write("{% for m in messages %}[{{ m['role'] }}]{% endfor %}")
+        out = self.lines("render-chat", "--template", self.path("t.jinja"), "--jsonl", "-", stdin=good + "\n")
+        self.assertEqual(out, [{"text": "[user]"}])
+        with open(self.path("t.jinja"), "w", encoding="utf-8") as f:
+            f.write("{{ raise_exception('no') }}")
+        out = self.lines("render-chat", "--template", self.path("t.jinja"), "--jsonl", "-", stdin=good + "\n", code=1)
+        self.assertIn("no", out[0]["error"])
+
+    def test_inspect(self):
+        out = self.lines("inspect", "--model", DEMO, "--context", "512", "--batch", "4", "--json")[0]
+        for key in ("family", "parameters", "active_parameters", "layers", "weights_bytes", "packed_bytes",
+                    "kv_bytes_per_token", "activation_bytes", "total_bytes", "max_batch", "max_context"):
+            self.assertIn(key, out)
+        self.assertEqual((out["family"], out["layers"], out["max_batch"], out["max_context"]),
+                         ("deepseek_v3", 4, 4, 512))
+        self.assertEqual(out["kv_bytes_per_token"], 4 * (64 + 16) * 2, "the latent, not keys and values of each head")
+        wide = self.lines("inspect", "--model", DEMO, "--kv", "fp32", "--json")[0]
+        self.assertEqual(wide["kv_bytes_per_token"], 4 * (64 + 16) * 4)
+
+    def test_bench(self):
+        out = self.lines("bench", "--model", DEMO, "--prompt", "40", "--generate", "5", "--batch", "2", "--repeat", "3",
+                         "--threads", "1", "--json")[0]
+        self.assertEqual(set(out), {"model", "device", "compute", "weights", "kv", "threads", "prompt", "generate",
+                                    "batch", "prefill_tokens_per_s", "decode_tokens_per_s", "weight_bytes_per_token",
+                                    "kv_bytes_per_token", "load_seconds", "peak_memory_bytes"})
+        for rate in ("prefill_tokens_per_s", "decode_tokens_per_s"):
+            self.assertGreater(out[rate]["min"], 0)
+            self.assertLessEqual(out[rate]["min"], out[rate]["median"])
+            self.assertLessEqual(out[rate]["median"], out[rate]["max"])
+        self.assertEqual(out["threads"], 1)
+
+    def test_verify_compares_checksums(self):
+        text = self.agent("verify", "--model", DEMO).stdout
+        self.assertRegex(text, r"^ok: .*\nsha256:[0-9a-f]{64}\n$")
+        with open(os.path.join(DEMO, "model.safetensors"), "rb") as f:
+            digest = hashlib.sha256(f.read()).hexdigest()
+        with open(self.path("sums"), "w", encoding="utf-8") as f:
+            f.write(f"{digest}  model.safetensors\n")
+        self.agent("verify", "--model", DEMO, "--manifest", self.path("sums"))
+        with open(self.path("sums"), "w", encoding="utf-8") as f:
+            f.write(f"{digest[::-1]}  model.safetensors\n")
+        self.assertIn("SHA-256", self.agent("verify", "--model", DEMO, "--manifest", self.path("sums"), code=2).stderr)
+
+    def test_sampling_follows_its_seed(self):
+        def answer(seed):
+            return self.lines("generate", "--model", DEMO, "--prompt", "one", "--max-tokens", "30", "--temperature",
+                              "2", "--seed", str(seed), "--json")[0]["ids"]
+        self.assertEqual(answer(1), answer(1))
+        self.assertGreater(len({tuple(answer(s)) for s in range(4)}), 1)
+
+    def test_stop_ends_the_text_before_it(self):
+        ask = ["generate", "--model", DEMO, "--chat", "Name the chemical formula of water.", "--max-tokens", "9"]
+        whole = self.lines(*ask, "--json")[0]
+        self.assertEqual(whole["text"], "H2O")
+        cut = self.lines(*ask, "--json", "--stop", "zzz", "--stop", "2O")[0]
+        self.assertEqual((cut["text"], cut["finish_reason"]), ("H", "stop"))
+        self.assertEqual(self.agent(*ask, "--stop", "2O").stdout, "H\n")
+        self.assertEqual(self.agent(*ask).stdout, "H2O\n")
+
+    def test_bare_weights_take_ids(self):
+        cases = os.path.join(GOLDEN, "deepseek_v3", "cases.safetensors")
+        out = self.lines("generate", "--model", os.path.join(GOLDEN, "deepseek_v3"), "--compute", "fp32", "--ids",
+                         ",".join(map(str, i32(cases, "t7.input_ids"))), "--max-tokens", "32", "--json")[0]
+        self.assertEqual(out["ids"], i32(cases, "t7.greedy"))
+        self.assertEqual(out["finish_reason"], "length")
+
+
+main()

@@ -1,0 +1,107 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "agent/load/loaded_model.h"
+#include "base/status.h"
+
+namespace deepseek::agent {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+const std::string kDemo = std::string(TEST_SOURCE_DIR) + "/models/demo-v3";
+
+engine::ModelSpec Spec() {
+  engine::ModelSpec spec;
+  spec.vocab = 2048;
+  spec.bos_id = 0;
+  spec.eos_ids = {1};
+  return spec;
+}
+
+TEST(TextModel, PutsTheBeginningInFrontOnce) {
+  const auto text = LoadText(kDemo);
+  ASSERT_TRUE(text.ok()) << text.status();
+  EXPECT_EQ(text->bos_id, 0);
+  EXPECT_EQ(text->eos_id, 1);
+  const auto ids = text->Encode("12", true, true);
+  EXPECT_EQ(ids.front(), 0);
+  EXPECT_EQ(text->Encode("<｜begin▁of▁sentence｜>12", true, true), ids);
+  EXPECT_EQ(text->Encode("12", false, true), std::vector<int32_t>(ids.begin() + 1, ids.end()));
+}
+
+TEST(TextModel, PlainTextHoldsNoRoleToken) {
+  const auto text = LoadText(kDemo);
+  ASSERT_TRUE(text.ok());
+  EXPECT_THAT(text->Encode("<｜User｜>", false, true), ElementsAre(2035));
+  EXPECT_THAT(text->Encode("<｜User｜>", false, false), ::testing::Not(::testing::Contains(2035)));
+}
+
+TEST(TextModel, MissingFilesAreNamed) {
+  const auto text = LoadText("/no/such/model");
+  EXPECT_EQ(text.status().code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(std::string(text.status().message()), HasSubstr("/no/such/model/tokenizer.json"));
+}
+
+TEST(CheckTokenizer, FindsTheTokenizerOfAnotherModel) {
+  const auto text = LoadText(kDemo);
+  ASSERT_TRUE(text.ok());
+  GenerationDefaults defaults;
+  EXPECT_TRUE(CheckTokenizer(*text, Spec(), defaults, "m").ok());
+  engine::ModelSpec spec = Spec();
+  spec.vocab = 2047;
+  EXPECT_EQ(CheckTokenizer(*text, spec, defaults, "m").code(), absl::StatusCode::kDataLoss);
+  spec.vocab = 2300;  // padding rows
+  EXPECT_TRUE(CheckTokenizer(*text, spec, defaults, "m").ok());
+  spec.vocab = 129280;
+  EXPECT_EQ(CheckTokenizer(*text, spec, defaults, "m").code(), absl::StatusCode::kDataLoss);
+  spec = Spec();
+  spec.bos_id = 7;
+  EXPECT_THAT(std::string(CheckTokenizer(*text, spec, defaults, "m").message()), HasSubstr("bos_token"));
+  defaults.bos_id = 0;  // generation_config.json knows better than config.json in some released models
+  EXPECT_TRUE(CheckTokenizer(*text, spec, defaults, "m").ok());
+  spec = Spec();
+  spec.eos_ids = {5, 6};
+  EXPECT_THAT(std::string(CheckTokenizer(*text, spec, defaults, "m").message()), HasSubstr("eos_token"));
+  defaults.eos_ids = {1};
+  EXPECT_TRUE(CheckTokenizer(*text, spec, defaults, "m").ok());
+}
+
+TEST(ResolveModelDir, KnowsBuiltinNames) {
+  ::unsetenv("DEEPSEEK_BUILTIN_MODELS");
+  EXPECT_EQ(*ResolveModelDir("builtin:demo-v3"), "/models/demo-v3");
+  ::setenv("DEEPSEEK_BUILTIN_MODELS", "/elsewhere", 1);
+  EXPECT_EQ(*ResolveModelDir("builtin:demo-v3"), "/elsewhere/demo-v3");
+  EXPECT_EQ(*ResolveModelDir("some/folder"), "some/folder");
+  for (const char* bad : {"", "builtin:", "builtin:..", "builtin:../x", "builtin:a/b"}) {
+    EXPECT_EQ(ResolveModelDir(bad).status().code(), absl::StatusCode::kInvalidArgument) << bad;
+  }
+}
+
+TEST(AboutModel, SaysWhatAndWhatToDo) {
+  EXPECT_EQ(AboutModel(absl::NotFoundError("/x/config.json: missing")).message(),
+            "model: /x/config.json: missing (check the model folder)");
+  EXPECT_EQ(AboutModel(absl::DataLossError("a: b (do c)")).message(), "model: a: b (do c)");
+  EXPECT_EQ(AboutModel(absl::DataLossError("model: a (do c)")).message(), "model: a (do c)");
+  EXPECT_EQ(AboutModel(absl::InvalidArgumentError("--x: y")).message(), "--x: y");
+  EXPECT_TRUE(AboutModel(absl::OkStatus()).ok());
+}
+
+TEST(LoadForServing, TheDemoModelIsWhole) {
+  LoadOptions options;
+  options.engine.model.model_dir = kDemo;
+  options.engine.model.threads = 1;
+  const auto model = LoadForServing(options);
+  ASSERT_TRUE(model.ok()) << model.status();
+  EXPECT_EQ((*model)->served_name, "demo-v3");
+  EXPECT_NE((*model)->text.chat_template, nullptr);
+  EXPECT_THAT((*model)->defaults.eos_ids, ElementsAre(1));
+  EXPECT_EQ((*model)->defaults.temperature, 0.6F);
+  EXPECT_EQ((*model)->engine->max_context(), 1024);
+}
+
+}  // namespace
+}  // namespace deepseek::agent
