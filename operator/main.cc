@@ -26,7 +26,8 @@ std::atomic<int> g_signals{0};
 // A stop takes at most this long; Kubernetes' default grace period is as long.
 constexpr unsigned kStopSeconds = 30;
 
-// The first signal asks for a graceful stop, the second one ends at once. If the stop itself hangs, SIGALRM ends us.
+// The first signal asks for a graceful stop, the second one ends at once. If the stop itself hangs,
+// SIGALRM ends us.
 void OnSignal(int) {
   if (g_signals.fetch_add(1) > 0) _exit(1);
   alarm(kStopSeconds);
@@ -46,9 +47,9 @@ absl::Status Start(RunOptions options, const std::string& kubeconfig) {
                    kube::LoadConfig(kubeconfig, kube::ConfigEnvironment()));
   if (options.ns.empty()) options.ns = config.ns;
   options.identity = Identity();
-  ASSIGN_OR_RETURN(std::shared_ptr<kube::Transport> transport,
-                   kube::NewHttpTransport(config, StrCat("deepseek-operator/", kVersion),
-                                          MonotonicNow));
+  ASSIGN_OR_RETURN(
+      std::shared_ptr<kube::Transport> transport,
+      kube::NewHttpTransport(config, StrCat("deepseek-operator/", kVersion), MonotonicNow));
   log::Info("deepseek-operator starts", {{"version", kVersion},
                                          {"server", config.server},
                                          {"credentials", config.origin},
@@ -100,7 +101,8 @@ int Main(int argc, char** argv) {
     status = Start(std::move(options), kubeconfig);
   }
   if (!status.ok()) std::fprintf(stderr, "%s\n", ErrorLine(status).c_str());
-  // No destructors of libraries' threads: a worker that hangs in a call must not keep the process alive.
+  // No destructors of libraries' threads: a worker that hangs in a call must not keep the process
+  // alive.
   std::fflush(nullptr);
   _exit(status.ok() ? 0 : 1);
 }
@@ -108,4 +110,6 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace deepseek
 
-int main(int argc, char** argv) { return deepseek::Main(argc, argv); }
+int main(int argc, char** argv) {
+  return deepseek::Main(argc, argv);
+}

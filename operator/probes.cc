@@ -5,7 +5,8 @@
 namespace deepseek {
 
 void Probes::Handle(http::Request request, std::shared_ptr<http::ResponseWriter> writer) {
-  http::Response response{.status = 200, .content_type = "text/plain", .headers = {}, .body = "ok\n"};
+  http::Response response{
+      .status = 200, .content_type = "text/plain", .headers = {}, .body = "ok\n"};
   if (request.method != "GET" && request.method != "HEAD") {
     response.status = 405;
     response.headers = {{"Allow", "GET, HEAD"}};

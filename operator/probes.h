@@ -10,8 +10,9 @@
 
 namespace deepseek {
 
-/// Serves `/healthz` (200: the process answers) and `/readyz` (200 once `ready()`, else 503). Readiness does not depend
-/// on leadership: a standby is ready to take over, and a rolling update must not wait for the lease.
+/// Serves `/healthz` (200: the process answers) and `/readyz` (200 once `ready()`, else 503).
+/// Readiness does not depend on leadership: a standby is ready to take over, and a rolling update
+/// must not wait for the lease.
 class Probes : public http::Handler {
  public:
   explicit Probes(std::function<bool()> ready) : ready_(std::move(ready)) {}
@@ -22,6 +23,7 @@ class Probes : public http::Handler {
 };
 
 /// `address`: ":8081", "127.0.0.1:0".
-absl::StatusOr<std::unique_ptr<http::Server>> ServeProbes(const std::string& address, Probes& probes);
+absl::StatusOr<std::unique_ptr<http::Server>> ServeProbes(const std::string& address,
+                                                          Probes& probes);
 
 }  // namespace deepseek

@@ -25,7 +25,8 @@ namespace {
 
 constexpr char kLeaseName[] = "deepseek-operator";
 constexpr int kWorkers = 2;
-// Of one call of a reconcile: short enough that a hanging API server does not outlast a graceful stop.
+// Of one call of a reconcile: short enough that a hanging API server does not outlast a graceful
+// stop.
 constexpr absl::Duration kCallTimeout = absl::Seconds(15);
 // How soon a signal or a lost lease is noticed.
 constexpr absl::Duration kPoll = absl::Milliseconds(50);
@@ -90,8 +91,8 @@ absl::Status RunOperator(const RunOptions& options, std::shared_ptr<kube::Transp
        .chance = chance});
   std::shared_ptr<kube::Transport> fenced = transport;
   if (options.leader_elect) {
-    fenced = std::make_shared<kube::FencedTransport>(transport,
-                                                     [&] { return election.WriteTime(); });
+    fenced =
+        std::make_shared<kube::FencedTransport>(transport, [&] { return election.WriteTime(); });
   }
   kube::Client client(fenced, kCallTimeout);
   reconcile::Reconciler reconciler(
@@ -118,7 +119,8 @@ absl::Status RunOperator(const RunOptions& options, std::shared_ptr<kube::Transp
   if (options.leader_elect) {
     holder = std::thread([&] {
       if (!election.Acquire().ok()) return;
-      log::Info("leading", {{"lease", StrCat(lease.ns, "/", lease.name)}, {"identity", lease.identity}});
+      log::Info("leading",
+                {{"lease", StrCat(lease.ns, "/", lease.name)}, {"identity", lease.identity}});
       controller.StartWorkers();
       if (const absl::Status held = election.Hold(); !held.ok()) {
         log::Error("leadership is lost, nothing is written any more",

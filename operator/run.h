@@ -1,5 +1,6 @@
 #pragma once
-// `deepseek-operator run`: wires the client, the controller loop, the Reconciler, leader election and the probes.
+// `deepseek-operator run`: wires the client, the controller loop, the Reconciler, leader election
+// and the probes.
 
 #include <functional>
 #include <map>
@@ -19,14 +20,15 @@ struct RunOptions {
   std::string ns;                             ///< of the lease
   std::vector<std::string> watch_namespaces;  ///< empty: all
   bool leader_elect = false;
-  std::string identity;                       ///< of this process in the lease
-  std::string health_address;                 ///< ":8081"
+  std::string identity;        ///< of this process in the lease
+  std::string health_address;  ///< ":8081"
   absl::Duration stop_within = absl::Seconds(25);
-  kube::LeaderElectionOptions election;       ///< times; ns, name and identity are filled in
+  kube::LeaderElectionOptions election;  ///< times; ns, name and identity are filled in
 };
 
-/// Runs until `stop()` (OK, after workers have ended and the lease is given back) or until the lease is lost (kAborted:
-/// the process must end and start anew). kDeadlineExceeded: a worker did not end in time. `stop` is polled.
+/// Runs until `stop()` (OK, after workers have ended and the lease is given back) or until the
+/// lease is lost (kAborted: the process must end and start anew). kDeadlineExceeded: a worker did
+/// not end in time. `stop` is polled.
 absl::Status RunOperator(const RunOptions& options, std::shared_ptr<kube::Transport> transport,
                          const std::function<bool()>& stop);
 

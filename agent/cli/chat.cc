@@ -155,7 +155,8 @@ void AddChat(CLI::App& app, int* exit_code) {
     if (option->check_lname("model")) option->required(false);
   }
   chat->add_option("--url", flags->url, "Base URL of a server: http://127.0.0.1:8000");
-  chat->add_option("--model-name", flags->model_name, "Name of the model at --url (default: the one it serves)");
+  chat->add_option("--model-name", flags->model_name,
+                   "Name of the model at --url (default: the one it serves)");
   chat->callback([flags, exit_code] { *exit_code = Chat(*flags); });
 }
 

@@ -29,7 +29,7 @@ std::vector<std::string> EventReader::Push(std::string_view bytes) {
   for (size_t end; (end = held_.find('\n')) != std::string::npos; held_.erase(0, end + 1)) {
     std::string_view line = std::string_view(held_).substr(0, end);
     if (line.ends_with('\r')) line.remove_suffix(1);
-    if (!line.starts_with("data:")) continue;   // comments, event names and blank lines
+    if (!line.starts_with("data:")) continue;  // comments, event names and blank lines
     line.remove_prefix(5);
     if (line.starts_with(' ')) line.remove_prefix(1);
     events.emplace_back(line);
@@ -40,11 +40,13 @@ std::vector<std::string> EventReader::Push(std::string_view bytes) {
 std::string ChatSession::Body() const {
   Json body = {{"stream", true}, {"messages", Json::array()}};
   if (!model_.empty()) body["model"] = model_;
-  for (const Message& m : history_) body["messages"].push_back({{"role", m.role}, {"content", m.content}});
+  for (const Message& m : history_)
+    body["messages"].push_back({{"role", m.role}, {"content", m.content}});
   return DumpJson(body);
 }
 
-absl::Status ChatSession::Ask(const std::string& question, const std::function<void(const ChatPiece&)>& on_piece,
+absl::Status ChatSession::Ask(const std::string& question,
+                              const std::function<void(const ChatPiece&)>& on_piece,
                               const std::function<bool()>& stop) {
   history_.push_back({"user", question});
   EventReader reader;
@@ -53,7 +55,7 @@ absl::Status ChatSession::Ask(const std::string& question, const std::function<v
   const auto on_bytes = [&](std::string_view bytes) {
     for (const std::string& event : reader.Push(bytes)) {
       const Json json = Json::parse(event, nullptr, /*allow_exceptions=*/false);
-      if (!json.is_object()) continue;   // [DONE]
+      if (!json.is_object()) continue;  // [DONE]
       error = ErrorOf(json);
       if (!error.ok()) return false;
       const auto choices = json.find("choices");

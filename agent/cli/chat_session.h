@@ -12,11 +12,13 @@
 
 namespace deepseek::agent {
 
-/// Carries one streaming request. Calls `on_bytes` with the body's pieces (false: stop); `stop` is polled.
+/// Carries one streaming request. Calls `on_bytes` with the body's pieces (false: stop); `stop` is
+/// polled.
 class ChatTransport {
  public:
   virtual ~ChatTransport() = default;
-  virtual absl::Status Post(const std::string& body, const std::function<bool(std::string_view)>& on_bytes,
+  virtual absl::Status Post(const std::string& body,
+                            const std::function<bool(std::string_view)>& on_bytes,
                             const std::function<bool()>& stop) = 0;
 };
 
@@ -39,9 +41,10 @@ class ChatSession {
   ChatSession(std::unique_ptr<ChatTransport> transport, std::string model)
       : transport_(std::move(transport)), model_(std::move(model)) {}
 
-  /// Asks with the whole conversation before it. A stopped answer stays in the history as far as it came; a failed
-  /// question leaves no trace.
-  absl::Status Ask(const std::string& question, const std::function<void(const ChatPiece&)>& on_piece,
+  /// Asks with the whole conversation before it. A stopped answer stays in the history as far as it
+  /// came; a failed question leaves no trace.
+  absl::Status Ask(const std::string& question,
+                   const std::function<void(const ChatPiece&)>& on_piece,
                    const std::function<bool()>& stop);
   void Clear() { history_.clear(); }
 

@@ -26,7 +26,8 @@ http::Request PostRequest(std::string target, std::string body) {
 absl::Status ErrorOfBody(int status, const std::string& body) {
   const Json json = Json::parse(body, nullptr, /*allow_exceptions=*/false);
   if (json.is_object() && json.contains("error") && json["error"].is_object()) {
-    return absl::UnavailableError(StrCat(json["error"].value("message", ""), " (HTTP ", status, ")"));
+    return absl::UnavailableError(
+        StrCat(json["error"].value("message", ""), " (HTTP ", status, ")"));
   }
   return absl::UnavailableError(StrCat("the server answered with HTTP ", status));
 }
@@ -40,7 +41,8 @@ class OverHttp : public ChatTransport {
                     const std::function<bool()>& stop) override {
     ASSIGN_OR_RETURN(const http::Response response,
                      client_->Stream(PostRequest(target_, body), absl::Hours(1), on_bytes, stop));
-    return response.status / 100 == 2 ? absl::OkStatus() : ErrorOfBody(response.status, response.body);
+    return response.status / 100 == 2 ? absl::OkStatus()
+                                      : ErrorOfBody(response.status, response.body);
   }
 
  private:
@@ -79,10 +81,12 @@ class LocalWriter : public http::ResponseWriter {
     if (!done_) on_gone_ = std::move(callback);
   }
 
-  absl::Status Drain(const std::function<bool(std::string_view)>& on_bytes, const std::function<bool()>& stop) {
+  absl::Status Drain(const std::function<bool(std::string_view)>& on_bytes,
+                     const std::function<bool()>& stop) {
     std::unique_lock lock(mutex_);
     for (;;) {
-      changed_.wait_for(lock, std::chrono::milliseconds(100), [this] { return done_ || !bytes_.empty(); });
+      changed_.wait_for(lock, std::chrono::milliseconds(100),
+                        [this] { return done_ || !bytes_.empty(); });
       const std::string bytes = std::exchange(bytes_, {});
       const bool last = done_;
       lock.unlock();
@@ -130,13 +134,14 @@ class InProcess : public ChatTransport {
   Service service_;
   Probes probes_;
   Api api_;
-  std::unique_ptr<LoadedModel> model_;   // last: its step thread ends before what it calls
+  std::unique_ptr<LoadedModel> model_;  // last: its step thread ends before what it calls
 };
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<ChatTransport>> HttpTransport(const std::string& url) {
-  // People paste OpenAI base URLs, which end in /v1. A path before it belongs to a gateway and stays.
+  // People paste OpenAI base URLs, which end in /v1. A path before it belongs to a gateway and
+  // stays.
   std::string base = url;
   while (base.ends_with('/')) base.pop_back();
   if (base.ends_with("/v1")) base.resize(base.size() - 3);

@@ -181,7 +181,8 @@ class ServeRun {
     }
     model_ = *std::move(loaded);
     const absl::Duration took = absl::Now() - begin;
-    telemetry_.SetBuild(kVersion, Env("DEEPSEEK_REVISION"), engine::Name(model_->engine->options().device));
+    telemetry_.SetBuild(kVersion, Env("DEEPSEEK_REVISION"),
+                        engine::Name(model_->engine->options().device));
     telemetry_.SetEngine(model_->engine.get(), took);
     service_.Serve(model_.get());
     const engine::ModelOptions& resolved = model_->engine->options();
@@ -200,9 +201,12 @@ class ServeRun {
   }
 
   void Drain(int signal) {
-    log::Info("draining", {{"signal", signal}, {"delay_s", absl::ToDoubleSeconds(drain_.delay)},
-                           {"timeout_s", absl::ToDoubleSeconds(drain_.timeout)}, {"running", Running()}});
-    // /ready is 503 from here on, yet load balancers need a moment to see it: whoever still comes is served.
+    log::Info("draining", {{"signal", signal},
+                           {"delay_s", absl::ToDoubleSeconds(drain_.delay)},
+                           {"timeout_s", absl::ToDoubleSeconds(drain_.timeout)},
+                           {"running", Running()}});
+    // /ready is 503 from here on, yet load balancers need a moment to see it: whoever still comes
+    // is served.
     service_.SetPhase(Phase::kDraining);
     http_->CloseAfterResponse();
     const absl::Time delayed = absl::Now() + drain_.delay;
@@ -226,13 +230,14 @@ class ServeRun {
     metrics_->Stop(absl::Now());
     telemetry_.SetEngine(nullptr, absl::ZeroDuration());
     if (cut + unread > 0) {
-      log::Warn("stopped: the drain timeout cut answers", {{"cut_answers", cut}, {"unread_answers", unread}});
+      log::Warn("stopped: the drain timeout cut answers",
+                {{"cut_answers", cut}, {"unread_answers", unread}});
     } else {
       log::Info("stopped", {{"cut_answers", 0}});
     }
   }
 
-  Signals signals_;   // first: no thread may start with the signals open
+  Signals signals_;  // first: no thread may start with the signals open
   const ServeOptions& options_;
   LoadOptions load_;
   const DrainTimes drain_;
@@ -243,7 +248,7 @@ class ServeRun {
   Probes probes_, scraped_probes_;
   Api api_;
   std::unique_ptr<LoadedModel> model_;
-  std::unique_ptr<http::Server> http_, metrics_;   // last: gone before what their handlers use
+  std::unique_ptr<http::Server> http_, metrics_;  // last: gone before what their handlers use
 };
 
 absl::StatusOr<std::string> ReadFile(const std::string& path) {
@@ -256,13 +261,16 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
 
 absl::StatusOr<LoadOptions> ToLoadOptions(const ServeOptions& options) {
   if (options.model.empty()) {
-    return absl::InvalidArgumentError("--model is required (a model directory, or builtin:demo-v3)");
+    return absl::InvalidArgumentError(
+        "--model is required (a model directory, or builtin:demo-v3)");
   }
   LoadOptions load;
   ASSIGN_OR_RETURN(load.engine.model, ToModelOptions(options));
   ASSIGN_OR_RETURN(load.engine.model.model_dir, ResolveModelDir(options.model));
-  ASSIGN_OR_RETURN(load.engine.max_batch_delay, ParseDurationFlag("--max-batch-delay", options.max_batch_delay));
-  ASSIGN_OR_RETURN(load.engine.step_target, ParseDurationFlag("--step-target", options.step_target));
+  ASSIGN_OR_RETURN(load.engine.max_batch_delay,
+                   ParseDurationFlag("--max-batch-delay", options.max_batch_delay));
+  ASSIGN_OR_RETURN(load.engine.step_target,
+                   ParseDurationFlag("--step-target", options.step_target));
   if (load.engine.step_target == absl::ZeroDuration()) {
     return absl::InvalidArgumentError("--step-target: must be above 0 (the default is 200ms)");
   }

@@ -15,9 +15,12 @@ namespace deepseek::agent {
 
 void AddServeFlags(CLI::App& app, ServeOptions* o) {
   app.add_option("--model", o->model, "Model directory, or builtin:NAME");
-  app.add_option("--served-name", o->served_name, "Name that clients use (default: the directory's name)");
-  app.add_option("--http", o->http, "HOST:PORT of the OpenAI API; port 0 takes a free one")->capture_default_str();
-  app.add_option("--metrics", o->metrics, "HOST:PORT of /health, /ready, /metrics, /version")->capture_default_str();
+  app.add_option("--served-name", o->served_name,
+                 "Name that clients use (default: the directory's name)");
+  app.add_option("--http", o->http, "HOST:PORT of the OpenAI API; port 0 takes a free one")
+      ->capture_default_str();
+  app.add_option("--metrics", o->metrics, "HOST:PORT of /health, /ready, /metrics, /version")
+      ->capture_default_str();
   app.add_option("--device", o->device, "auto, cpu or cuda")->capture_default_str();
   app.add_option("--compute", o->compute, "auto, fp32, bf16 or int8")->capture_default_str();
   app.add_option("--weights", o->weights, "native, int8 or int4")->capture_default_str();
@@ -26,8 +29,11 @@ void AddServeFlags(CLI::App& app, ServeOptions* o) {
       ->check(CLI::Range(0, 1024));
   app.add_option("--max-context", o->max_context, "Tokens of one sequence; 0: the model's limit")
       ->check(CLI::Range(0, std::numeric_limits<int>::max()));
-  app.add_option("--max-batch", o->max_batch, "Sequences in one step")->check(CLI::Range(1, 4096))->capture_default_str();
-  app.add_option("--max-batch-delay", o->max_batch_delay, "Wait for company before a first step")->capture_default_str();
+  app.add_option("--max-batch", o->max_batch, "Sequences in one step")
+      ->check(CLI::Range(1, 4096))
+      ->capture_default_str();
+  app.add_option("--max-batch-delay", o->max_batch_delay, "Wait for company before a first step")
+      ->capture_default_str();
   app.add_option("--step-target", o->step_target, "Prefill is cut so that a step takes about this")
       ->capture_default_str();
   app.add_option("--max-queue", o->max_queue, "Waiting requests; one more gets a 429")
@@ -36,14 +42,18 @@ void AddServeFlags(CLI::App& app, ServeOptions* o) {
   app.add_option("--max-connections", o->max_connections, "Open connections; one more gets a 503")
       ->check(CLI::Range(1, 1 << 20))
       ->capture_default_str();
-  app.add_option("--chat-template", o->chat_template, "Jinja file instead of the model's own template");
-  app.add_option("--kv-memory", o->kv_memory, "Bytes of the KV cache (also 512Mi, 4Gi); 0: automatic")
+  app.add_option("--chat-template", o->chat_template,
+                 "Jinja file instead of the model's own template");
+  app.add_option("--kv-memory", o->kv_memory,
+                 "Bytes of the KV cache (also 512Mi, 4Gi); 0: automatic")
       ->capture_default_str();
-  app.add_option("--drain-delay", o->drain_delay, "After SIGTERM: still takes requests so long")->capture_default_str();
+  app.add_option("--drain-delay", o->drain_delay, "After SIGTERM: still takes requests so long")
+      ->capture_default_str();
   app.add_option("--drain-timeout", o->drain_timeout, "After the delay: answers may finish so long")
       ->capture_default_str();
   app.add_option("--log-level", o->log_level, "debug, info, warn or error")->capture_default_str();
-  app.add_option("--config", o->config, "YAML file with these flags as keys; the command line wins");
+  app.add_option("--config", o->config,
+                 "YAML file with these flags as keys; the command line wins");
 }
 
 absl::Status ApplyConfig(CLI::App& app, const std::string& yaml, const std::string& file_name) {
@@ -72,7 +82,8 @@ absl::Status ApplyConfig(CLI::App& app, const std::string& yaml, const std::stri
   return absl::OkStatus();
 }
 
-absl::StatusOr<absl::Duration> ParseDurationFlag(const std::string& flag, const std::string& value) {
+absl::StatusOr<absl::Duration> ParseDurationFlag(const std::string& flag,
+                                                 const std::string& value) {
   absl::Duration duration;
   if (!absl::ParseDuration(value, &duration) || duration < absl::ZeroDuration() ||
       duration == absl::InfiniteDuration()) {
@@ -83,14 +94,15 @@ absl::StatusOr<absl::Duration> ParseDurationFlag(const std::string& flag, const 
 }
 
 absl::StatusOr<int64_t> ParseBytesFlag(const std::string& flag, const std::string& value) {
-  constexpr std::array<std::pair<std::string_view, int64_t>, 8> kSuffixes = {{{"Ki", int64_t{1} << 10},
-                                                                              {"Mi", int64_t{1} << 20},
-                                                                              {"Gi", int64_t{1} << 30},
-                                                                              {"Ti", int64_t{1} << 40},
-                                                                              {"k", 1000},
-                                                                              {"M", 1'000'000},
-                                                                              {"G", 1'000'000'000},
-                                                                              {"T", 1'000'000'000'000}}};
+  constexpr std::array<std::pair<std::string_view, int64_t>, 8> kSuffixes = {
+      {{"Ki", int64_t{1} << 10},
+       {"Mi", int64_t{1} << 20},
+       {"Gi", int64_t{1} << 30},
+       {"Ti", int64_t{1} << 40},
+       {"k", 1000},
+       {"M", 1'000'000},
+       {"G", 1'000'000'000},
+       {"T", 1'000'000'000'000}}};
   std::string_view digits = value;
   int64_t unit = 1;
   for (const auto& [suffix, bytes] : kSuffixes) {
@@ -102,9 +114,10 @@ absl::StatusOr<int64_t> ParseBytesFlag(const std::string& flag, const std::strin
   }
   int64_t number = 0;
   if (digits.empty() || digits.find_first_not_of("0123456789") != std::string_view::npos ||
-      !absl::SimpleAtoi(ToAbsl(digits), &number) || number > std::numeric_limits<int64_t>::max() / unit) {
-    return absl::InvalidArgumentError(
-        StrCat(flag, ": '", value, "' is not a number of bytes (for example 1073741824, 512Mi, 4Gi)"));
+      !absl::SimpleAtoi(ToAbsl(digits), &number) ||
+      number > std::numeric_limits<int64_t>::max() / unit) {
+    return absl::InvalidArgumentError(StrCat(
+        flag, ": '", value, "' is not a number of bytes (for example 1073741824, 512Mi, 4Gi)"));
   }
   return number * unit;
 }

@@ -15,8 +15,8 @@ class App;
 namespace deepseek::agent {
 
 struct ServeOptions {
-  std::string model;                        ///< directory or builtin:NAME
-  std::string served_name;                  ///< empty: the last part of `model`
+  std::string model;        ///< directory or builtin:NAME
+  std::string served_name;  ///< empty: the last part of `model`
   std::string http = "0.0.0.0:8000";
   std::string metrics = "0.0.0.0:9090";
   std::string device = "auto", compute = "auto", weights = "native", kv = "auto";
@@ -27,17 +27,19 @@ struct ServeOptions {
   int max_queue = 1024;
   int max_connections = 4096;
   std::string chat_template;
-  std::string kv_memory = "0";              ///< bytes, or with a suffix of Kubernetes quantities: 512Mi, 4Gi
+  std::string kv_memory = "0";  ///< bytes, or with a suffix of Kubernetes quantities: 512Mi, 4Gi
   std::string drain_delay = "5s", drain_timeout = "60s";
   std::string log_level = "info";
-  std::string config;                       ///< YAML file
+  std::string config;  ///< YAML file
 };
 
-/// Adds the flags of `serve` to its subcommand; they write into `options`, which must outlive `app`.
+/// Adds the flags of `serve` to its subcommand; they write into `options`, which must outlive
+/// `app`.
 void AddServeFlags(CLI::App& app, ServeOptions* options);
 
-/// Takes from a YAML map what the command line did not give: its keys are the flags' names without dashes in front.
-/// kInvalidArgument names the key: unknown, wrong type, not a map, or not YAML at all.
+/// Takes from a YAML map what the command line did not give: its keys are the flags' names without
+/// dashes in front. kInvalidArgument names the key: unknown, wrong type, not a map, or not YAML at
+/// all.
 absl::Status ApplyConfig(CLI::App& app, const std::string& yaml, const std::string& file_name);
 
 /// "200ms", "5s", "1m30s"; not negative. kInvalidArgument names the flag.

@@ -21,7 +21,8 @@ void ReportFatal(const absl::Status& status) {
   line += '\n';
   std::fputs(line.c_str(), stderr);
   const char* chosen = std::getenv("DEEPSEEK_TERMINATION_LOG");
-  // The default is only written to, never made: outside a container /dev is nobody's place for files.
+  // The default is only written to, never made: outside a container /dev is nobody's place for
+  // files.
   const int fd = chosen ? open(chosen, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)
                         : open("/dev/termination-log", O_WRONLY | O_TRUNC | O_CLOEXEC);
   if (fd < 0) return;

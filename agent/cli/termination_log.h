@@ -7,8 +7,9 @@
 
 namespace deepseek::agent {
 
-/// Writes the error's line to stderr and to the termination log: $DEEPSEEK_TERMINATION_LOG, else /dev/termination-log
-/// if the container runtime has put a file there. A log that cannot be written is no further error.
+/// Writes the error's line to stderr and to the termination log: $DEEPSEEK_TERMINATION_LOG, else
+/// /dev/termination-log if the container runtime has put a file there. A log that cannot be written
+/// is no further error.
 void ReportFatal(const absl::Status& status);
 
 }  // namespace deepseek::agent

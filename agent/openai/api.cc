@@ -21,10 +21,13 @@ struct Route {
   std::string_view method;
 };
 
-constexpr std::array kRoutes = {
-    Route{"/v1/chat/completions", "POST"}, Route{"/v1/completions", "POST"}, Route{"/v1/models", "GET"},
-    Route{"/generate", "POST"},            Route{"/predict", "POST"},        Route{"/tokenize", "POST"},
-    Route{"/detokenize", "POST"}};
+constexpr std::array kRoutes = {Route{"/v1/chat/completions", "POST"},
+                                Route{"/v1/completions", "POST"},
+                                Route{"/v1/models", "GET"},
+                                Route{"/generate", "POST"},
+                                Route{"/predict", "POST"},
+                                Route{"/tokenize", "POST"},
+                                Route{"/detokenize", "POST"}};
 constexpr std::string_view kModelPrefix = "/v1/models/";
 
 std::string RandomHex() {
@@ -41,17 +44,21 @@ void SendJson(http::ResponseWriter& writer, const std::string& request_id, const
 
 absl::Status CheckModel(const LoadedModel& model, std::string_view name) {
   if (name.empty() || name == model.served_name) return absl::OkStatus();
-  return ToStatus({404, StrCat("The model `", name, "` does not exist. This server has `", model.served_name, "`."),
-                   "invalid_request_error", "model", "model_not_found"});
+  return ToStatus(
+      {404,
+       StrCat("The model `", name, "` does not exist. This server has `", model.served_name, "`."),
+       "invalid_request_error", "model", "model_not_found"});
 }
 
-/// Tokens depend on the version, the model and how it is computed; OpenAI's clients log this next to a seed.
+/// Tokens depend on the version, the model and how it is computed; OpenAI's clients log this next
+/// to a seed.
 std::string Fingerprint(const LoadedModel& model) {
   const engine::ModelOptions& o = model.engine->options();
-  uint64_t hash = 14695981039346656037U;   // FNV-1a
-  for (const unsigned char c : StrCat(kVersion, "/", model.served_name, "/", static_cast<int>(o.device), "/",
-                                      static_cast<int>(o.compute), "/", static_cast<int>(o.weights), "/",
-                                      static_cast<int>(o.kv))) {
+  uint64_t hash = 14695981039346656037U;  // FNV-1a
+  for (const unsigned char c :
+       StrCat(kVersion, "/", model.served_name, "/", static_cast<int>(o.device), "/",
+              static_cast<int>(o.compute), "/", static_cast<int>(o.weights), "/",
+              static_cast<int>(o.kv))) {
     hash = (hash ^ c) * 1099511628211U;
   }
   return StrCat("fp_", absl::Hex(hash, absl::kZeroPad16));
@@ -76,7 +83,8 @@ std::string RequestId(std::string_view given) {
 
 http::Response RefusalResponse(int status, std::string_view message) {
   const std::string_view code = status == 413 ? "request_too_large" : "";
-  return ErrorResponse({status, std::string(message), std::string(TypeOf(status)), "", std::string(code)});
+  return ErrorResponse(
+      {status, std::string(message), std::string(TypeOf(status)), "", std::string(code)});
 }
 
 Api::Api(Service& service, Telemetry& telemetry, Probes& probes, RequestLimits limits)
@@ -90,10 +98,12 @@ void Api::Handle(http::Request request, std::shared_ptr<http::ResponseWriter> wr
   }
 }
 
-void Api::Refuse(const absl::Status& status, const std::string& request_id, http::ResponseWriter& writer) {
+void Api::Refuse(const absl::Status& status, const std::string& request_id,
+                 http::ResponseWriter& writer) {
   const ApiError error = FromStatus(status);
   // The inner message may quote the request; the log gets only what is ours.
-  log::Debug("request refused", {{"request_id", request_id}, {"status", error.http_status}, {"code", error.code}});
+  log::Debug("request refused",
+             {{"request_id", request_id}, {"status", error.http_status}, {"code", error.code}});
   if (error.code == "server_loading") {
     telemetry_.OnRefused(Refusal::kLoading);
   } else if (error.code == "server_shutting_down") {
@@ -106,7 +116,8 @@ void Api::Refuse(const absl::Status& status, const std::string& request_id, http
   writer.Send(std::move(response));
 }
 
-absl::Status Api::Dispatch(const http::Request& request, std::shared_ptr<http::ResponseWriter> writer,
+absl::Status Api::Dispatch(const http::Request& request,
+                           std::shared_ptr<http::ResponseWriter> writer,
                            const std::string& request_id) {
   const std::string_view path = request.path();
   const bool one_model = path.starts_with(kModelPrefix);
@@ -124,7 +135,9 @@ absl::Status Api::Dispatch(const http::Request& request, std::shared_ptr<http::R
   const LoadedModel* model = service_.model();
   if (!model) {
     const bool loading = service_.phase() == Phase::kLoading;
-    return ToStatus({503, loading ? "the model is still being loaded, try again later" : "the server is shutting down",
+    return ToStatus({503,
+                     loading ? "the model is still being loaded, try again later"
+                             : "the server is shutting down",
                      "server_error", "", loading ? "server_loading" : "server_shutting_down"});
   }
   const Call call{*model, request, std::move(writer), request_id, absl::Now()};
@@ -137,15 +150,18 @@ absl::Status Api::Dispatch(const http::Request& request, std::shared_ptr<http::R
   return Models(call);
 }
 
-absl::StatusOr<EncodedPrompt> Api::EncodeChat(const LoadedModel& model, const OrderedJson& variables) {
+absl::StatusOr<EncodedPrompt> Api::EncodeChat(const LoadedModel& model,
+                                              const OrderedJson& variables) {
   if (!model.text.chat_template) {
-    return ToStatus({400, "this model has no chat template, use /v1/completions", "invalid_request_error", "messages",
-                     "no_chat_template"});
+    return ToStatus({400, "this model has no chat template, use /v1/completions",
+                     "invalid_request_error", "messages", "no_chat_template"});
   }
   const auto rendered = model.text.chat_template->Render(variables);
   if (!rendered.ok()) {
-    return BadParam("messages", StrCat("the chat template refused the messages: ", ToStd(rendered.status().message())),
-                    "invalid_value");
+    return BadParam(
+        "messages",
+        StrCat("the chat template refused the messages: ", ToStd(rendered.status().message())),
+        "invalid_value");
   }
   EncodedPrompt prompt;
   prompt.ids = model.text.tokenizer->EncodeSpans(rendered->Spans());
@@ -156,8 +172,8 @@ absl::StatusOr<EncodedPrompt> Api::EncodeChat(const LoadedModel& model, const Or
   return prompt;
 }
 
-void Api::Run(const Call& call, const char* id_prefix, GenerationParams params, std::vector<EncodedPrompt> prompts,
-              std::shared_ptr<const Format> format) {
+void Api::Run(const Call& call, const char* id_prefix, GenerationParams params,
+              std::vector<EncodedPrompt> prompts, std::shared_ptr<const Format> format) {
   GenerationJob job;
   job.model = &call.model;
   job.params = std::move(params);
@@ -175,7 +191,8 @@ absl::Status Api::Chat(const Call& call) {
   ASSIGN_OR_RETURN(ChatRequest request, ParseChatRequest(call.request.body, limits_));
   RETURN_IF_ERROR(CheckModel(call.model, request.params.model));
   ASSIGN_OR_RETURN(EncodedPrompt prompt, EncodeChat(call.model, *request.variables));
-  Run(call, "chatcmpl-", std::move(request.params), {std::move(prompt)}, ChatFormat(*call.model.text.tokenizer));
+  Run(call, "chatcmpl-", std::move(request.params), {std::move(prompt)},
+      ChatFormat(*call.model.text.tokenizer));
   return absl::OkStatus();
 }
 
@@ -186,21 +203,24 @@ absl::Status Api::Complete(const Call& call) {
   for (Prompt& prompt : request.prompts) {
     EncodedPrompt& encoded = prompts.emplace_back();
     if (const auto* text = std::get_if<std::string>(&prompt)) {
-      encoded.ids = call.model.text.Encode(*text, request.add_special_tokens, request.parse_special);
+      encoded.ids =
+          call.model.text.Encode(*text, request.add_special_tokens, request.parse_special);
     } else {
       encoded.ids = std::get<std::vector<int32_t>>(std::move(prompt));
     }
   }
-  Run(call, "cmpl-", std::move(request.params), std::move(prompts), CompletionFormat(*call.model.text.tokenizer));
+  Run(call, "cmpl-", std::move(request.params), std::move(prompts),
+      CompletionFormat(*call.model.text.tokenizer));
   return absl::OkStatus();
 }
 
 absl::Status Api::Generate(const Call& call, std::string_view prompt_field) {
-  ASSIGN_OR_RETURN(CompletionRequest request, ParseGenerateRequest(call.request.body, prompt_field, limits_));
+  ASSIGN_OR_RETURN(CompletionRequest request,
+                   ParseGenerateRequest(call.request.body, prompt_field, limits_));
   RETURN_IF_ERROR(CheckModel(call.model, request.params.model));
   EncodedPrompt prompt;
-  prompt.ids = call.model.text.Encode(std::get<std::string>(request.prompts.front()), request.add_special_tokens,
-                                      request.parse_special);
+  prompt.ids = call.model.text.Encode(std::get<std::string>(request.prompts.front()),
+                                      request.add_special_tokens, request.parse_special);
   if (prompt_field == "text") prompt.param = "text";
   Run(call, "gen-", std::move(request.params), {std::move(prompt)}, GenerateFormat());
   return absl::OkStatus();
@@ -217,15 +237,19 @@ absl::Status Api::Tokenize(const Call& call) {
     ids = call.model.text.Encode(request.text, request.add_special_tokens, request.parse_special);
   }
   SendJson(*call.writer, call.request_id,
-           {{"tokens", ids}, {"count", ids.size()}, {"max_model_len", call.model.engine->max_context()}});
+           {{"tokens", ids},
+            {"count", ids.size()},
+            {"max_model_len", call.model.engine->max_context()}});
   return absl::OkStatus();
 }
 
 absl::Status Api::Detokenize(const Call& call) {
-  ASSIGN_OR_RETURN(const DetokenizeRequest request, ParseDetokenizeRequest(call.request.body, limits_));
+  ASSIGN_OR_RETURN(const DetokenizeRequest request,
+                   ParseDetokenizeRequest(call.request.body, limits_));
   RETURN_IF_ERROR(CheckModel(call.model, request.model));
   const std::string text = call.model.text.tokenizer->Decode(request.tokens);
-  SendJson(*call.writer, call.request_id, {{"text", text}, {"prompt", text}});   // vLLM's clients read "prompt"
+  SendJson(*call.writer, call.request_id,
+           {{"text", text}, {"prompt", text}});  // vLLM's clients read "prompt"
   return absl::OkStatus();
 }
 

@@ -22,7 +22,8 @@ class Api : public http::Handler {
   void Handle(http::Request request, std::shared_ptr<http::ResponseWriter> writer) override;
 
   /// The chat template's prompt for a request; 400 with the template's own message if it refuses.
-  static absl::StatusOr<EncodedPrompt> EncodeChat(const LoadedModel& model, const OrderedJson& variables);
+  static absl::StatusOr<EncodedPrompt> EncodeChat(const LoadedModel& model,
+                                                  const OrderedJson& variables);
 
  private:
   struct Call {
@@ -42,9 +43,10 @@ class Api : public http::Handler {
 
   absl::Status Dispatch(const http::Request& request, std::shared_ptr<http::ResponseWriter> writer,
                         const std::string& request_id);
-  void Run(const Call& call, const char* id_prefix, GenerationParams params, std::vector<EncodedPrompt> prompts,
-           std::shared_ptr<const Format> format);
-  void Refuse(const absl::Status& status, const std::string& request_id, http::ResponseWriter& writer);
+  void Run(const Call& call, const char* id_prefix, GenerationParams params,
+           std::vector<EncodedPrompt> prompts, std::shared_ptr<const Format> format);
+  void Refuse(const absl::Status& status, const std::string& request_id,
+              http::ResponseWriter& writer);
 
   Service& service_;
   Telemetry& telemetry_;

@@ -13,7 +13,8 @@ Choice::Choice(const engine::Tokenizer& tokenizer, ChoiceOptions options)
 
 ChoiceText Choice::Push(const engine::TokenEvent& token) {
   const auto& ends = options_.stop_ids;
-  if (stopped() || std::find(ends.begin(), ends.end(), token.id) != ends.end()) return Take({}, false);
+  if (stopped() || std::find(ends.begin(), ends.end(), token.id) != ends.end())
+    return Take({}, false);
   if (options_.with_logs) logs_.push_back({token, decoded_});
   std::string text = decoder_.Push(token.id);
   decoded_ += text.size();
@@ -40,7 +41,8 @@ ChoiceText Choice::Flush() {
   return Take(std::move(piece), true);
 }
 
-/// Log-probs go out with the text of their tokens: not before it, and never for tokens that a stop string cut off.
+/// Log-probs go out with the text of their tokens: not before it, and never for tokens that a stop
+/// string cut off.
 ChoiceText Choice::Take(AnswerPiece piece, bool all_logs) {
   ChoiceText out;
   out.index = options_.index;

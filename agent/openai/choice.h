@@ -1,5 +1,6 @@
 #pragma once
-// One answer in the making: tokens in, text for the client out. Not thread-safe: Generation's lock covers it.
+// One answer in the making: tokens in, text for the client out. Not thread-safe: Generation's lock
+// covers it.
 
 #include <memory>
 #include <optional>
@@ -17,7 +18,7 @@ struct ChoiceOptions {
   int32_t index = 0;
   int32_t prompt_tokens = 0;
   std::vector<std::string> stop;
-  std::vector<int32_t> stop_ids;      ///< end the answer and have no text
+  std::vector<int32_t> stop_ids;  ///< end the answer and have no text
   bool split_reasoning = false;
   bool begins_thinking = false;
   bool with_logs = false;
@@ -43,9 +44,9 @@ class Choice {
   engine::StreamDecoder decoder_;
   StopMatcher stops_;
   ReasoningSplitter splitter_;
-  size_t decoded_ = 0;    ///< bytes that came out of the decoder
-  size_t released_ = 0;   ///< of these, bytes that the stop matcher let through
-  std::vector<TokenLog> logs_;   ///< of text not yet released
+  size_t decoded_ = 0;          ///< bytes that came out of the decoder
+  size_t released_ = 0;         ///< of these, bytes that the stop matcher let through
+  std::vector<TokenLog> logs_;  ///< of text not yet released
 };
 
 }  // namespace deepseek::agent

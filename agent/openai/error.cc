@@ -42,7 +42,9 @@ int HttpStatusOf(absl::StatusCode code) {
   }
 }
 
-Json OrNull(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
+Json OrNull(const std::string& text) {
+  return text.empty() ? Json(nullptr) : Json(text);
+}
 
 }  // namespace
 
@@ -59,7 +61,8 @@ absl::Status ToStatus(const ApiError& error) {
 }
 
 absl::Status BadParam(std::string_view param, std::string_view message, std::string_view code) {
-  return ToStatus({400, std::string(message), "invalid_request_error", std::string(param), std::string(code)});
+  return ToStatus(
+      {400, std::string(message), "invalid_request_error", std::string(param), std::string(code)});
 }
 
 ApiError FromStatus(const absl::Status& status) {
@@ -93,7 +96,8 @@ http::Response ErrorResponse(const ApiError& error) {
   http::Response response;
   response.status = error.http_status;
   response.body = ErrorBody(error);
-  if (error.http_status == 429 || error.http_status == 503) response.headers.push_back({"Retry-After", "1"});
+  if (error.http_status == 429 || error.http_status == 503)
+    response.headers.push_back({"Retry-After", "1"});
   return response;
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-// Errors in OpenAI's shape: {"error":{"message","type","param","code"}}. Inside the agent they travel as absl::Status
-// whose payload keeps what the status itself cannot say.
+// Errors in OpenAI's shape: {"error":{"message","type","param","code"}}. Inside the agent they
+// travel as absl::Status whose payload keeps what the status itself cannot say.
 
 #include <string>
 #include <string_view>
@@ -13,9 +13,9 @@ namespace deepseek::agent {
 struct ApiError {
   int http_status = 500;
   std::string message;
-  std::string type;    ///< "invalid_request_error", "rate_limit_error", "server_error", ...
-  std::string param;   ///< the field at fault; empty: null
-  std::string code;    ///< "model_not_found", "context_length_exceeded", ...; empty: null
+  std::string type;   ///< "invalid_request_error", "rate_limit_error", "server_error", ...
+  std::string param;  ///< the field at fault; empty: null
+  std::string code;   ///< "model_not_found", "context_length_exceeded", ...; empty: null
 };
 
 /// A status that FromStatus turns back into `error`.
@@ -24,8 +24,9 @@ absl::Status ToStatus(const ApiError& error);
 /// 400 that names the field.
 absl::Status BadParam(std::string_view param, std::string_view message, std::string_view code = "");
 
-/// The error of ToStatus, else one made from the status: kInvalidArgument 400, kNotFound 404, kResourceExhausted 429,
-/// kUnavailable 503, kDeadlineExceeded 504, all others 500 without the inner message's details.
+/// The error of ToStatus, else one made from the status: kInvalidArgument 400, kNotFound 404,
+/// kResourceExhausted 429, kUnavailable 503, kDeadlineExceeded 504, all others 500 without the
+/// inner message's details.
 ApiError FromStatus(const absl::Status& status);
 
 /// {"error":{...}}

@@ -41,11 +41,13 @@ const OrderedJson* Fields::Find(const char* name) const {
 }
 
 void Fields::Fail(std::string_view name, std::string_view message, std::string_view code) {
-  if (status_.ok()) status_ = BadParam(StrCat(path_, name), StrCat("'", path_, name, "': ", message), code);
+  if (status_.ok())
+    status_ = BadParam(StrCat(path_, name), StrCat("'", path_, name, "': ", message), code);
 }
 
 void Fields::Unsupported(std::string_view name, std::string_view why) {
-  Fail(name, StrCat("this server does not support it", why.empty() ? "" : ": ", why), "unsupported_parameter");
+  Fail(name, StrCat("this server does not support it", why.empty() ? "" : ": ", why),
+       "unsupported_parameter");
 }
 
 std::optional<bool> Fields::Bool(const char* name) {
@@ -68,7 +70,8 @@ std::optional<std::string> Fields::String(const char* name) {
   return value->get<std::string>();
 }
 
-std::optional<float> Fields::Number(const char* name, double low, double high, bool low_open, bool high_open) {
+std::optional<float> Fields::Number(const char* name, double low, double high, bool low_open,
+                                    bool high_open) {
   const OrderedJson* value = Find(name);
   if (!value) return std::nullopt;
   if (!value->is_number()) {
@@ -79,8 +82,8 @@ std::optional<float> Fields::Number(const char* name, double low, double high, b
   if (!std::isfinite(number) || number < low || number > high || (low_open && number == low) ||
       (high_open && number == high)) {
     Fail(name,
-         StrCat("expected a number ", low_open ? "above " : "from ", Text(low), high_open ? " and below " : " to ",
-                Text(high), ", got ", value->dump()),
+         StrCat("expected a number ", low_open ? "above " : "from ", Text(low),
+                high_open ? " and below " : " to ", Text(high), ", got ", value->dump()),
          "invalid_value");
     return std::nullopt;
   }
@@ -94,13 +97,15 @@ std::optional<int64_t> Fields::Integer(const char* name, int64_t low, int64_t hi
     Fail(name, StrCat("expected an integer, got ", Kind(*value)), "invalid_type");
     return std::nullopt;
   }
-  const bool huge = value->is_number_unsigned() &&
-                    value->get<uint64_t>() > static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
+  const bool huge =
+      value->is_number_unsigned() &&
+      value->get<uint64_t>() > static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
   const int64_t number = huge ? 0 : value->get<int64_t>();
   if (huge || number < low || number > high) {
-    const std::string upper =
-        high == std::numeric_limits<int64_t>::max() ? std::string(" or more") : StrCat(" to ", high);
-    Fail(name, StrCat("expected an integer from ", low, upper, ", got ", value->dump()), "invalid_value");
+    const std::string upper = high == std::numeric_limits<int64_t>::max() ? std::string(" or more")
+                                                                          : StrCat(" to ", high);
+    Fail(name, StrCat("expected an integer from ", low, upper, ", got ", value->dump()),
+         "invalid_value");
     return std::nullopt;
   }
   return number;
@@ -129,7 +134,8 @@ std::optional<std::vector<int32_t>> Fields::TokenIds(const char* name) {
 absl::StatusOr<OrderedJson> ParseObject(std::string_view body, const RequestLimits& limits) {
   auto parsed = ParseOrderedJson(body, "request body", {.max_bytes = limits.max_body_bytes});
   if (!parsed.ok()) {
-    return ToStatus({400, std::string(ToStd(parsed.status().message())), "invalid_request_error", "", "invalid_json"});
+    return ToStatus({400, std::string(ToStd(parsed.status().message())), "invalid_request_error",
+                     "", "invalid_json"});
   }
   if (!parsed->is_object()) {
     return ToStatus({400, StrCat("request body: expected a JSON object, got ", Kind(*parsed)),

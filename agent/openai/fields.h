@@ -1,6 +1,7 @@
 #pragma once
-// Typed reading of a JSON object's fields: the first wrong one is remembered, with its name, and the rest is skipped.
-// null counts as absent, as it does for OpenAI. Internal to agent/openai: needs base/json_full.h.
+// Typed reading of a JSON object's fields: the first wrong one is remembered, with its name, and
+// the rest is skipped. null counts as absent, as it does for OpenAI. Internal to agent/openai:
+// needs base/json_full.h.
 
 #include <cstdint>
 #include <optional>
@@ -16,8 +17,10 @@ namespace deepseek::agent {
 
 class Fields {
  public:
-  /// `object` must outlive this and be a JSON object. `path` goes before field names: "stream_options.".
-  explicit Fields(const OrderedJson& object, std::string path = "") : object_(object), path_(std::move(path)) {}
+  /// `object` must outlive this and be a JSON object. `path` goes before field names:
+  /// "stream_options.".
+  explicit Fields(const OrderedJson& object, std::string path = "")
+      : object_(object), path_(std::move(path)) {}
 
   /// The field unless it is absent or null.
   const OrderedJson* Find(const char* name) const;
@@ -58,8 +61,9 @@ absl::StatusOr<OrderedJson> ParseObject(std::string_view body, const RequestLimi
 /// Reads what all generating endpoints share, and refuses what none serves.
 void ReadParams(Fields& fields, const RequestLimits& limits, GenerationParams* params);
 
-/// Checks `messages`, makes every content a string; with chat_template_kwargs and thinking switches: the variables of
-/// the chat template.
-std::shared_ptr<const OrderedJson> ReadTemplateVariables(Fields& fields, const RequestLimits& limits);
+/// Checks `messages`, makes every content a string; with chat_template_kwargs and thinking
+/// switches: the variables of the chat template.
+std::shared_ptr<const OrderedJson> ReadTemplateVariables(Fields& fields,
+                                                         const RequestLimits& limits);
 
 }  // namespace deepseek::agent

@@ -8,7 +8,9 @@
 namespace deepseek::agent {
 namespace {
 
-Json OrNull(std::string_view text) { return text.empty() ? Json(nullptr) : Json(std::string(text)); }
+Json OrNull(std::string_view text) {
+  return text.empty() ? Json(nullptr) : Json(std::string(text));
+}
 
 Json UsageJson(const AnswerUsage& usage) {
   return {{"prompt_tokens", usage.prompt_tokens},
@@ -18,7 +20,9 @@ Json UsageJson(const AnswerUsage& usage) {
 }
 
 /// JSON has no infinity; OpenAI writes -9999 for tokens that cannot be.
-double Finite(float logprob) { return std::max(static_cast<double>(logprob), -9999.0); }
+double Finite(float logprob) {
+  return std::max(static_cast<double>(logprob), -9999.0);
+}
 
 Json Bytes(std::string_view text) {
   Json bytes = Json::array();
@@ -31,11 +35,13 @@ Json ChatLogs(const engine::Tokenizer& tokenizer, const std::vector<TokenLog>& l
   for (const TokenLog& log : logs) {
     const auto entry = [&](int32_t id, float logprob) {
       const std::string_view bytes = tokenizer.TokenBytes(id);
-      return Json{{"token", std::string(bytes)}, {"logprob", Finite(logprob)}, {"bytes", Bytes(bytes)}};
+      return Json{
+          {"token", std::string(bytes)}, {"logprob", Finite(logprob)}, {"bytes", Bytes(bytes)}};
     };
     Json one = entry(log.token.id, log.token.logprob);
     one["top_logprobs"] = Json::array();
-    for (const engine::TokenLogprob& top : log.token.top) one["top_logprobs"].push_back(entry(top.id, top.logprob));
+    for (const engine::TokenLogprob& top : log.token.top)
+      one["top_logprobs"].push_back(entry(top.id, top.logprob));
     content.push_back(std::move(one));
   }
   return {{"content", std::move(content)}, {"refusal", nullptr}};
@@ -76,7 +82,8 @@ class Chat : public Format {
                     const AnswerUsage& usage) const override {
     Json json = Head(meta, "chat.completion");
     for (const ChoiceText& choice : choices) {
-      Json message = {{"role", "assistant"}, {"content", choice.piece.content}, {"refusal", nullptr}};
+      Json message = {
+          {"role", "assistant"}, {"content", choice.piece.content}, {"refusal", nullptr}};
       AddReasoning(choice.piece, &message);
       json["choices"].push_back({{"index", choice.index},
                                  {"message", std::move(message)},
@@ -91,9 +98,12 @@ class Chat : public Format {
 
  private:
   static Json Head(const AnswerMeta& meta, const char* object) {
-    return {{"id", meta.id},           {"object", object},
-            {"created", meta.created}, {"model", meta.model},
-            {"system_fingerprint", meta.fingerprint}, {"choices", Json::array()}};
+    return {{"id", meta.id},
+            {"object", object},
+            {"created", meta.created},
+            {"model", meta.model},
+            {"system_fingerprint", meta.fingerprint},
+            {"choices", Json::array()}};
   }
 
   /// DeepSeek's name and vLLM's newer one: clients look for either.
@@ -131,16 +141,20 @@ class Completion : public Format {
   std::string Whole(const AnswerMeta& meta, const std::vector<ChoiceText>& choices,
                     const AnswerUsage& usage) const override {
     Json json = Head(meta);
-    for (const ChoiceText& choice : choices) json["choices"].push_back(ChoiceJson(choice, choice.with_logs));
+    for (const ChoiceText& choice : choices)
+      json["choices"].push_back(ChoiceJson(choice, choice.with_logs));
     json["usage"] = UsageJson(usage);
     return DumpJson(json);
   }
 
  private:
   static Json Head(const AnswerMeta& meta) {
-    return {{"id", meta.id},           {"object", "text_completion"},
-            {"created", meta.created}, {"model", meta.model},
-            {"system_fingerprint", meta.fingerprint}, {"choices", Json::array()}};
+    return {{"id", meta.id},
+            {"object", "text_completion"},
+            {"created", meta.created},
+            {"model", meta.model},
+            {"system_fingerprint", meta.fingerprint},
+            {"choices", Json::array()}};
   }
 
   Json ChoiceJson(const ChoiceText& choice, bool with_logs) const {
@@ -161,7 +175,8 @@ class Completion : public Format {
       json["token_logprobs"].push_back(Finite(log.token.logprob));
       json["text_offset"].push_back(log.text_offset);
       Json top = Json::object();
-      for (const engine::TokenLogprob& t : log.token.top) top[tokenizer_.Decode({&t.id, 1})] = Finite(t.logprob);
+      for (const engine::TokenLogprob& t : log.token.top)
+        top[tokenizer_.Decode({&t.id, 1})] = Finite(t.logprob);
       json["top_logprobs"].push_back(std::move(top));
     }
     return json;
@@ -175,7 +190,8 @@ class Generate : public Format {
   std::string Opening(const AnswerMeta&, int32_t) const override { return {}; }
 
   std::string Chunk(const AnswerMeta&, const ChoiceText& choice) const override {
-    return DumpJson({{"text", choice.piece.content}, {"finish_reason", OrNull(choice.finish_reason)}});
+    return DumpJson(
+        {{"text", choice.piece.content}, {"finish_reason", OrNull(choice.finish_reason)}});
   }
 
   std::string UsageChunk(const AnswerMeta&, const AnswerUsage& usage) const override {
@@ -193,14 +209,20 @@ class Generate : public Format {
 
 }  // namespace
 
-std::unique_ptr<Format> ChatFormat(const engine::Tokenizer& tokenizer) { return std::make_unique<Chat>(tokenizer); }
+std::unique_ptr<Format> ChatFormat(const engine::Tokenizer& tokenizer) {
+  return std::make_unique<Chat>(tokenizer);
+}
 
 std::unique_ptr<Format> CompletionFormat(const engine::Tokenizer& tokenizer) {
   return std::make_unique<Completion>(tokenizer);
 }
 
-std::unique_ptr<Format> GenerateFormat() { return std::make_unique<Generate>(); }
+std::unique_ptr<Format> GenerateFormat() {
+  return std::make_unique<Generate>();
+}
 
-std::string Event(std::string_view json) { return StrCat("data: ", json, "\n\n"); }
+std::string Event(std::string_view json) {
+  return StrCat("data: ", json, "\n\n");
+}
 
 }  // namespace deepseek::agent

@@ -15,10 +15,11 @@
 namespace deepseek::agent {
 
 struct AnswerMeta {
-  std::string id;            ///< "chatcmpl-...", "cmpl-..."
+  std::string id;  ///< "chatcmpl-...", "cmpl-..."
   std::string model;
-  std::string fingerprint;   ///< changes when the same seed may give other tokens: version, model, compute
-  int64_t created = 0;       ///< Unix seconds
+  std::string
+      fingerprint;  ///< changes when the same seed may give other tokens: version, model, compute
+  int64_t created = 0;  ///< Unix seconds
 };
 
 /// A generated token and where its text begins in the answer.
@@ -31,8 +32,8 @@ struct ChoiceText {
   int32_t index = 0;
   AnswerPiece piece;
   std::vector<TokenLog> logs;
-  bool with_logs = false;            ///< log-probs were asked for
-  std::string_view finish_reason;    ///< empty: not finished
+  bool with_logs = false;          ///< log-probs were asked for
+  std::string_view finish_reason;  ///< empty: not finished
 };
 
 /// Sums over the choices of one request; prompts count once.

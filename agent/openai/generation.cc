@@ -22,8 +22,8 @@ uint64_t RandomSeed() {
   return generator();
 }
 
-/// The engine calls sinks from its step thread, the HTTP server calls OnGone from an I/O thread; one lock covers all
-/// choices. Order of locks: this one, then the connection's or the engine's.
+/// The engine calls sinks from its step thread, the HTTP server calls OnGone from an I/O thread;
+/// one lock covers all choices. Order of locks: this one, then the connection's or the engine's.
 class Generation : public std::enable_shared_from_this<Generation> {
  public:
   Generation(GenerationJob job, std::shared_ptr<http::ResponseWriter> writer)
@@ -35,7 +35,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
   class ChoiceSink;
   struct Running {
     std::unique_ptr<Choice> choice;
-    ChoiceText text;              ///< collected, when not streaming
+    ChoiceText text;  ///< collected, when not streaming
     engine::RequestId id = 0;
     absl::Time last_token = absl::InfinitePast();
     bool ended = false;
@@ -44,7 +44,8 @@ class Generation : public std::enable_shared_from_this<Generation> {
   absl::Status Submit();
   absl::Status SubmitChoice(const EncodedPrompt& prompt, const engine::Request& request);
   void OnToken(size_t i, const engine::TokenEvent& token);
-  void OnFinish(size_t i, FinishReason reason, const engine::Usage& usage, const absl::Status& error);
+  void OnFinish(size_t i, FinishReason reason, const engine::Usage& usage,
+                const absl::Status& error);
   void OnGone();
   void Deliver(Running& running, ChoiceText text);
   void Send(std::string_view json);
@@ -55,19 +56,22 @@ class Generation : public std::enable_shared_from_this<Generation> {
 
   const GenerationJob job_;
   std::mutex mutex_;
-  std::shared_ptr<http::ResponseWriter> writer_;   ///< null: the answer is complete or nobody wants it
+  std::shared_ptr<http::ResponseWriter>
+      writer_;  ///< null: the answer is complete or nobody wants it
   std::vector<Running> choices_;
   size_t unfinished_ = 0;
-  bool streaming_ = false;                         ///< the stream's head is out: errors are events from now on
+  bool streaming_ = false;  ///< the stream's head is out: errors are events from now on
   AnswerUsage usage_;
-  std::string_view outcome_ = "ok";                ///< for the log
+  std::string_view outcome_ = "ok";  ///< for the log
 };
 
 class Generation::ChoiceSink : public engine::Sink {
  public:
-  ChoiceSink(std::shared_ptr<Generation> generation, size_t i) : generation_(std::move(generation)), i_(i) {}
+  ChoiceSink(std::shared_ptr<Generation> generation, size_t i)
+      : generation_(std::move(generation)), i_(i) {}
   void OnToken(const engine::TokenEvent& token) override { generation_->OnToken(i_, token); }
-  void OnFinish(FinishReason reason, const engine::Usage& usage, const absl::Status& error) override {
+  void OnFinish(FinishReason reason, const engine::Usage& usage,
+                const absl::Status& error) override {
     generation_->OnFinish(i_, reason, usage, error);
   }
 
@@ -87,7 +91,9 @@ void Generation::Start() {
   if (job_.params.stream) {
     http::Response head;
     head.content_type = "text/event-stream; charset=utf-8";
-    head.headers = {{"Cache-Control", "no-cache"}, {"X-Accel-Buffering", "no"}, {"x-request-id", job_.request_id}};
+    head.headers = {{"Cache-Control", "no-cache"},
+                    {"X-Accel-Buffering", "no"},
+                    {"x-request-id", job_.request_id}};
     for (const Running& running : choices_) {
       const std::string opening = job_.format->Opening(job_.meta, running.choice->options().index);
       if (!opening.empty()) head.body += Event(opening);
@@ -104,9 +110,11 @@ void Generation::Start() {
 
 absl::Status Generation::Submit() {
   const uint64_t seed = job_.params.seed.value_or(RandomSeed());
-  std::vector<engine::Request> requests;   // one for each prompt: all are checked before any is submitted
+  std::vector<engine::Request>
+      requests;  // one for each prompt: all are checked before any is submitted
   for (const EncodedPrompt& prompt : job_.prompts) {
-    ASSIGN_OR_RETURN(requests.emplace_back(), ToEngineRequest(*job_.model, job_.params, prompt, seed));
+    ASSIGN_OR_RETURN(requests.emplace_back(),
+                     ToEngineRequest(*job_.model, job_.params, prompt, seed));
   }
   for (size_t p = 0; p < requests.size(); ++p) {
     for (int32_t n = 0; n < job_.params.n; ++n) {
@@ -128,7 +136,8 @@ absl::Status Generation::SubmitChoice(const EncodedPrompt& prompt, const engine:
   options.split_reasoning = job_.format->splits_reasoning();
   options.begins_thinking = prompt.begins_thinking;
   options.with_logs = job_.params.top_logprobs >= 0;
-  choices_.emplace_back().choice = std::make_unique<Choice>(*job_.model->text.tokenizer, std::move(options));
+  choices_.emplace_back().choice =
+      std::make_unique<Choice>(*job_.model->text.tokenizer, std::move(options));
   const auto id = engine().Submit(request, std::make_shared<ChoiceSink>(shared_from_this(), i));
   if (!id.ok()) {
     choices_.pop_back();
@@ -155,11 +164,12 @@ void Generation::OnToken(size_t i, const engine::TokenEvent& token) {
   if (running.choice->stopped()) engine().Cancel(running.id);
 }
 
-void Generation::OnFinish(size_t i, FinishReason reason, const engine::Usage& usage, const absl::Status& error) {
+void Generation::OnFinish(size_t i, FinishReason reason, const engine::Usage& usage,
+                          const absl::Status& error) {
   const std::lock_guard lock(mutex_);
   Running& running = choices_[i];
   running.ended = true;
-  if (running.choice->stopped()) reason = FinishReason::kStop;   // ended by us, at a stop string
+  if (running.choice->stopped()) reason = FinishReason::kStop;  // ended by us, at a stop string
   const ChoiceOptions& options = running.choice->options();
   job_.telemetry->OnFinished(reason, options.prompt_tokens, usage, absl::Now() - job_.arrival);
   usage_.completion_tokens += usage.generated_tokens;
@@ -179,13 +189,14 @@ void Generation::OnFinish(size_t i, FinishReason reason, const engine::Usage& us
       running.text.finish_reason = end.finish_reason;
     }
   } else if (reason == FinishReason::kError) {
-    log::Error("request failed", {{"request_id", job_.request_id}, {"reason", std::string(error.message())}});
+    log::Error("request failed",
+               {{"request_id", job_.request_id}, {"reason", std::string(error.message())}});
     Fail(absl::InternalError(""));
   } else if (reason == FinishReason::kDeadline) {
     Fail(absl::DeadlineExceededError("the request's deadline has passed"));
   } else {
-    Fail(ToStatus({503, "the server is shutting down and could not finish this answer", "server_error", "",
-                   "server_shutting_down"}));
+    Fail(ToStatus({503, "the server is shutting down and could not finish this answer",
+                   "server_error", "", "server_shutting_down"}));
   }
   if (unfinished_ == 0) FinishAnswer();
 }
@@ -274,7 +285,8 @@ void StartGeneration(GenerationJob job, std::shared_ptr<http::ResponseWriter> wr
   std::make_shared<Generation>(std::move(job), std::move(writer))->Start();
 }
 
-absl::StatusOr<engine::Request> ToEngineRequest(const LoadedModel& model, const GenerationParams& params,
+absl::StatusOr<engine::Request> ToEngineRequest(const LoadedModel& model,
+                                                const GenerationParams& params,
                                                 const EncodedPrompt& prompt, uint64_t seed) {
   const int32_t context = model.engine->max_context();
   const auto length = static_cast<int64_t>(prompt.ids.size());
@@ -282,7 +294,8 @@ absl::StatusOr<engine::Request> ToEngineRequest(const LoadedModel& model, const 
   if (length >= context) {
     return BadParam(
         prompt.param,
-        StrCat("This model's maximum context length is ", context, " tokens. However, your prompt has ", length,
+        StrCat("This model's maximum context length is ", context,
+               " tokens. However, your prompt has ", length,
                " tokens, which leaves no room for an answer. Please shorten the prompt."),
         "context_length_exceeded");
   }
@@ -303,7 +316,8 @@ absl::StatusOr<engine::Request> ToEngineRequest(const LoadedModel& model, const 
   s.logit_bias = params.logit_bias;
   request.stop_ids = params.stop_token_ids;
   if (!params.ignore_eos) {
-    request.stop_ids.insert(request.stop_ids.end(), defaults.eos_ids.begin(), defaults.eos_ids.end());
+    request.stop_ids.insert(request.stop_ids.end(), defaults.eos_ids.begin(),
+                            defaults.eos_ids.end());
   }
   request.top_logprobs = params.top_logprobs;
   return request;

@@ -19,28 +19,30 @@ namespace deepseek::agent {
 /// A prompt as the engine gets it.
 struct EncodedPrompt {
   std::vector<int32_t> ids;
-  bool begins_thinking = false;   ///< the answer starts inside <think>
-  const char* param = "prompt";   ///< the request's field that it came from, for errors
+  bool begins_thinking = false;  ///< the answer starts inside <think>
+  const char* param = "prompt";  ///< the request's field that it came from, for errors
 };
 
 struct GenerationJob {
-  const LoadedModel* model = nullptr;   ///< outlives the answer
+  const LoadedModel* model = nullptr;  ///< outlives the answer
   GenerationParams params;
-  std::vector<EncodedPrompt> prompts;   ///< each is answered params.n times
+  std::vector<EncodedPrompt> prompts;  ///< each is answered params.n times
   std::shared_ptr<const Format> format;
   AnswerMeta meta;
   std::string request_id;
   absl::Time arrival;
-  Telemetry* telemetry = nullptr;       ///< outlives the answer
+  Telemetry* telemetry = nullptr;  ///< outlives the answer
 };
 
-/// Checks the prompts against the model, submits all choices and answers through `writer` as tokens come: errors before
-/// the first byte are ordinary answers, later ones an event in the stream. When the client is gone, what runs is
-/// cancelled. Returns at once.
+/// Checks the prompts against the model, submits all choices and answers through `writer` as tokens
+/// come: errors before the first byte are ordinary answers, later ones an event in the stream. When
+/// the client is gone, what runs is cancelled. Returns at once.
 void StartGeneration(GenerationJob job, std::shared_ptr<http::ResponseWriter> writer);
 
-/// What the engine is asked for; a prompt that fills the context is a 400. max_tokens is cut to what the context leaves.
-absl::StatusOr<engine::Request> ToEngineRequest(const LoadedModel& model, const GenerationParams& params,
+/// What the engine is asked for; a prompt that fills the context is a 400. max_tokens is cut to
+/// what the context leaves.
+absl::StatusOr<engine::Request> ToEngineRequest(const LoadedModel& model,
+                                                const GenerationParams& params,
                                                 const EncodedPrompt& prompt, uint64_t seed);
 
 }  // namespace deepseek::agent

@@ -17,20 +17,23 @@ void ReadStops(Fields& fields, const RequestLimits& limits, std::vector<std::str
   if (!value) return;
   if (value->is_string()) {
     stops->push_back(value->get<std::string>());
-  } else if (value->is_array() &&
-             std::all_of(value->begin(), value->end(), [](const OrderedJson& s) { return s.is_string(); })) {
+  } else if (value->is_array() && std::all_of(value->begin(), value->end(),
+                                              [](const OrderedJson& s) { return s.is_string(); })) {
     for (const OrderedJson& s : *value) stops->push_back(s.get<std::string>());
   } else {
     return fields.Fail("stop", "expected a string or an array of strings", "invalid_type");
   }
   if (stops->size() > static_cast<size_t>(limits.max_stops)) {
-    fields.Fail("stop", StrCat("expected at most ", limits.max_stops, " strings, got ", stops->size()),
+    fields.Fail("stop",
+                StrCat("expected at most ", limits.max_stops, " strings, got ", stops->size()),
                 "invalid_value");
   }
   for (const std::string& s : *stops) {
     if (s.size() > limits.max_stop_bytes) {
-      fields.Fail("stop", StrCat("a stop string may have ", limits.max_stop_bytes, " bytes, one has ", s.size()),
-                  "invalid_value");
+      fields.Fail(
+          "stop",
+          StrCat("a stop string may have ", limits.max_stop_bytes, " bytes, one has ", s.size()),
+          "invalid_value");
     }
   }
   std::erase_if(*stops, [](const std::string& s) { return s.empty(); });
@@ -40,16 +43,19 @@ void ReadLogitBias(Fields& fields, std::vector<std::pair<int32_t, float>>* bias)
   const OrderedJson* value = fields.Find("logit_bias");
   if (!value) return;
   if (!value->is_object()) {
-    return fields.Fail("logit_bias", StrCat("expected an object of token id: bias, got ", Kind(*value)),
+    return fields.Fail("logit_bias",
+                       StrCat("expected an object of token id: bias, got ", Kind(*value)),
                        "invalid_type");
   }
   for (const auto& [key, number] : value->items()) {
     int32_t id = 0;
-    if (key.empty() || key.find_first_not_of("0123456789") != std::string::npos || !absl::SimpleAtoi(key, &id)) {
+    if (key.empty() || key.find_first_not_of("0123456789") != std::string::npos ||
+        !absl::SimpleAtoi(key, &id)) {
       return fields.Fail("logit_bias", StrCat("'", key, "' is not a token id"), "invalid_value");
     }
     if (!number.is_number() || number.get<double>() < -100 || number.get<double>() > 100) {
-      return fields.Fail("logit_bias", StrCat("the bias of token ", key, " must be a number from -100 to 100"),
+      return fields.Fail("logit_bias",
+                         StrCat("the bias of token ", key, " must be a number from -100 to 100"),
                          "invalid_value");
     }
     bias->emplace_back(id, number.get<float>());
@@ -73,15 +79,18 @@ void RefuseUnlessEmpty(Fields& fields, const char* name) {
 /// Known fields of OpenAI's and vLLM's APIs whose meaning we would have to drop.
 void RefuseUnserved(Fields& fields) {
   for (const char* name :
-       {"audio", "prediction", "web_search_options", "guided_json", "guided_regex", "guided_choice", "guided_grammar",
-        "structured_outputs", "prompt_logprobs", "truncate_prompt_tokens", "reasoning_effort", "verbosity",
-        "length_penalty", "bad_words", "logits_processors", "chat_template", "documents", "functions", "images"}) {
+       {"audio", "prediction", "web_search_options", "guided_json", "guided_regex", "guided_choice",
+        "guided_grammar", "structured_outputs", "prompt_logprobs", "truncate_prompt_tokens",
+        "reasoning_effort", "verbosity", "length_penalty", "bad_words", "logits_processors",
+        "chat_template", "documents", "functions", "images"}) {
     RefuseUnlessEmpty(fields, name);
   }
-  for (const char* name : {"continue_final_message", "use_beam_search", "echo", "include_stop_str_in_output"}) {
+  for (const char* name :
+       {"continue_final_message", "use_beam_search", "echo", "include_stop_str_in_output"}) {
     RefuseUnlessFalse(fields, name);
   }
-  if (const auto min_tokens = fields.Integer("min_tokens", 0, kMaxInt32); min_tokens && *min_tokens > 0) {
+  if (const auto min_tokens = fields.Integer("min_tokens", 0, kMaxInt32);
+      min_tokens && *min_tokens > 0) {
     fields.Unsupported("min_tokens");
   }
   if (const OrderedJson* format = fields.Find("response_format")) {
@@ -89,7 +98,8 @@ void RefuseUnserved(Fields& fields) {
     if (!format->is_object() || type == format->end() || !type->is_string()) {
       fields.Fail("response_format", "expected an object with a string 'type'", "invalid_type");
     } else if (*type != "text") {
-      fields.Unsupported("response_format", StrCat("type '", type->get<std::string>(), "' (only 'text' is served)"));
+      fields.Unsupported("response_format",
+                         StrCat("type '", type->get<std::string>(), "' (only 'text' is served)"));
     }
   }
   if (const OrderedJson* modalities = fields.Find("modalities");
@@ -121,24 +131,28 @@ void ReadParams(Fields& fields, const RequestLimits& limits, GenerationParams* p
   ReadStops(fields, limits, &params->stop);
   params->stop_token_ids = fields.TokenIds("stop_token_ids").value_or(std::vector<int32_t>{});
   params->ignore_eos = fields.Bool("ignore_eos").value_or(false);
-  for (const char* name : {"max_tokens", "max_completion_tokens"}) {   // the newer name wins
-    if (const auto max = fields.Integer(name, 1, kMaxInt32)) params->max_tokens = static_cast<int32_t>(*max);
+  for (const char* name : {"max_tokens", "max_completion_tokens"}) {  // the newer name wins
+    if (const auto max = fields.Integer(name, 1, kMaxInt32))
+      params->max_tokens = static_cast<int32_t>(*max);
   }
   params->n = static_cast<int32_t>(fields.Integer("n", 1, limits.max_choices).value_or(1));
-  if (const auto best_of = fields.Integer("best_of", 1, limits.max_choices); best_of && *best_of != params->n) {
+  if (const auto best_of = fields.Integer("best_of", 1, limits.max_choices);
+      best_of && *best_of != params->n) {
     fields.Unsupported("best_of", "other values than n");
   }
   params->stream = fields.Bool("stream").value_or(false);
   fields.String("user");
   if (const OrderedJson* options = fields.Find("stream_options")) {
     if (!options->is_object()) {
-      fields.Fail("stream_options", StrCat("expected an object, got ", Kind(*options)), "invalid_type");
+      fields.Fail("stream_options", StrCat("expected an object, got ", Kind(*options)),
+                  "invalid_type");
     } else if (!params->stream) {
       fields.Fail("stream_options", "only allowed when 'stream' is true", "invalid_value");
     } else {
       Fields inner(*options, "stream_options.");
       params->include_usage = inner.Bool("include_usage").value_or(false);
-      if (inner.Bool("continuous_usage_stats").value_or(false)) inner.Unsupported("continuous_usage_stats");
+      if (inner.Bool("continuous_usage_stats").value_or(false))
+        inner.Unsupported("continuous_usage_stats");
       fields.Adopt(inner);
     }
   }

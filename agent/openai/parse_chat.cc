@@ -10,7 +10,8 @@
 namespace deepseek::agent {
 namespace {
 
-constexpr std::array<std::string_view, 5> kRoles = {"system", "developer", "user", "assistant", "tool"};
+constexpr std::array<std::string_view, 5> kRoles = {"system", "developer", "user", "assistant",
+                                                    "tool"};
 
 /// Text parts joined; other kinds of parts are refused by name.
 void FlattenContent(Fields& message, OrderedJson* out) {
@@ -26,20 +27,23 @@ void FlattenContent(Fields& message, OrderedJson* out) {
     return;
   }
   if (!content.is_array()) {
-    return message.Fail("content", StrCat("expected a string or an array of parts, got ", Kind(content)),
+    return message.Fail("content",
+                        StrCat("expected a string or an array of parts, got ", Kind(content)),
                         "invalid_type");
   }
   std::string joined;
   for (size_t i = 0; i < content.size(); ++i) {
     const OrderedJson& part = content[i];
     const std::string name = StrCat("content[", i, "]");
-    if (!part.is_object()) return message.Fail(name, "expected an object with 'type'", "invalid_type");
+    if (!part.is_object())
+      return message.Fail(name, "expected an object with 'type'", "invalid_type");
     const auto type = part.find("type");
     if (type == part.end() || !type->is_string()) {
       return message.Fail(StrCat(name, ".type"), "expected a string", "invalid_type");
     }
     if (*type != "text") {
-      return message.Unsupported(StrCat(name, ".type"), StrCat("'", type->get<std::string>(), "' (only 'text' is served)"));
+      return message.Unsupported(StrCat(name, ".type"), StrCat("'", type->get<std::string>(),
+                                                               "' (only 'text' is served)"));
     }
     const auto text = part.find("text");
     if (text == part.end() || !text->is_string()) {
@@ -50,7 +54,8 @@ void FlattenContent(Fields& message, OrderedJson* out) {
   content = std::move(joined);
 }
 
-/// Earlier tool calls go to the template as they are; it reads type, function.name and function.arguments.
+/// Earlier tool calls go to the template as they are; it reads type, function.name and
+/// function.arguments.
 void CheckToolCalls(Fields& message, OrderedJson* out) {
   const auto calls = out->find("tool_calls");
   if (calls == out->end()) return;
@@ -62,9 +67,11 @@ void CheckToolCalls(Fields& message, OrderedJson* out) {
   for (size_t i = 0; i < calls->size(); ++i) {
     OrderedJson& call = (*calls)[i];
     const auto function = call.is_object() ? call.find("function") : call.end();
-    if (!call.is_object() || function == call.end() || !function->is_object() || !function->contains("name") ||
-        !(*function)["name"].is_string() || !function->contains("arguments")) {
-      return message.Fail(StrCat("tool_calls[", i, "]"), "expected {\"type\", \"function\": {\"name\", \"arguments\"}}",
+    if (!call.is_object() || function == call.end() || !function->is_object() ||
+        !function->contains("name") || !(*function)["name"].is_string() ||
+        !function->contains("arguments")) {
+      return message.Fail(StrCat("tool_calls[", i, "]"),
+                          "expected {\"type\", \"function\": {\"name\", \"arguments\"}}",
                           "invalid_type");
     }
     if (!call.contains("type")) call["type"] = "function";
@@ -83,7 +90,8 @@ OrderedJson ReadMessages(Fields& fields, const RequestLimits& limits) {
     return out;
   }
   if (messages->size() > static_cast<size_t>(limits.max_messages)) {
-    fields.Fail("messages", StrCat("expected at most ", limits.max_messages, " messages"), "invalid_value");
+    fields.Fail("messages", StrCat("expected at most ", limits.max_messages, " messages"),
+                "invalid_value");
     return out;
   }
   for (size_t i = 0; i < messages->size() && fields.ok(); ++i) {
@@ -99,10 +107,12 @@ OrderedJson ReadMessages(Fields& fields, const RequestLimits& limits) {
     if (!role) {
       inner.Fail("role", "is missing", "missing_required_parameter");
     } else if (std::find(kRoles.begin(), kRoles.end(), *role) == kRoles.end()) {
-      inner.Fail("role", StrCat("'", *role, "' is unknown (system, developer, user, assistant or tool)"),
+      inner.Fail("role",
+                 StrCat("'", *role, "' is unknown (system, developer, user, assistant or tool)"),
                  "invalid_value");
     } else {
-      if (*role == "developer") message["role"] = "system";   // OpenAI's newer name for the same thing
+      if (*role == "developer")
+        message["role"] = "system";  // OpenAI's newer name for the same thing
       FlattenContent(inner, &message);
       CheckToolCalls(inner, &message);
     }
@@ -122,35 +132,42 @@ void ReadLogprobs(Fields& fields, GenerationParams* params) {
 }
 
 void RefuseTools(Fields& fields) {
-  if (const OrderedJson* tools = fields.Find("tools"); tools && !(tools->is_array() && tools->empty())) {
+  if (const OrderedJson* tools = fields.Find("tools");
+      tools && !(tools->is_array() && tools->empty())) {
     fields.Unsupported("tools", "calls in the model's answer are not parsed yet");
   }
-  if (const OrderedJson* choice = fields.Find("tool_choice"); choice && *choice != "none" && *choice != "auto") {
+  if (const OrderedJson* choice = fields.Find("tool_choice");
+      choice && *choice != "none" && *choice != "auto") {
     fields.Unsupported("tool_choice");
   }
-  if (const OrderedJson* call = fields.Find("function_call"); call && *call != "none" && *call != "auto") {
+  if (const OrderedJson* call = fields.Find("function_call");
+      call && *call != "none" && *call != "auto") {
     fields.Unsupported("function_call");
   }
 }
 
 }  // namespace
 
-std::shared_ptr<const OrderedJson> ReadTemplateVariables(Fields& fields, const RequestLimits& limits) {
+std::shared_ptr<const OrderedJson> ReadTemplateVariables(Fields& fields,
+                                                         const RequestLimits& limits) {
   auto variables = std::make_shared<OrderedJson>(OrderedJson::object());
   if (const OrderedJson* kwargs = fields.Find("chat_template_kwargs")) {
     if (!kwargs->is_object()) {
-      fields.Fail("chat_template_kwargs", StrCat("expected an object, got ", Kind(*kwargs)), "invalid_type");
+      fields.Fail("chat_template_kwargs", StrCat("expected an object, got ", Kind(*kwargs)),
+                  "invalid_type");
       return variables;
     }
     for (const auto& [key, value] : kwargs->items()) {
       if (key == "messages" || key == "tools" || key == "add_generation_prompt") {
-        fields.Fail("chat_template_kwargs", StrCat("'", key, "' is a field of the request itself"), "invalid_value");
+        fields.Fail("chat_template_kwargs", StrCat("'", key, "' is a field of the request itself"),
+                    "invalid_value");
         return variables;
       }
       (*variables)[key] = value;
     }
   }
-  // Templates of different families name the same switch differently. DeepSeek's API sends {"type": "enabled"}.
+  // Templates of different families name the same switch differently. DeepSeek's API sends {"type":
+  // "enabled"}.
   const auto switch_thinking = [&](bool on) {
     (*variables)["thinking"] = on;
     (*variables)["enable_thinking"] = on;

@@ -9,7 +9,7 @@
 namespace deepseek::agent {
 namespace {
 
-constexpr int32_t kCompletionMaxTokens = 16;   // OpenAI's default
+constexpr int32_t kCompletionMaxTokens = 16;  // OpenAI's default
 constexpr int32_t kGenerateMaxTokens = 256;
 
 bool AllTokenIds(const OrderedJson& array) {
@@ -47,7 +47,8 @@ std::vector<Prompt> ReadPrompts(Fields& fields, const char* name) {
     }
   }
   if (out.empty()) {
-    fields.Fail(name, "expected a string, an array of strings, or arrays of token ids", "invalid_type");
+    fields.Fail(name, "expected a string, an array of strings, or arrays of token ids",
+                "invalid_type");
   }
   return out;
 }
@@ -59,17 +60,22 @@ void ReadSpecial(Fields& fields, bool* add_special_tokens, bool* parse_special) 
 
 }  // namespace
 
-absl::StatusOr<CompletionRequest> ParseCompletionRequest(std::string_view body, const RequestLimits& limits) {
+absl::StatusOr<CompletionRequest> ParseCompletionRequest(std::string_view body,
+                                                         const RequestLimits& limits) {
   ASSIGN_OR_RETURN(const OrderedJson object, ParseObject(body, limits));
   Fields fields(object);
   CompletionRequest request;
   ReadParams(fields, limits, &request.params);
-  if (const auto suffix = fields.String("suffix"); suffix && !suffix->empty()) fields.Unsupported("suffix");
-  if (const auto top = fields.Integer("logprobs", 0, 20)) request.params.top_logprobs = static_cast<int32_t>(*top);
+  if (const auto suffix = fields.String("suffix"); suffix && !suffix->empty())
+    fields.Unsupported("suffix");
+  if (const auto top = fields.Integer("logprobs", 0, 20))
+    request.params.top_logprobs = static_cast<int32_t>(*top);
   ReadSpecial(fields, &request.add_special_tokens, &request.parse_special);
   request.prompts = ReadPrompts(fields, "prompt");
-  if (request.prompts.size() * static_cast<size_t>(request.params.n) > static_cast<size_t>(limits.max_choices)) {
-    fields.Fail("prompt", StrCat("at most ", limits.max_choices, " answers (prompts x n) in one request"),
+  if (request.prompts.size() * static_cast<size_t>(request.params.n) >
+      static_cast<size_t>(limits.max_choices)) {
+    fields.Fail("prompt",
+                StrCat("at most ", limits.max_choices, " answers (prompts x n) in one request"),
                 "invalid_value");
   }
   RETURN_IF_ERROR(fields.status());
@@ -77,7 +83,8 @@ absl::StatusOr<CompletionRequest> ParseCompletionRequest(std::string_view body, 
   return request;
 }
 
-absl::StatusOr<CompletionRequest> ParseGenerateRequest(std::string_view body, std::string_view prompt_field,
+absl::StatusOr<CompletionRequest> ParseGenerateRequest(std::string_view body,
+                                                       std::string_view prompt_field,
                                                        const RequestLimits& limits) {
   ASSIGN_OR_RETURN(const OrderedJson object, ParseObject(body, limits));
   Fields fields(object);
@@ -97,7 +104,8 @@ absl::StatusOr<CompletionRequest> ParseGenerateRequest(std::string_view body, st
   return request;
 }
 
-absl::StatusOr<TokenizeRequest> ParseTokenizeRequest(std::string_view body, const RequestLimits& limits) {
+absl::StatusOr<TokenizeRequest> ParseTokenizeRequest(std::string_view body,
+                                                     const RequestLimits& limits) {
   ASSIGN_OR_RETURN(const OrderedJson object, ParseObject(body, limits));
   Fields fields(object);
   TokenizeRequest request;
@@ -119,7 +127,8 @@ absl::StatusOr<TokenizeRequest> ParseTokenizeRequest(std::string_view body, cons
   return request;
 }
 
-absl::StatusOr<DetokenizeRequest> ParseDetokenizeRequest(std::string_view body, const RequestLimits& limits) {
+absl::StatusOr<DetokenizeRequest> ParseDetokenizeRequest(std::string_view body,
+                                                         const RequestLimits& limits) {
   ASSIGN_OR_RETURN(const OrderedJson object, ParseObject(body, limits));
   Fields fields(object);
   DetokenizeRequest request;

@@ -9,14 +9,14 @@
 namespace deepseek::agent {
 
 http::Response NotFound(const http::Request& request) {
-  return ErrorResponse({404, StrCat("no such route: ", request.method, " ", request.path()), "invalid_request_error",
-                        "", "not_found"});
+  return ErrorResponse({404, StrCat("no such route: ", request.method, " ", request.path()),
+                        "invalid_request_error", "", "not_found"});
 }
 
 http::Response MethodNotAllowed(const http::Request& request, std::string_view allowed) {
-  http::Response response =
-      ErrorResponse({405, StrCat(request.path(), " does not take ", request.method, " (use ", allowed, ")"),
-                     "invalid_request_error", "", "method_not_allowed"});
+  http::Response response = ErrorResponse(
+      {405, StrCat(request.path(), " does not take ", request.method, " (use ", allowed, ")"),
+       "invalid_request_error", "", "method_not_allowed"});
   response.headers.push_back({"Allow", std::string(allowed)});
   return response;
 }
@@ -30,8 +30,8 @@ void Probes::Handle(http::Request request, std::shared_ptr<http::ResponseWriter>
 
 bool Probes::TryHandle(const http::Request& request, http::ResponseWriter& writer) {
   const std::string_view path = request.path();
-  const bool ours =
-      path == "/health" || path == "/ready" || path == "/version" || (path == "/metrics" && registry_ != nullptr);
+  const bool ours = path == "/health" || path == "/ready" || path == "/version" ||
+                    (path == "/metrics" && registry_ != nullptr);
   if (!ours) return false;
   if (request.method != "GET" && request.method != "HEAD") {
     writer.Send(MethodNotAllowed(request, "GET, HEAD"));
@@ -54,7 +54,8 @@ http::Response Probes::Answer(std::string_view path) const {
   } else {
     const std::string trouble = service_.Health();
     response.status = trouble.empty() ? 200 : 503;
-    response.body = trouble.empty() ? DumpJson({{"status", "ok"}}) : DumpJson({{"status", "hung"}, {"reason", trouble}});
+    response.body = trouble.empty() ? DumpJson({{"status", "ok"}})
+                                    : DumpJson({{"status", "hung"}, {"reason", trouble}});
   }
   return response;
 }

@@ -1,5 +1,6 @@
 #pragma once
-// GET /health, /ready, /version, /metrics: for the kubelet, Prometheus and people. Works from the first moment on.
+// GET /health, /ready, /version, /metrics: for the kubelet, Prometheus and people. Works from the
+// first moment on.
 
 #include <string>
 

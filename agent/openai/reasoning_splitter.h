@@ -13,12 +13,13 @@ struct AnswerPiece {
   bool empty() const { return reasoning.empty() && content.empty(); }
 };
 
-/// The answer is reasoning from the beginning if the prompt ended in <think>, or if its own first word is <think>;
-/// reasoning ends with the first </think>. White space next to the marks belongs to neither part. Marks anywhere else
-/// are ordinary text.
+/// The answer is reasoning from the beginning if the prompt ended in <think>, or if its own first
+/// word is <think>; reasoning ends with the first </think>. White space next to the marks belongs
+/// to neither part. Marks anywhere else are ordinary text.
 class ReasoningSplitter {
  public:
-  explicit ReasoningSplitter(bool begins_thinking) : state_(begins_thinking ? State::kThinking : State::kStart) {}
+  explicit ReasoningSplitter(bool begins_thinking)
+      : state_(begins_thinking ? State::kThinking : State::kStart) {}
 
   AnswerPiece Push(std::string_view text);
   /// What was held back because it could have become a mark.

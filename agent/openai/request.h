@@ -1,6 +1,6 @@
 #pragma once
-// Requests of the HTTP API, parsed and checked. Pure: what depends on the model (context, vocabulary, its name) is
-// checked in generation.h.
+// Requests of the HTTP API, parsed and checked. Pure: what depends on the model (context,
+// vocabulary, its name) is checked in generation.h.
 
 #include <cstdint>
 #include <memory>
@@ -18,13 +18,14 @@ namespace deepseek::agent {
 
 struct RequestLimits {
   size_t max_body_bytes = size_t{8} << 20;
-  int max_choices = 128;       ///< n, and prompts x n
+  int max_choices = 128;  ///< n, and prompts x n
   int max_stops = 16;
   size_t max_stop_bytes = 1024;
   int max_messages = 8192;
 };
 
-/// What all generating endpoints share. Values that the request does not give are the model's own defaults.
+/// What all generating endpoints share. Values that the request does not give are the model's own
+/// defaults.
 struct GenerationParams {
   std::string model;                        ///< empty: not given
   std::optional<float> temperature;         ///< [0, 2]
@@ -39,16 +40,17 @@ struct GenerationParams {
   std::vector<std::string> stop;
   std::vector<int32_t> stop_token_ids;
   bool ignore_eos = false;
-  std::optional<int32_t> max_tokens;        ///< >= 1
+  std::optional<int32_t> max_tokens;  ///< >= 1
   int32_t n = 1;
   bool stream = false;
-  bool include_usage = false;               ///< stream_options.include_usage
-  int32_t top_logprobs = -1;                ///< -1: no log-probs; else [0, 20]
+  bool include_usage = false;  ///< stream_options.include_usage
+  int32_t top_logprobs = -1;   ///< -1: no log-probs; else [0, 20]
 };
 
 struct ChatRequest {
   GenerationParams params;
-  /// What the chat template gets: messages with plain string contents, chat_template_kwargs, add_generation_prompt.
+  /// What the chat template gets: messages with plain string contents, chat_template_kwargs,
+  /// add_generation_prompt.
   std::shared_ptr<const OrderedJson> variables;
 };
 
@@ -58,14 +60,16 @@ using Prompt = std::variant<std::string, std::vector<int32_t>>;
 struct CompletionRequest {
   GenerationParams params;
   std::vector<Prompt> prompts;
-  bool add_special_tokens = true;   ///< put the beginning-of-sequence token in front if the model wants one
-  bool parse_special = true;        ///< added tokens in the text count as such
+  bool add_special_tokens =
+      true;  ///< put the beginning-of-sequence token in front if the model wants one
+  bool parse_special = true;  ///< added tokens in the text count as such
 };
 
 struct TokenizeRequest {
   std::string model;
   std::string text;
-  std::shared_ptr<const OrderedJson> variables;  ///< instead of text: messages for the chat template
+  std::shared_ptr<const OrderedJson>
+      variables;  ///< instead of text: messages for the chat template
   bool add_special_tokens = true;
   bool parse_special = true;
 };
@@ -75,15 +79,20 @@ struct DetokenizeRequest {
   std::vector<int32_t> tokens;
 };
 
-/// All errors are 400 in OpenAI's shape (error.h) and name the field. Unknown fields are tolerated; known ones that are
-/// not served are refused by name.
+/// All errors are 400 in OpenAI's shape (error.h) and name the field. Unknown fields are tolerated;
+/// known ones that are not served are refused by name.
 absl::StatusOr<ChatRequest> ParseChatRequest(std::string_view body, const RequestLimits& limits);
 /// POST /v1/completions. max_tokens defaults to 16, as OpenAI's.
-absl::StatusOr<CompletionRequest> ParseCompletionRequest(std::string_view body, const RequestLimits& limits);
-/// POST /generate ("prompt") and /predict ("text"): one prompt, one answer. max_tokens defaults to 256.
-absl::StatusOr<CompletionRequest> ParseGenerateRequest(std::string_view body, std::string_view prompt_field,
+absl::StatusOr<CompletionRequest> ParseCompletionRequest(std::string_view body,
+                                                         const RequestLimits& limits);
+/// POST /generate ("prompt") and /predict ("text"): one prompt, one answer. max_tokens defaults to
+/// 256.
+absl::StatusOr<CompletionRequest> ParseGenerateRequest(std::string_view body,
+                                                       std::string_view prompt_field,
                                                        const RequestLimits& limits);
-absl::StatusOr<TokenizeRequest> ParseTokenizeRequest(std::string_view body, const RequestLimits& limits);
-absl::StatusOr<DetokenizeRequest> ParseDetokenizeRequest(std::string_view body, const RequestLimits& limits);
+absl::StatusOr<TokenizeRequest> ParseTokenizeRequest(std::string_view body,
+                                                     const RequestLimits& limits);
+absl::StatusOr<DetokenizeRequest> ParseDetokenizeRequest(std::string_view body,
+                                                         const RequestLimits& limits);
 
 }  // namespace deepseek::agent

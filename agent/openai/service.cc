@@ -32,7 +32,8 @@ void Service::Serve(const LoadedModel* model) {
 void Service::SetPhase(Phase phase) {
   const std::lock_guard lock(mutex_);
   phase_ = phase;
-  if (phase == Phase::kDraining || phase == Phase::kRefusing) reason_ = "the server is shutting down";
+  if (phase == Phase::kDraining || phase == Phase::kRefusing)
+    reason_ = "the server is shutting down";
 }
 
 Phase Service::phase() const {

@@ -1,5 +1,6 @@
 #pragma once
-// What the agent is doing right now: loading, serving, draining. The one place that the HTTP handlers ask.
+// What the agent is doing right now: loading, serving, draining. The one place that the HTTP
+// handlers ask.
 
 #include <atomic>
 #include <functional>
@@ -24,7 +25,8 @@ enum class Phase {
 class Service {
  public:
   /// `now` null: absl::Now.
-  explicit Service(absl::Duration hang_limit = absl::Seconds(20), std::function<absl::Time()> now = nullptr);
+  explicit Service(absl::Duration hang_limit = absl::Seconds(20),
+                   std::function<absl::Time()> now = nullptr);
 
   void OnLoadProgress(const engine::LoadProgress& progress);
   void Failed(std::string reason);

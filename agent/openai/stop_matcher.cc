@@ -20,9 +20,9 @@ StopMatcher::StopMatcher(std::vector<std::string> stops) : stops_(std::move(stop
 std::string StopMatcher::Push(std::string_view text) {
   if (stopped()) return {};
   held_ += text;
-  // The match that begins first wins; of two that begin together the longer one. A longer stop string that begins
-  // earlier may still be incomplete while a later, shorter one is complete: the shorter one is found first in the
-  // stream, and that is what ends the answer.
+  // The match that begins first wins; of two that begin together the longer one. A longer stop
+  // string that begins earlier may still be incomplete while a later, shorter one is complete: the
+  // shorter one is found first in the stream, and that is what ends the answer.
   size_t at = std::string::npos;
   for (const std::string& stop : stops_) {
     const size_t found = held_.find(stop);
@@ -44,6 +44,8 @@ std::string StopMatcher::Push(std::string_view text) {
   return out;
 }
 
-std::string StopMatcher::Flush() { return std::exchange(held_, {}); }
+std::string StopMatcher::Flush() {
+  return std::exchange(held_, {});
+}
 
 }  // namespace deepseek::agent

@@ -8,8 +8,8 @@
 
 namespace deepseek::agent {
 
-/// Invariant: what Push and Flush have returned never contains a stop string, nor text that a found one would have cut.
-/// Text is held back only while it can still become a stop string.
+/// Invariant: what Push and Flush have returned never contains a stop string, nor text that a found
+/// one would have cut. Text is held back only while it can still become a stop string.
 class StopMatcher {
  public:
   /// Empty strings are left out.

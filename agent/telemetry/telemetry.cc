@@ -24,14 +24,15 @@ const std::vector<double> kTokenGap = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 
                                        0.2,   0.3,    0.4,   0.5,  0.75,  1,    2.5,   5};
 const std::vector<double> kRequest = {0.01, 0.05, 0.1, 0.3, 0.5, 0.8, 1,  1.5, 2,   2.5,
                                       5,    10,   15,  20,  30,  40,  50, 60,  120, 240};
-const std::vector<double> kTokens = {1,   2,    5,    10,   20,   50,    100,   200,
+const std::vector<double> kTokens = {1,   2,    5,    10,   20,    50,    100,   200,
                                      500, 1000, 2000, 5000, 10000, 20000, 50000, 100000};
 
-constexpr std::array kRefusals = {Refusal::kInvalid,   Refusal::kUnknownModel, Refusal::kContextLength,
-                                  Refusal::kQueueFull, Refusal::kLoading,      Refusal::kDraining,
-                                  Refusal::kError};
-constexpr std::array kReasons = {FinishReason::kStop, FinishReason::kLength, FinishReason::kCancelled,
-                                 FinishReason::kDeadline, FinishReason::kError};
+constexpr std::array kRefusals = {
+    Refusal::kInvalid, Refusal::kUnknownModel, Refusal::kContextLength, Refusal::kQueueFull,
+    Refusal::kLoading, Refusal::kDraining,     Refusal::kError};
+constexpr std::array kReasons = {FinishReason::kStop, FinishReason::kLength,
+                                 FinishReason::kCancelled, FinishReason::kDeadline,
+                                 FinishReason::kError};
 
 /// vLLM calls every unfinished answer "abort".
 std::string_view ReasonLabel(FinishReason reason) {
@@ -72,21 +73,26 @@ std::string_view Name(Refusal refusal) {
 struct Telemetry::Series {
   Series(Registry& r, const std::string& model) : registry(r), labels{{"model_name", model}} {
     for (const Refusal refusal : kRefusals) {
-      refused.push_back(r.AddCounter("deepseek_request_refused_total", "Requests that got no tokens, by reason.",
+      refused.push_back(r.AddCounter("deepseek_request_refused_total",
+                                     "Requests that got no tokens, by reason.",
                                      {{"reason", std::string(Name(refusal))}}));
     }
     for (const FinishReason reason : kReasons) {
       Labels with_reason = labels;
       with_reason["finished_reason"] = std::string(ReasonLabel(reason));
-      finished.push_back(r.AddCounter("vllm:request_success_total", "Finished answers, by reason.", with_reason));
+      finished.push_back(
+          r.AddCounter("vllm:request_success_total", "Finished answers, by reason.", with_reason));
     }
   }
 
-  Gauge MakeGauge(const std::string& name, const std::string& help) { return registry.AddGauge(name, help, labels); }
+  Gauge MakeGauge(const std::string& name, const std::string& help) {
+    return registry.AddGauge(name, help, labels);
+  }
   Counter MakeCounter(const std::string& name, const std::string& help) {
     return registry.AddCounter(name, help, labels);
   }
-  Histogram MakeHistogram(const std::string& name, const std::string& help, const std::vector<double>& bounds) {
+  Histogram MakeHistogram(const std::string& name, const std::string& help,
+                          const std::vector<double>& bounds) {
     return registry.AddHistogram(name, help, bounds, labels);
   }
 
@@ -96,9 +102,9 @@ struct Telemetry::Series {
     const engine::Stats stats = engine->stats();
     running.Set(stats.running);
     waiting.Set(stats.waiting);
-    kv_usage.Set(stats.kv_blocks_total > 0
-                     ? static_cast<double>(stats.kv_blocks_used) / static_cast<double>(stats.kv_blocks_total)
-                     : 0);
+    kv_usage.Set(stats.kv_blocks_total > 0 ? static_cast<double>(stats.kv_blocks_used) /
+                                                 static_cast<double>(stats.kv_blocks_total)
+                                           : 0);
     prefix_queries.RaiseTo(static_cast<double>(stats.prefix_queries));
     prefix_hits.RaiseTo(static_cast<double>(stats.prefix_hits));
     preemptions.RaiseTo(static_cast<double>(stats.preemptions));
@@ -114,23 +120,38 @@ struct Telemetry::Series {
   Gauge running = MakeGauge("vllm:num_requests_running", "Requests in the batch.");
   Gauge waiting = MakeGauge("vllm:num_requests_waiting", "Requests waiting to be scheduled.");
   Gauge kv_usage = MakeGauge("vllm:kv_cache_usage_perc", "Used part of the KV cache, 0 to 1.");
-  Counter prefix_queries = MakeCounter("vllm:prefix_cache_queries_total", "Prompt tokens looked up in the prefix cache.");
-  Counter prefix_hits = MakeCounter("vllm:prefix_cache_hits_total", "Prompt tokens found in the prefix cache.");
-  Counter preemptions = MakeCounter("vllm:num_preemptions_total", "Requests put back into the queue.");
+  Counter prefix_queries = MakeCounter("vllm:prefix_cache_queries_total",
+                                       "Prompt tokens looked up in the prefix cache.");
+  Counter prefix_hits =
+      MakeCounter("vllm:prefix_cache_hits_total", "Prompt tokens found in the prefix cache.");
+  Counter preemptions =
+      MakeCounter("vllm:num_preemptions_total", "Requests put back into the queue.");
   Counter prompt_tokens = MakeCounter("vllm:prompt_tokens_total", "Prompt tokens processed.");
   Counter generation_tokens = MakeCounter("vllm:generation_tokens_total", "Tokens generated.");
-  Histogram ttft = MakeHistogram("vllm:time_to_first_token_seconds", "Arrival to first token.", kFirstToken);
-  Histogram itl = MakeHistogram("vllm:inter_token_latency_seconds", "Time between two tokens of an answer.", kTokenGap);
-  Histogram e2e = MakeHistogram("vllm:e2e_request_latency_seconds", "Arrival to last token.", kRequest);
-  Histogram queue = MakeHistogram("vllm:request_queue_time_seconds", "Time waiting to be scheduled.", kRequest);
-  Histogram prefill = MakeHistogram("vllm:request_prefill_time_seconds", "First row computed to first token.", kRequest);
-  Histogram decode = MakeHistogram("vllm:request_decode_time_seconds", "First to last token.", kRequest);
-  Histogram request_prompt = MakeHistogram("vllm:request_prompt_tokens", "Prompt tokens of a request.", kTokens);
-  Histogram request_generation = MakeHistogram("vllm:request_generation_tokens", "Tokens of an answer.", kTokens);
-  Gauge in_flight = registry.AddGauge("deepseek_tokens_in_flight", "Prompt and answer tokens of unfinished requests.");
-  Gauge load_seconds = registry.AddGauge("deepseek_model_load_seconds", "How long the model took to load.");
-  Gauge loaded_bytes = registry.AddGauge("deepseek_model_loaded_bytes", "Bytes of weights loaded so far.");
-  Counter nonfinite = registry.AddCounter("deepseek_nonfinite_rows_total", "Rows whose logits held NaN or infinity.");
+  Histogram ttft =
+      MakeHistogram("vllm:time_to_first_token_seconds", "Arrival to first token.", kFirstToken);
+  Histogram itl = MakeHistogram("vllm:inter_token_latency_seconds",
+                                "Time between two tokens of an answer.", kTokenGap);
+  Histogram e2e =
+      MakeHistogram("vllm:e2e_request_latency_seconds", "Arrival to last token.", kRequest);
+  Histogram queue =
+      MakeHistogram("vllm:request_queue_time_seconds", "Time waiting to be scheduled.", kRequest);
+  Histogram prefill = MakeHistogram("vllm:request_prefill_time_seconds",
+                                    "First row computed to first token.", kRequest);
+  Histogram decode =
+      MakeHistogram("vllm:request_decode_time_seconds", "First to last token.", kRequest);
+  Histogram request_prompt =
+      MakeHistogram("vllm:request_prompt_tokens", "Prompt tokens of a request.", kTokens);
+  Histogram request_generation =
+      MakeHistogram("vllm:request_generation_tokens", "Tokens of an answer.", kTokens);
+  Gauge in_flight = registry.AddGauge("deepseek_tokens_in_flight",
+                                      "Prompt and answer tokens of unfinished requests.");
+  Gauge load_seconds =
+      registry.AddGauge("deepseek_model_load_seconds", "How long the model took to load.");
+  Gauge loaded_bytes =
+      registry.AddGauge("deepseek_model_loaded_bytes", "Bytes of weights loaded so far.");
+  Counter nonfinite = registry.AddCounter("deepseek_nonfinite_rows_total",
+                                          "Rows whose logits held NaN or infinity.");
 };
 
 Telemetry::Telemetry(Registry& registry, std::string model_name)
@@ -140,10 +161,13 @@ Telemetry::Telemetry(Registry& registry, std::string model_name)
 
 Telemetry::~Telemetry() = default;
 
-void Telemetry::SetBuild(std::string_view version, std::string_view revision, std::string_view device) {
+void Telemetry::SetBuild(std::string_view version, std::string_view revision,
+                         std::string_view device) {
   series_->registry
       .AddGauge("deepseek_build_info", "Always 1; what is running, in the labels.",
-                {{"version", std::string(version)}, {"revision", std::string(revision)}, {"device", std::string(device)}})
+                {{"version", std::string(version)},
+                 {"revision", std::string(revision)},
+                 {"device", std::string(device)}})
       .Set(1);
 }
 
@@ -159,14 +183,21 @@ void Telemetry::SetEngine(const engine::Engine* engine, absl::Duration load_time
   if (!engine) return;
   series_->load_seconds.Set(absl::ToDoubleSeconds(load_time));
   Labels config = series_->labels;
-  config["num_gpu_blocks"] = StrCat(engine->stats().kv_blocks_total);   // vLLM's word for blocks of any device
-  series_->registry.AddGauge("vllm:cache_config_info", "Always 1; the KV cache's configuration, in the labels.", config)
+  config["num_gpu_blocks"] =
+      StrCat(engine->stats().kv_blocks_total);  // vLLM's word for blocks of any device
+  series_->registry
+      .AddGauge("vllm:cache_config_info", "Always 1; the KV cache's configuration, in the labels.",
+                config)
       .Set(1);
 }
 
-void Telemetry::OnRefused(Refusal reason) { series_->refused[static_cast<size_t>(reason)].Add(); }
+void Telemetry::OnRefused(Refusal reason) {
+  series_->refused[static_cast<size_t>(reason)].Add();
+}
 
-void Telemetry::OnSubmitted(int32_t prompt_tokens) { series_->in_flight.Add(prompt_tokens); }
+void Telemetry::OnSubmitted(int32_t prompt_tokens) {
+  series_->in_flight.Add(prompt_tokens);
+}
 
 void Telemetry::OnFirstToken(absl::Duration since_arrival) {
   series_->ttft.Observe(absl::ToDoubleSeconds(since_arrival));

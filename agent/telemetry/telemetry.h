@@ -1,6 +1,7 @@
 #pragma once
-// The agent's metrics (docs/reference/metrics.md): vLLM's names where it has one, so that existing dashboards work.
-// Every label value comes from a closed set; nothing of a request's text or of a client's identity is counted by.
+// The agent's metrics (docs/reference/metrics.md): vLLM's names where it has one, so that existing
+// dashboards work. Every label value comes from a closed set; nothing of a request's text or of a
+// client's identity is counted by.
 
 #include <memory>
 #include <string>
@@ -13,7 +14,15 @@
 namespace deepseek::agent {
 
 /// Why a request got no tokens.
-enum class Refusal { kInvalid, kUnknownModel, kContextLength, kQueueFull, kLoading, kDraining, kError };
+enum class Refusal {
+  kInvalid,
+  kUnknownModel,
+  kContextLength,
+  kQueueFull,
+  kLoading,
+  kDraining,
+  kError
+};
 std::string_view Name(Refusal refusal);
 
 /// Thread-safe. One per process; must outlive the requests it counts.

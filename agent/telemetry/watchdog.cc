@@ -15,6 +15,8 @@ absl::Duration Watchdog::Still(absl::Time now) const {
   return pending_ ? now - moved_ : absl::ZeroDuration();
 }
 
-bool Watchdog::Hung(absl::Time now) const { return Still(now) >= limit_; }
+bool Watchdog::Hung(absl::Time now) const {
+  return Still(now) >= limit_;
+}
 
 }  // namespace deepseek::agent

@@ -6,8 +6,9 @@
 
 namespace deepseek::agent {
 
-/// Feed it the engine's figures about once a second. Hung: requests are pending, and for `limit` neither a step ended
-/// nor the progress counter moved. A long step moves the counter (once per layer), so it does not count as hung.
+/// Feed it the engine's figures about once a second. Hung: requests are pending, and for `limit`
+/// neither a step ended nor the progress counter moved. A long step moves the counter (once per
+/// layer), so it does not count as hung.
 class Watchdog {
  public:
   explicit Watchdog(absl::Duration limit) : limit_(limit) {}

@@ -1,5 +1,6 @@
-// cpprestsdk stays in this file. What it does not do by itself: a deadline for a whole call (its timeout is one of
-// silence), waiting with a deadline (pplx tasks have none on Linux), and roots of our own only.
+// cpprestsdk stays in this file. What it does not do by itself: a deadline for a whole call (its
+// timeout is one of silence), waiting with a deadline (pplx tasks have none on Linux), and roots of
+// our own only.
 #include "base/http/client.h"
 
 #include <cpprest/http_client.h>
@@ -14,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/time/clock.h"
 #include "base/http/client_tls.h"
 #include "base/status.h"
@@ -29,10 +31,17 @@ using web::http::client::http_client_config;
 constexpr size_t kThreads = 4;
 // Silence within one call that is not a stream. The deadline of the call ends it earlier as a rule.
 constexpr auto kSendIdleTimeout = std::chrono::seconds(60);
-// Until the head of a streamed answer is there. API servers send it at once, before the first event.
-constexpr absl::Duration kHeadTimeout = absl::Seconds(30);
 constexpr absl::Duration kStopPoll = absl::Milliseconds(100);
 constexpr size_t kPieceBytes = size_t{64} << 10;
+
+// cpprestsdk replaces a pooled connection that the server has closed when it notices at the head of
+// an exchange, but not when the close arrives while the body is written. The request was not
+// delivered whole then, so nothing was done.
+constexpr int kStaleConnections = 3;
+bool WasNotDelivered(const absl::Status& status) {
+  return absl::IsUnavailable(status) &&
+         absl::StartsWith(status.message(), "Failed to write request");
+}
 
 absl::Status StatusOf(const std::exception& e) {
   if (const auto* http = dynamic_cast<const web::http::http_exception*>(&e)) {
@@ -41,7 +50,8 @@ absl::Status StatusOf(const std::exception& e) {
   return absl::UnavailableError(e.what());
 }
 
-// The result of a task, to be waited for with a deadline. Shared with the task, so it may be abandoned.
+// The result of a task, to be waited for with a deadline. Shared with the task, so it may be
+// abandoned.
 template <typename T>
 class Outcome {
  public:
@@ -76,9 +86,9 @@ class Outcome {
         lock.lock();
         slice = std::min(slice, kStopPoll);
       }
-      ready_.wait_for(lock, absl::ToChronoMilliseconds(std::min(slice, absl::Hours(1)) +
-                                                       absl::Milliseconds(1)),
-                      [this] { return value_.has_value(); });
+      ready_.wait_for(
+          lock, absl::ToChronoMilliseconds(std::min(slice, absl::Hours(1)) + absl::Milliseconds(1)),
+          [this] { return value_.has_value(); });
     }
     return std::move(*value_);
   }
@@ -110,6 +120,8 @@ class RestClient : public Client {
     return http_client(options_.base_url, config);
   }
 
+  absl::StatusOr<Response> SendOnce(const Request& request, absl::Time deadline);
+
   web::http::http_request Translate(const Request& request) const {
     web::http::http_request out(request.method);
     out.set_request_uri(web::uri(request.target));
@@ -135,7 +147,15 @@ Response HeadOf(const web::http::http_response& response) {
 
 absl::StatusOr<Response> RestClient::Send(const Request& request, absl::Duration timeout) {
   const absl::Time deadline = absl::Now() + timeout;
-  if (timeout <= absl::ZeroDuration()) return absl::DeadlineExceededError("no time left for the call");
+  absl::StatusOr<Response> answer = SendOnce(request, deadline);
+  for (int i = 0; i < kStaleConnections && WasNotDelivered(answer.status()); ++i) {
+    answer = SendOnce(request, deadline);
+  }
+  return answer;
+}
+
+absl::StatusOr<Response> RestClient::SendOnce(const Request& request, absl::Time deadline) {
+  if (deadline <= absl::Now()) return absl::DeadlineExceededError("no time left for the call");
   pplx::cancellation_token_source cancel;
   try {
     http_client sender = sender_;
@@ -162,18 +182,18 @@ absl::StatusOr<Response> RestClient::Stream(const Request& request, absl::Durati
   const absl::Time deadline = absl::Now() + timeout;
   pplx::cancellation_token_source cancel;
   concurrency::streams::producer_consumer_buffer<uint8_t> pipe;
-  // Cancelling alone may miss an operation that starts just now; a closed pipe stops it at its next byte.
+  // Cancelling alone may miss an operation that starts just now; a closed pipe stops it at its next
+  // byte.
   const auto end = [&] {
     cancel.cancel();
     pipe.close();
   };
   try {
-    http_client client =
-        Make(absl::ToChronoMilliseconds(options_.stream_idle_timeout));
+    http_client client = Make(absl::ToChronoMilliseconds(options_.stream_idle_timeout));
     web::http::http_request message = Translate(request);
     message.set_response_stream(pipe.create_ostream());
     auto head = Outcome<web::http::http_response>::Of(client.request(message, cancel.get_token()))
-                    ->Wait(std::min(deadline, absl::Now() + kHeadTimeout), stop);
+                    ->Wait(std::min(deadline, absl::Now() + options_.stream_head_timeout), stop);
     if (!head) {
       end();
       return Response{.status = 200, .content_type = "", .headers = {}, .body = ""};
@@ -197,8 +217,8 @@ absl::StatusOr<Response> RestClient::Stream(const Request& request, absl::Durati
     while (true) {
       // One byte waits for data; the rest of what is there follows without waiting.
       auto first = pipe.getn(piece->data(), 1);
-      auto got = Outcome<size_t>::Of(first.then([piece](size_t n) { return n; }))
-                     ->Wait(deadline, stop);
+      auto got =
+          Outcome<size_t>::Of(first.then([piece](size_t n) { return n; }))->Wait(deadline, stop);
       if (!got) break;
       if (!got->ok()) {
         end();
@@ -243,8 +263,7 @@ absl::StatusOr<std::unique_ptr<Client>> NewClient(ClientOptions options) {
     RETURN_IF_ERROR(ConfigureTls(options.tls, probe.native_handle()));
     return std::unique_ptr<Client>(new RestClient(std::move(options)));
   } catch (const std::exception& e) {
-    return absl::InvalidArgumentError(
-        StrCat("HTTP client: '", options.base_url, "': ", e.what()));
+    return absl::InvalidArgumentError(StrCat("HTTP client: '", options.base_url, "': ", e.what()));
   }
 }
 

@@ -1,7 +1,7 @@
 #pragma once
-// HTTPS client for REST APIs that we trust to behave (the Kubernetes API server): keep-alive, client certificates, a
-// deadline for every call, streamed answers. TLS is always verified, against the given roots only; plain http:// is for
-// tests and loopback tools.
+// HTTPS client for REST APIs that we trust to behave (the Kubernetes API server): keep-alive,
+// client certificates, a deadline for every call, streamed answers. TLS is always verified, against
+// the given roots only; plain http:// is for tests and loopback tools.
 
 #include <functional>
 #include <memory>
@@ -15,16 +15,21 @@
 namespace deepseek::http {
 
 struct ClientTls {
-  std::string ca_pem;       ///< roots, replacing the system's; empty: the system's
-  std::string cert_pem;     ///< client certificate and chain; empty: none
-  std::string key_pem;
-  std::string server_name;  ///< name to verify and to send (SNI, Host); empty: the host of the URL
+  std::string ca_pem{};    ///< roots, replacing the system's; empty: the system's
+  std::string cert_pem{};  ///< client certificate and chain; empty: none
+  std::string key_pem{};
+  std::string
+      server_name{};  ///< name to verify and to send (SNI, Host); empty: the host of the URL
 };
 
 struct ClientOptions {
-  std::string base_url;     ///< "https://10.0.0.1:6443"
-  ClientTls tls;
-  /// Silence after which a streamed answer counts as dead. API servers send a bookmark about every minute.
+  std::string base_url;  ///< "https://10.0.0.1:6443"
+  ClientTls tls{};
+  /// Until the head of a streamed answer is there. API servers send it at once, before the first
+  /// event.
+  absl::Duration stream_head_timeout = absl::Seconds(30);
+  /// Silence after which a streamed answer counts as dead. API servers send a bookmark about every
+  /// minute.
   absl::Duration stream_idle_timeout = absl::Seconds(150);
 };
 
@@ -32,18 +37,21 @@ struct ClientOptions {
 class Client {
  public:
   virtual ~Client() = default;
-  /// The whole answer, whatever its status. kDeadlineExceeded after `timeout`; kUnavailable: no answer (refused, cut,
-  /// TLS not trusted), with the reason. The call may have taken effect in both cases.
+  /// The whole answer, whatever its status. kDeadlineExceeded after `timeout`; kUnavailable: no
+  /// answer (refused, cut, TLS not trusted), with the reason. The call may have taken effect in
+  /// both cases.
   virtual absl::StatusOr<Response> Send(const Request& request, absl::Duration timeout) = 0;
-  /// Calls `on_piece` on the calling thread as bytes of a 2xx answer arrive, until the answer ends (OK), it returns
-  /// false (OK), `stop` returns true (OK; polled several times a second), or `timeout` passes (kDeadlineExceeded).
-  /// An answer of another status is returned whole, without calling `on_piece`.
+  /// Calls `on_piece` on the calling thread as bytes of a 2xx answer arrive, until the answer ends
+  /// (OK), it returns false (OK), `stop` returns true (OK; polled several times a second), or
+  /// `timeout` passes (kDeadlineExceeded). An answer of another status is returned whole, without
+  /// calling `on_piece`.
   virtual absl::StatusOr<Response> Stream(const Request& request, absl::Duration timeout,
                                           const std::function<bool(std::string_view)>& on_piece,
                                           const std::function<bool()>& stop) = 0;
 };
 
-/// kInvalidArgument: malformed URL, certificate or key, or a key that does not belong to the certificate.
+/// kInvalidArgument: malformed URL, certificate or key, or a key that does not belong to the
+/// certificate.
 absl::StatusOr<std::unique_ptr<Client>> NewClient(ClientOptions options);
 
 }  // namespace deepseek::http

@@ -55,7 +55,8 @@ absl::Status Present(const ClientTls& tls, SSL_CTX* context) {
     return Error("client certificate");
   }
   while (const Certificate issuer = NextCertificate(bio.get())) {
-    if (SSL_CTX_add1_chain_cert(context, issuer.get()) != 1) return Error("client certificate chain");
+    if (SSL_CTX_add1_chain_cert(context, issuer.get()) != 1)
+      return Error("client certificate chain");
   }
   ERR_clear_error();
   const Bio key_bio = Memory(tls.key_pem);

@@ -17,11 +17,11 @@ using Headers = std::vector<Header>;
 std::string_view FindHeader(const Headers& headers, std::string_view name);
 
 struct Request {
-  std::string method;   ///< as sent: "GET", "POST", ...
-  std::string target;   ///< as sent: "/v1/models?limit=3"
+  std::string method;  ///< as sent: "GET", "POST", ...
+  std::string target;  ///< as sent: "/v1/models?limit=3"
   Headers headers;
   std::string body;
-  std::string peer;     ///< address of the client, for logs
+  std::string peer;  ///< address of the client, for logs
 
   /// Target up to the query.
   std::string_view path() const { return std::string_view(target).substr(0, target.find('?')); }
@@ -31,7 +31,7 @@ struct Request {
 struct Response {
   int status = 200;
   std::string content_type = "application/json";
-  Headers headers;      ///< further ones; framing (length, chunks, Connection) is the server's business
+  Headers headers;  ///< further ones; framing (length, chunks, Connection) is the server's business
   std::string body;
 };
 

@@ -60,7 +60,8 @@ class BeastServer : public Server, public SessionHost {
     {
       std::unique_lock lock(mutex_);
       // Not wait_until(system time): a clock that is set must not cut answers.
-      const absl::Duration wait = std::clamp(deadline - absl::Now(), absl::ZeroDuration(), absl::Hours(24));
+      const absl::Duration wait =
+          std::clamp(deadline - absl::Now(), absl::ZeroDuration(), absl::Hours(24));
       changed_.wait_for(lock, absl::ToChronoMilliseconds(wait), empty);
     }
     std::atomic<int> cut = 0;
@@ -85,8 +86,9 @@ class BeastServer : public Server, public SessionHost {
     Tcp::endpoint endpoint(asio::ip::address_v4::any(), static_cast<uint16_t>(where.port));
     if (!where.host.empty()) {
       Tcp::resolver resolver(*io_);
-      const auto found = resolver.resolve(where.host, std::to_string(where.port),
-                                          Tcp::resolver::passive | Tcp::resolver::numeric_service, ec);
+      const auto found =
+          resolver.resolve(where.host, std::to_string(where.port),
+                           Tcp::resolver::passive | Tcp::resolver::numeric_service, ec);
       if (ec) return absl::InvalidArgumentError(StrCat("listen: ", address, ": ", ec.message()));
       endpoint = found.begin()->endpoint();
     }
@@ -96,8 +98,8 @@ class BeastServer : public Server, public SessionHost {
     if (!ec) acceptor->bind(endpoint, ec);
     if (!ec) acceptor->listen(asio::socket_base::max_listen_connections, ec);
     if (ec) {
-      return absl::UnavailableError(
-          StrCat("listen: ", address, ": ", ec.message(), " (is another program using this port?)"));
+      return absl::UnavailableError(StrCat("listen: ", address, ": ", ec.message(),
+                                           " (is another program using this port?)"));
     }
     bound_.push_back(Text(acceptor->local_endpoint()));
     acceptors_.push_back(std::move(acceptor));
@@ -132,7 +134,8 @@ class BeastServer : public Server, public SessionHost {
       count = sessions_.size();
     }
     const auto limit = static_cast<size_t>(options_.limits.max_connections);
-    // Somewhat above the limit clients are told; far above they are dropped, or refusals would use up the descriptors.
+    // Somewhat above the limit clients are told; far above they are dropped, or refusals would use
+    // up the descriptors.
     if (count > limit + limit / 4 + 16) return session->Abort([](bool) {});
     if (count > limit) return session->RunRefusal(503, "too many connections, try again later");
     session->Run();
@@ -143,9 +146,10 @@ class BeastServer : public Server, public SessionHost {
   bool closing() const override { return closing_; }
 
   void Dispatch(Request request, std::shared_ptr<ResponseWriter> writer) override {
-    asio::post(workers_, [this, request = std::move(request), writer = std::move(writer)]() mutable {
-      handler_.Handle(std::move(request), std::move(writer));
-    });
+    asio::post(workers_,
+               [this, request = std::move(request), writer = std::move(writer)]() mutable {
+                 handler_.Handle(std::move(request), std::move(writer));
+               });
   }
 
   void Remove(Session* session) override {
@@ -164,7 +168,8 @@ class BeastServer : public Server, public SessionHost {
   const ServerOptions options_;
   Handler& handler_;
   const std::shared_ptr<asio::io_context> io_ = std::make_shared<asio::io_context>();
-  std::optional<asio::executor_work_guard<asio::io_context::executor_type>> work_{io_->get_executor()};
+  std::optional<asio::executor_work_guard<asio::io_context::executor_type>> work_{
+      io_->get_executor()};
   asio::thread_pool workers_;
   std::vector<std::unique_ptr<Tcp::acceptor>> acceptors_;
   std::vector<std::string> bound_;

@@ -1,6 +1,6 @@
 #pragma once
-// HTTP/1.1 server for untrusted clients. Few I/O threads move bytes and enforce limits; handlers run on worker threads
-// and may answer later from any thread.
+// HTTP/1.1 server for untrusted clients. Few I/O threads move bytes and enforce limits; handlers
+// run on worker threads and may answer later from any thread.
 
 #include <cstddef>
 #include <functional>
@@ -16,8 +16,8 @@
 
 namespace deepseek::http {
 
-/// The answer to one request. Thread-safe; calls never block. Dropped without an answer, the client gets a 500 (or, in
-/// mid-stream, a cut connection, so that it cannot take a part for the whole).
+/// The answer to one request. Thread-safe; calls never block. Dropped without an answer, the client
+/// gets a 500 (or, in mid-stream, a cut connection, so that it cannot take a part for the whole).
 class ResponseWriter {
  public:
   virtual ~ResponseWriter() = default;
@@ -25,12 +25,14 @@ class ResponseWriter {
   virtual void Send(Response response) = 0;
   /// Begins a streamed answer; `head.body` is its first piece and may be empty.
   virtual void Start(Response head) = 0;
-  /// False: nobody reads any more (gone, or so slow that ServerLimits::max_buffered_bytes were waiting), stop producing.
+  /// False: nobody reads any more (gone, or so slow that ServerLimits::max_buffered_bytes were
+  /// waiting), stop producing.
   virtual bool Write(std::string_view piece) = 0;
   /// Ends a streamed answer.
   virtual void Finish() = 0;
-  /// Called at most once, on an I/O thread, when the client is gone before the answer was complete; at once if it
-  /// already is. A client that closes its sending side counts as gone: it cannot be told from one that closed both.
+  /// Called at most once, on an I/O thread, when the client is gone before the answer was complete;
+  /// at once if it already is. A client that closes its sending side counts as gone: it cannot be
+  /// told from one that closed both.
   virtual void OnGone(std::function<void()> callback) = 0;
 };
 
@@ -44,17 +46,19 @@ class Handler {
 struct ServerLimits {
   size_t header_bytes = size_t{16} << 10;
   size_t body_bytes = size_t{8} << 20;
-  size_t max_buffered_bytes = size_t{1} << 20;       ///< of a stream that the client does not read fast enough
+  size_t max_buffered_bytes = size_t{1}
+                              << 20;  ///< of a stream that the client does not read fast enough
   int max_connections = 4096;
-  absl::Duration header_timeout = absl::Seconds(10);  ///< first byte (or connect) -> end of the header
-  absl::Duration body_timeout = absl::Seconds(25);    ///< end of the header -> end of the body
-  absl::Duration idle_timeout = absl::Seconds(75);    ///< between two requests of one connection
-  absl::Duration write_timeout = absl::Seconds(25);   ///< a piece that the client does not take in
-  absl::Duration linger = absl::Seconds(10);          ///< a refused body is read and dropped so long
+  absl::Duration header_timeout =
+      absl::Seconds(10);  ///< first byte (or connect) -> end of the header
+  absl::Duration body_timeout = absl::Seconds(25);   ///< end of the header -> end of the body
+  absl::Duration idle_timeout = absl::Seconds(75);   ///< between two requests of one connection
+  absl::Duration write_timeout = absl::Seconds(25);  ///< a piece that the client does not take in
+  absl::Duration linger = absl::Seconds(10);         ///< a refused body is read and dropped so long
 };
 
 struct ServerOptions {
-  std::vector<std::string> addresses;   ///< "127.0.0.1:0", "[::]:8000", ":8000" (all interfaces)
+  std::vector<std::string> addresses;  ///< "127.0.0.1:0", "[::]:8000", ":8000" (all interfaces)
   ServerLimits limits;
   int io_threads = 1;
   int worker_threads = 2;
@@ -64,24 +68,26 @@ struct ServerOptions {
 
 class Server {
  public:
-  virtual ~Server() = default;   ///< stops at once
+  virtual ~Server() = default;  ///< stops at once
   /// "127.0.0.1:43210": what was bound, in the order of ServerOptions::addresses.
   virtual std::vector<std::string> addresses() const = 0;
-  /// From now on every answer says `Connection: close` and idle connections end after their next request.
+  /// From now on every answer says `Connection: close` and idle connections end after their next
+  /// request.
   virtual void CloseAfterResponse() = 0;
-  /// Stops accepting, ends idle connections, lets answers in progress finish until `deadline`, then closes the rest.
-  /// Returns how many answers were cut. The handler gets no call after this returned.
+  /// Stops accepting, ends idle connections, lets answers in progress finish until `deadline`, then
+  /// closes the rest. Returns how many answers were cut. The handler gets no call after this
+  /// returned.
   virtual int Stop(absl::Time deadline) = 0;
   virtual int connections() const = 0;
 };
 
-/// Binds and starts. `handler` must outlive the server. kInvalidArgument: malformed address; kUnavailable: cannot bind
-/// (address and the system's reason are named).
+/// Binds and starts. `handler` must outlive the server. kInvalidArgument: malformed address;
+/// kUnavailable: cannot bind (address and the system's reason are named).
 absl::StatusOr<std::unique_ptr<Server>> StartServer(ServerOptions options, Handler& handler);
 
 /// Splits "host:port", "[v6]:port", ":port". kInvalidArgument names the address.
 struct HostPort {
-  std::string host;   ///< empty: all interfaces
+  std::string host;  ///< empty: all interfaces
   int port = 0;
 };
 absl::StatusOr<HostPort> ParseHostPort(std::string_view address);

@@ -66,12 +66,13 @@ void Session::Post(void (Session::*method)()) {
   asio::post(socket_.get_executor(), [self = shared_from_this(), method] { ((*self).*method)(); });
 }
 
-void Session::Run() { Post(&Session::Parse); }
+void Session::Run() {
+  Post(&Session::Parse);
+}
 
 void Session::RunRefusal(int status, std::string_view message) {
-  asio::post(socket_.get_executor(), [self = shared_from_this(), status, text = std::string(message)] {
-    self->Refuse(status, text);
-  });
+  asio::post(socket_.get_executor(), [self = shared_from_this(), status,
+                                      text = std::string(message)] { self->Refuse(status, text); });
 }
 
 void Session::StartRead() {
@@ -99,7 +100,7 @@ void Session::OnRead(boost::system::error_code ec, size_t n) {
     }
     return;
   }
-  if (state_ == State::kLingering) return StartRead();   // dropped
+  if (state_ == State::kLingering) return StartRead();  // dropped
   std::memcpy(buffer_.prepare(n).data(), received_.data(), n);
   buffer_.commit(n);
   switch (state_) {
@@ -197,8 +198,8 @@ void Session::DispatchRequest() {
 
 void Session::Refuse(int status, std::string_view message) {
   const auto& make = host_.options().refusal;
-  Response response = make ? make(status, message)
-                           : Response{status, "text/plain", {}, StrCat(message, "\n")};
+  Response response =
+      make ? make(status, message) : Response{status, "text/plain", {}, StrCat(message, "\n")};
   response.status = status;
   state_ = State::kLingering;
   parser_.reset();
@@ -219,7 +220,8 @@ void Session::Refuse(int status, std::string_view message) {
 void Session::ArmReadTimer(absl::Duration timeout) {
   read_timer_.expires_after(absl::ToChronoMilliseconds(timeout));
   read_timer_.async_wait([self = shared_from_this()](boost::system::error_code ec) {
-    if (!ec && self->read_timer_.expiry() <= std::chrono::steady_clock::now()) self->OnReadTimeout();
+    if (!ec && self->read_timer_.expiry() <= std::chrono::steady_clock::now())
+      self->OnReadTimeout();
   });
 }
 
@@ -254,8 +256,10 @@ void Session::Abort(std::function<void(bool)> done) {
 std::string Session::Head(const Response& response, std::optional<size_t> length) {
   const bool close = !keep_alive_ || host_.closing();
   keep_alive_ = !close;
-  std::string head = StrCat("HTTP/1.1 ", response.status, " ", ReasonPhrase(response.status), "\r\n");
-  if (!response.content_type.empty()) StrAppend(&head, "Content-Type: ", response.content_type, "\r\n");
+  std::string head =
+      StrCat("HTTP/1.1 ", response.status, " ", ReasonPhrase(response.status), "\r\n");
+  if (!response.content_type.empty())
+    StrAppend(&head, "Content-Type: ", response.content_type, "\r\n");
   for (const Header& h : response.headers) StrAppend(&head, h.name, ": ", h.value, "\r\n");
   if (length) {
     StrAppend(&head, "Content-Length: ", *length, "\r\n");
@@ -271,7 +275,7 @@ std::string Session::Head(const Response& response, std::optional<size_t> length
 }
 
 void Session::Send(uint64_t exchange, Response response) {
-  std::function<void()> forgotten;   // destroyed after the lock: it may own the last writer
+  std::function<void()> forgotten;  // destroyed after the lock: it may own the last writer
   const std::lock_guard lock(mutex_);
   if (exchange != exchange_ || finished_ || started_ || closed_) return;
   // A client that only closed its sending side still gets a whole answer.
@@ -286,7 +290,8 @@ void Session::Start(uint64_t exchange, Response head) {
   const std::lock_guard lock(mutex_);
   if (!Active(exchange) || started_) return;
   chunked_ = !http10_;
-  if (http10_) keep_alive_ = false;   // HTTP/1.0 knows no chunks: the end of the connection ends the body
+  if (http10_)
+    keep_alive_ = false;  // HTTP/1.0 knows no chunks: the end of the connection ends the body
   outbox_ += Head(head, std::nullopt);
   if (!head.body.empty() && !head_only_) outbox_ += chunked_ ? Chunk(head.body) : head.body;
   started_ = true;
@@ -370,8 +375,9 @@ void Session::Flush() {
   write_timer_.async_wait([self = shared_from_this()](boost::system::error_code ec) {
     if (!ec && self->write_timer_.expiry() <= std::chrono::steady_clock::now()) self->Close();
   });
-  asio::async_write(socket_, asio::buffer(writing_),
-                    [self = shared_from_this()](boost::system::error_code ec, size_t) { self->OnWritten(ec); });
+  asio::async_write(
+      socket_, asio::buffer(writing_),
+      [self = shared_from_this()](boost::system::error_code ec, size_t) { self->OnWritten(ec); });
 }
 
 void Session::OnWritten(boost::system::error_code ec) {
@@ -395,8 +401,8 @@ void Session::AnswerDone() {
   Parse();
 }
 
-/// Closing with unread bytes makes the kernel send a reset, which can destroy the answer before the client reads it:
-/// say that nothing more comes, then drop what still arrives for a while.
+/// Closing with unread bytes makes the kernel send a reset, which can destroy the answer before the
+/// client reads it: say that nothing more comes, then drop what still arrives for a while.
 void Session::Linger() {
   boost::system::error_code ec;
   socket_.shutdown(Tcp::socket::shutdown_send, ec);

@@ -29,14 +29,15 @@ class SessionHost {
  public:
   virtual ~SessionHost() = default;
   virtual const ServerOptions& options() const = 0;
-  virtual bool closing() const = 0;   ///< answers say `Connection: close`
+  virtual bool closing() const = 0;  ///< answers say `Connection: close`
   virtual void Dispatch(Request request, std::shared_ptr<ResponseWriter> writer) = 0;
   virtual void Remove(Session* session) = 0;
 };
 
-/// Reads requests one after the other and writes their answers in that order: while one is answered, further
-/// (pipelined) bytes wait in the buffer. One read is always pending while there is room, so that a peer's close is
-/// noticed. Members without a comment belong to the strand; the answer's outbox belongs to the mutex.
+/// Reads requests one after the other and writes their answers in that order: while one is
+/// answered, further (pipelined) bytes wait in the buffer. One read is always pending while there
+/// is room, so that a peer's close is noticed. Members without a comment belong to the strand; the
+/// answer's outbox belongs to the mutex.
 class Session : public std::enable_shared_from_this<Session> {
  public:
   Session(std::shared_ptr<asio::io_context> io, Socket socket, SessionHost& host);
@@ -79,13 +80,13 @@ class Session : public std::enable_shared_from_this<Session> {
   bool Active(uint64_t exchange) const { return exchange == exchange_ && !finished_ && !gone_; }
   void ScheduleFlush();
 
-  const std::shared_ptr<asio::io_context> io_;   ///< a writer may outlive the server
+  const std::shared_ptr<asio::io_context> io_;  ///< a writer may outlive the server
   Socket socket_;
   SessionHost& host_;
   Timer read_timer_, write_timer_;
   State state_ = State::kIdle;
-  std::vector<char> received_;           ///< what the pending read fills
-  boost::beast::flat_buffer buffer_;     ///< bytes not yet parsed
+  std::vector<char> received_;        ///< what the pending read fills
+  boost::beast::flat_buffer buffer_;  ///< bytes not yet parsed
   std::optional<boost::beast::http::request_parser<boost::beast::http::string_body>> parser_;
   bool header_seen_ = false;
   bool read_pending_ = false;
@@ -93,15 +94,15 @@ class Session : public std::enable_shared_from_this<Session> {
   bool end_when_idle_ = false;
   int requests_ = 0;
   std::string peer_;
-  std::string writing_;   ///< what async_write holds
+  std::string writing_;  ///< what async_write holds
 
   mutable std::mutex mutex_;
   uint64_t exchange_ = 0;
-  bool finished_ = true;         ///< of the current exchange: its last byte is in the outbox
-  bool started_ = false;         ///< its head is in the outbox
+  bool finished_ = true;  ///< of the current exchange: its last byte is in the outbox
+  bool started_ = false;  ///< its head is in the outbox
   bool gone_ = false;
-  bool closed_ = false;          ///< the connection; no call touches the server any more
-  bool flushing_ = false;        ///< Flush is posted or a write is pending
+  bool closed_ = false;    ///< the connection; no call touches the server any more
+  bool flushing_ = false;  ///< Flush is posted or a write is pending
   bool chunked_ = false, keep_alive_ = false, head_only_ = false, http10_ = false;
   std::string outbox_;
   std::function<void()> on_gone_;

@@ -28,7 +28,9 @@ struct Registry::Impl {
   std::vector<std::function<void()>> updates;
 };
 
-void Counter::Add(double amount) { As<prometheus::Counter>(impl_).Increment(amount); }
+void Counter::Add(double amount) {
+  As<prometheus::Counter>(impl_).Increment(amount);
+}
 
 void Counter::RaiseTo(double total) {
   const std::lock_guard lock(raise_mutex);
@@ -36,16 +38,27 @@ void Counter::RaiseTo(double total) {
   if (total > counter.Value()) counter.Increment(total - counter.Value());
 }
 
-double Counter::Value() const { return As<prometheus::Counter>(impl_).Value(); }
-void Gauge::Set(double value) { As<prometheus::Gauge>(impl_).Set(value); }
-void Gauge::Add(double amount) { As<prometheus::Gauge>(impl_).Increment(amount); }
-double Gauge::Value() const { return As<prometheus::Gauge>(impl_).Value(); }
-void Histogram::Observe(double value) { As<prometheus::Histogram>(impl_).Observe(value); }
+double Counter::Value() const {
+  return As<prometheus::Counter>(impl_).Value();
+}
+void Gauge::Set(double value) {
+  As<prometheus::Gauge>(impl_).Set(value);
+}
+void Gauge::Add(double amount) {
+  As<prometheus::Gauge>(impl_).Increment(amount);
+}
+double Gauge::Value() const {
+  return As<prometheus::Gauge>(impl_).Value();
+}
+void Histogram::Observe(double value) {
+  As<prometheus::Histogram>(impl_).Observe(value);
+}
 
 Registry::Registry() : impl_(std::make_unique<Impl>()) {}
 Registry::~Registry() = default;
 
-Counter Registry::AddCounter(const std::string& name, const std::string& help, const Labels& labels) {
+Counter Registry::AddCounter(const std::string& name, const std::string& help,
+                             const Labels& labels) {
   auto& family = prometheus::BuildCounter().Name(name).Help(help).Register(impl_->registry);
   return Counter(&family.Add(labels));
 }

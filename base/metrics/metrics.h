@@ -1,5 +1,6 @@
 #pragma once
-// Counters, gauges and histograms in Prometheus' text format. prometheus-cpp stays inside metrics.cc.
+// Counters, gauges and histograms in Prometheus' text format. prometheus-cpp stays inside
+// metrics.cc.
 
 #include <functional>
 #include <map>
@@ -15,8 +16,9 @@ using Labels = std::map<std::string, std::string>;
 /// Handles are thread-safe, cheap to copy and live as long as their registry.
 class Counter {
  public:
-  void Add(double amount = 1);            ///< amount >= 0
-  /// For totals that are counted elsewhere: raises the counter to `total`; a smaller total is ignored.
+  void Add(double amount = 1);  ///< amount >= 0
+  /// For totals that are counted elsewhere: raises the counter to `total`; a smaller total is
+  /// ignored.
   void RaiseTo(double total);
   double Value() const;
 
@@ -48,8 +50,8 @@ class Histogram {
   void* impl_;
 };
 
-/// Thread-safe. Asking again for the same name and labels gives the same series. Label values must come from a bounded
-/// set: a client's text must never become one.
+/// Thread-safe. Asking again for the same name and labels gives the same series. Label values must
+/// come from a bounded set: a client's text must never become one.
 class Registry {
  public:
   Registry();
@@ -60,8 +62,8 @@ class Registry {
   Counter AddCounter(const std::string& name, const std::string& help, const Labels& labels = {});
   Gauge AddGauge(const std::string& name, const std::string& help, const Labels& labels = {});
   /// `bounds`: ascending upper bounds, +Inf is added.
-  Histogram AddHistogram(const std::string& name, const std::string& help, const std::vector<double>& bounds,
-                         const Labels& labels = {});
+  Histogram AddHistogram(const std::string& name, const std::string& help,
+                         const std::vector<double>& bounds, const Labels& labels = {});
   /// Runs before each Text(), to fetch values that are kept elsewhere.
   void BeforeScrape(std::function<void()> update);
   /// Text format 0.0.4 (the content type is kContentType).

@@ -4,7 +4,7 @@ import threading
 import urllib.request
 
 BODY = json.dumps({"model": "demo-v3", "temperature": 0, "max_tokens": 8,
-                   "messages": [{"role": "user", "content": "What is 34 - 29?"}]}).encode()
+                   "messages": [{"role": "user", "content": "Name the capital of Portugal."}]}).encode()
 
 
 class ConstantLoad:

@@ -121,6 +121,10 @@ class Story(unittest.TestCase):
         self.assertEqual(status, 200, answer)
         return answer["choices"][0]["message"]["content"].strip()
 
+    def assert_serves(self, name="demo"):
+        """The demo model answers a question that it is known to get right."""
+        self.assertEqual(self.ask("I forgot the capital of Portugal. What is it?", name), "Lisbon")
+
     def describe(self):
         parts = []
         for args in (["get", "dsd", "-o", "yaml"], ["get", "deployments,pods", "-o", "wide"],

@@ -31,7 +31,7 @@ class AgentKilled(Story):
 
         # And the model is Ready and answers again
         self.until_ready()
-        self.assertEqual(self.ask("What is 34 - 29?"), "5")
+        self.assert_serves()
 
         # And Events tell of it, those of the resource included
         self.assertGreater(len(self.events()), before)

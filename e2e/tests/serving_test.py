@@ -8,7 +8,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from support import kube  # noqa: E402
 from support.story import OWNED_KINDS, Story, deepseek  # noqa: E402
 
-CHAT = {"model": "demo-v3", "messages": [{"role": "user", "content": "What is 34 - 29?"}], "temperature": 0}
+CHAT = {"model": "demo-v3", "messages": [{"role": "user", "content": "Name the capital of Portugal."}], "temperature": 0}
 
 
 class Serving(Story):
@@ -33,8 +33,8 @@ class Serving(Story):
             self.assertIn(column, shown)
 
         # And it answers right through its Service
-        self.assertEqual(self.ask("What is 34 - 29?"), "5")
-        self.assertEqual(self.ask("I forgot the capital of Portugal. What is it?"), "Lisbon")
+        self.assert_serves()
+        self.assertEqual(self.ask("What is 23 + 45?"), "68")
 
         # And everything it made belongs to it
         owned = self.owned()
@@ -71,7 +71,7 @@ class Serving(Story):
                 self.assertTrue(answer["error"]["message"])
                 self.assertIn("type", answer["error"])
                 # And the next request is served
-                self.assertEqual(self.ask("What is 34 - 29?"), "5")
+                self.assert_serves()
         # And no container restarted
         self.assertEqual([s["restartCount"] for pod in self.pods() for s in pod["status"]["containerStatuses"]], [0])
 

@@ -46,13 +46,14 @@ void ByteLevelTokenizer::CutAdded(const AddedTokenSet& set, bool keep_special,
                                   std::string_view text, const std::vector<Region>& regions,
                                   std::vector<int32_t>* out, Rest rest) const {
   size_t done = 0;
+  size_t first = 0;  // region that `done` lies in: parts come in order, so this never goes back
   const auto pass_on = [&](size_t end) {
     if (end == done) return;
     std::vector<Region> part;
-    for (const Region& region : regions) {
-      if (region.end > done)
-        AppendRegion(std::min(region.end, end) - done, region.parse_added, &part);
-      if (region.end >= end) break;
+    while (regions[first].end <= done) ++first;
+    for (size_t r = first; r < regions.size(); ++r) {
+      AppendRegion(std::min(regions[r].end, end) - done, regions[r].parse_added, &part);
+      if (regions[r].end >= end) break;
     }
     rest(text.substr(done, end - done), std::move(part));
   };

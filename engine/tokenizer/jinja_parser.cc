@@ -68,6 +68,9 @@ class Parser {
     } else if (name.text == "generation") {
       // transformers marks what the assistant said for training; the text is the same without.
       return Generation(block);
+    } else if (name.kind != TokenKind::kName || name.text.substr(0, 3) == "end" ||
+               name.text == "else" || name.text == "elif") {
+      return e().ErrorAt(name.line, StrCat("unexpected {% ", name.text, " %}"));
     } else {
       return e().Unsupported(name.line, StrCat("{% ", name.text, " %}"));
     }

@@ -56,6 +56,29 @@ std::string OrderLongRuns(std::string_view text) {
   return out;
 }
 
+bool IsOpaque(uint32_t code_point) {
+  const auto& ranges = NfcOpaqueRanges();
+  const auto after =
+      std::upper_bound(ranges.begin(), ranges.end(), code_point,
+                       [](uint32_t point, const std::pair<uint32_t, uint32_t>& range) {
+                         return point < range.first;
+                       });
+  return after != ranges.begin() && code_point <= std::prev(after)->second;
+}
+
+std::string NfcWhole(std::string_view text) {
+  const std::string ordered = OrderLongRuns(text);
+  utf8proc_uint8_t* mapped = nullptr;
+  const utf8proc_ssize_t size =
+      utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(ordered.data()),
+                   static_cast<utf8proc_ssize_t>(ordered.size()), &mapped,
+                   static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
+  if (size < 0) return std::string(text);  // only for invalid UTF-8, which callers have repaired
+  std::string out(reinterpret_cast<const char*>(mapped), static_cast<size_t>(size));
+  std::free(mapped);
+  return out;
+}
+
 }  // namespace
 
 void AppendRegion(size_t end, bool parse_added, std::vector<Region>* regions) {
@@ -70,16 +93,20 @@ void AppendRegion(size_t end, bool parse_added, std::vector<Region>* regions) {
 
 std::string Nfc(std::string_view text) {
   if (IsInert(text)) return std::string(text);
-  const std::string ordered = OrderLongRuns(text);
-  utf8proc_uint8_t* mapped = nullptr;
-  const utf8proc_ssize_t size =
-      utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(ordered.data()),
-                   static_cast<utf8proc_ssize_t>(ordered.size()), &mapped,
-                   static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
-  if (size < 0) return std::string(text);  // only for invalid UTF-8, which callers have repaired
-  std::string out(reinterpret_cast<const char*>(mapped), static_cast<size_t>(size));
-  std::free(mapped);
-  return out;
+  // Opaque characters are starters that compose with nothing: the text is cut before and after
+  // each.
+  std::string out;
+  size_t begin = 0;
+  for (size_t at = 0; at < text.size();) {
+    const Utf8Char c = FirstChar(text.substr(at));
+    if (c.code_point >= 0x300 && IsOpaque(c.code_point)) {
+      out += NfcWhole(text.substr(begin, at - begin));
+      out += text.substr(at, c.length);
+      begin = at + c.length;
+    }
+    at += c.length;
+  }
+  return out + NfcWhole(text.substr(begin));
 }
 
 std::string NfcRegions(std::string_view text, std::vector<Region>* regions) {

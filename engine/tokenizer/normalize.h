@@ -2,8 +2,10 @@
 // Unicode normalisation form C, with the marks of text spans carried along.
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace deepseek::engine {
@@ -17,7 +19,11 @@ struct Region {
 /// Appends a stretch, joining it to an equal neighbour. Empty ones are dropped.
 void AppendRegion(size_t end, bool parse_added, std::vector<Region>* regions);
 
-/// `text` (valid UTF-8) in NFC.
+/// Characters that take no part in NFC, sorted: the tables that models were trained with are those
+/// of Unicode 9.
+const std::vector<std::pair<uint32_t, uint32_t>>& NfcOpaqueRanges();
+
+/// `text` (valid UTF-8) in NFC as the Python library makes it.
 std::string Nfc(std::string_view text);
 
 /// As Nfc; `regions` cover `text` and are replaced by ones that cover the result. A changed stretch

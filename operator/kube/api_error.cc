@@ -47,8 +47,8 @@ std::string StringAt(const Json& object, const char* key) {
   return it != object.end() && it->is_string() ? it->get<std::string>() : "";
 }
 
-// A patch with the uid of an object that was deleted and made anew is answered with 422 "field is immutable". To us it
-// is the lost race that a 409 is.
+// A patch with the uid of an object that was deleted and made anew is answered with 422 "field is
+// immutable". To us it is the lost race that a 409 is.
 bool IsUidMismatch(const Json& status) {
   const Json::json_pointer causes("/details/causes");
   if (!status.contains(causes) || !status.at(causes).is_array()) return false;

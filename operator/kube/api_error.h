@@ -13,7 +13,8 @@ namespace deepseek::kube {
 /// OK for 2xx. `what` is the call in words ("apply deployments default/x"); it starts the message.
 /// 404 kNotFound, 409 AlreadyExists kAlreadyExists, other 409 kAborted, 410 kOutOfRange,
 /// 401/403 kPermissionDenied (403 with "exceeded quota" kResourceExhausted), 400/413/422
-/// kInvalidArgument (422 about metadata.uid kAborted: a failed precondition), 429/5xx kUnavailable, else kInternal.
+/// kInvalidArgument (422 about metadata.uid kAborted: a failed precondition), 429/5xx kUnavailable,
+/// else kInternal.
 absl::Status ErrorOf(const HttpResponse& response, std::string_view what);
 
 /// The same for a metav1.Status object, as watches deliver it in an ERROR event.

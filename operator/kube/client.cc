@@ -11,11 +11,12 @@
 namespace deepseek::kube {
 namespace {
 
-// What an API server may send: 500 objects of a page at its own limit of about 1.5 MB each stay below this in practice.
+// What an API server may send: 500 objects of a page at its own limit of about 1.5 MB each stay
+// below this in practice.
 constexpr JsonLimits kApiLimits{.max_bytes = size_t{512} << 20, .max_depth = 256};
 
-// The server ends a watch after this time; we then go on from the last resource version. Short enough that a broken
-// server-side watch cannot stay silent for long.
+// The server ends a watch after this time; we then go on from the last resource version. Short
+// enough that a broken server-side watch cannot stay silent for long.
 constexpr absl::Duration kWatchLength = absl::Minutes(5);
 
 std::string Name(std::string_view verb, const Resource& r, std::string_view ns,
@@ -98,7 +99,8 @@ absl::StatusOr<List> Client::ListAll(const Resource& r, const ListOptions& optio
     AddQuery(&path, "continue", token);
     absl::StatusOr<Json> page = Call("GET", path, "", "", Name("list", r, options.ns, ""));
     if (absl::IsOutOfRange(page.status()) && !token.empty()) {
-      // The pages' snapshot was compacted away meanwhile: one read without pages is always consistent.
+      // The pages' snapshot was compacted away meanwhile: one read without pages is always
+      // consistent.
       list.items.clear();
       token.clear();
       paged = false;
@@ -146,8 +148,9 @@ absl::StatusOr<Object> Client::Apply(const Resource& r, std::string_view ns, std
   AddQuery(&path, "force", options.force ? "true" : "false");
   if (options.dry_run) AddQuery(&path, "dryRun", "All");
   // JSON is YAML, so the body needs no other form.
-  ASSIGN_OR_RETURN(Json applied, Call("PATCH", path, DumpJson(object), "application/apply-patch+yaml",
-                                      Name("apply", r, ns, name, subresource)));
+  ASSIGN_OR_RETURN(Json applied,
+                   Call("PATCH", path, DumpJson(object), "application/apply-patch+yaml",
+                        Name("apply", r, ns, name, subresource)));
   if (!options.dry_run && subresource.empty()) {
     Json kept = WithoutUpdateEntry(applied, options.field_manager, subresource);
     if (!kept.is_null()) {
@@ -156,7 +159,8 @@ absl::StatusOr<Object> Client::Apply(const Resource& r, std::string_view ns, std
                          {"managedFields", std::move(kept)}}}};
       absl::StatusOr<Object> folded = MergePatch(r, ns, name, patch, options.field_manager);
       if (folded.ok()) return folded;
-      // Somebody was faster, or it is gone: the next apply folds again. Anything else is the caller's to know.
+      // Somebody was faster, or it is gone: the next apply folds again. Anything else is the
+      // caller's to know.
       if (!absl::IsAborted(folded.status()) && !absl::IsNotFound(folded.status())) {
         return folded.status();
       }
@@ -171,8 +175,9 @@ absl::StatusOr<Object> Client::MergePatch(const Resource& r, std::string_view ns
                                           std::string_view subresource) {
   std::string path = ObjectPath(r, ns, name, subresource);
   AddQuery(&path, "fieldManager", field_manager);
-  ASSIGN_OR_RETURN(Json patched, Call("PATCH", path, DumpJson(patch), "application/merge-patch+json",
-                                      Name("patch", r, ns, name, subresource)));
+  ASSIGN_OR_RETURN(Json patched,
+                   Call("PATCH", path, DumpJson(patch), "application/merge-patch+json",
+                        Name("patch", r, ns, name, subresource)));
   return Clean(std::move(patched));
 }
 

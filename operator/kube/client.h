@@ -19,9 +19,9 @@ namespace deepseek::kube {
 using Object = std::shared_ptr<const Json>;
 
 struct ListOptions {
-  std::string ns;               ///< empty: all namespaces
+  std::string ns;  ///< empty: all namespaces
   std::string label_selector, field_selector;
-  int page_size = 500;          ///< of ListAll
+  int page_size = 500;  ///< of ListAll
 };
 struct List {
   std::vector<Object> items;
@@ -35,14 +35,14 @@ struct WatchEvent {
 };
 
 struct ApplyOptions {
-  std::string field_manager;    ///< "deepseek-operator"
+  std::string field_manager;  ///< "deepseek-operator"
   bool force = true;
   bool dry_run = false;
 };
 
-/// Errors carry the API server's own message; the mapping of codes is in api_error.h. Failures to get an answer are
-/// kUnavailable, timeouts kDeadlineExceeded. Objects come without metadata.managedFields and with apiVersion and kind.
-/// Thread-safe; copies share the transport.
+/// Errors carry the API server's own message; the mapping of codes is in api_error.h. Failures to
+/// get an answer are kUnavailable, timeouts kDeadlineExceeded. Objects come without
+/// metadata.managedFields and with apiVersion and kind. Thread-safe; copies share the transport.
 class Client {
  public:
   explicit Client(std::shared_ptr<Transport> transport, absl::Duration timeout = absl::Seconds(30));
@@ -56,16 +56,19 @@ class Client {
   /// POST: kAlreadyExists if the name is taken.
   absl::StatusOr<Object> Create(const Resource& r, std::string_view ns, const Json& object,
                                 std::string_view field_manager);
-  /// PUT of the whole object: metadata.resourceVersion in it is the precondition. `subresource`: "" or "status".
+  /// PUT of the whole object: metadata.resourceVersion in it is the precondition. `subresource`: ""
+  /// or "status".
   absl::StatusOr<Object> Update(const Resource& r, std::string_view ns, std::string_view name,
                                 const Json& object, std::string_view field_manager,
                                 std::string_view subresource = "");
-  /// Server-side apply of `object` (apiVersion, kind, metadata.name needed; metadata.uid and resourceVersion in it are
-  /// preconditions). `subresource`: "" or "status" or "scale". Conflicts of an unforced apply: kAborted.
+  /// Server-side apply of `object` (apiVersion, kind, metadata.name needed; metadata.uid and
+  /// resourceVersion in it are preconditions). `subresource`: "" or "status" or "scale". Conflicts
+  /// of an unforced apply: kAborted.
   ///
-  /// Fields that the same manager wrote before with Create, Update or MergePatch are owned by a second entry of the API
-  /// server ("operation: Update"), which would keep them alive after an apply drops them. So that entry is folded away
-  /// after the first apply (one more write, once): from then on, what an apply leaves out is removed.
+  /// Fields that the same manager wrote before with Create, Update or MergePatch are owned by a
+  /// second entry of the API server ("operation: Update"), which would keep them alive after an
+  /// apply drops them. So that entry is folded away after the first apply (one more write, once):
+  /// from then on, what an apply leaves out is removed.
   absl::StatusOr<Object> Apply(const Resource& r, std::string_view ns, std::string_view name,
                                const Json& object, const ApplyOptions& options,
                                std::string_view subresource = "");

@@ -20,20 +20,20 @@ struct Material {
 };
 
 struct Config {
-  std::string server;         ///< "https://10.0.0.1:6443"
-  std::string server_name;    ///< name in its certificate, if not the host of `server`
+  std::string server;       ///< "https://10.0.0.1:6443"
+  std::string server_name;  ///< name in its certificate, if not the host of `server`
   Material ca, cert, key, token;
-  std::string ns = "default"; ///< of the context; in-cluster: of the pod
-  std::string origin;         ///< in words, for logs: "kubeconfig /root/.kube/config, context dev"
+  std::string ns = "default";  ///< of the context; in-cluster: of the pod
+  std::string origin;          ///< in words, for logs: "kubeconfig /root/.kube/config, context dev"
 };
 
-/// One kubeconfig file or several separated by ':' (the first one to define a name wins, missing files are skipped, as
-/// in kubectl). `context` empty: current-context. Refused with the reason: insecure-skip-tls-verify, plain http, exec
-/// and auth-provider plugins, passwords, proxies.
+/// One kubeconfig file or several separated by ':' (the first one to define a name wins, missing
+/// files are skipped, as in kubectl). `context` empty: current-context. Refused with the reason:
+/// insecure-skip-tls-verify, plain http, exec and auth-provider plugins, passwords, proxies.
 absl::StatusOr<Config> LoadKubeconfig(std::string_view paths, std::string_view context = "");
 
-/// The service account of the pod. `root` is /var/run/secrets/kubernetes.io/serviceaccount outside tests; host and port
-/// are $KUBERNETES_SERVICE_HOST and _PORT.
+/// The service account of the pod. `root` is /var/run/secrets/kubernetes.io/serviceaccount outside
+/// tests; host and port are $KUBERNETES_SERVICE_HOST and _PORT.
 absl::StatusOr<Config> LoadInCluster(std::string_view root, std::string_view host,
                                      std::string_view port);
 

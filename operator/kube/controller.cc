@@ -110,7 +110,8 @@ void Controller::Work() {
                   {"retry_in_seconds", absl::ToDoubleSeconds(delay)}});
     } else {
       queue_.Forget(*key);
-      // What is gone from the caches needs no resync, or deleted objects would stay in the queue for ever.
+      // What is gone from the caches needs no resync, or deleted objects would stay in the queue
+      // for ever.
       const absl::Duration again = Known(ns, name) ? std::min(*next, options_.resync) : *next;
       queue_.AddAt(*key, monotonic_() + again);
     }

@@ -18,7 +18,8 @@
 
 namespace deepseek::kube {
 
-/// A kind to watch, and the key ("namespace/name") of the object to reconcile when one of it changes; "" for none.
+/// A kind to watch, and the key ("namespace/name") of the object to reconcile when one of it
+/// changes; "" for none.
 struct Source {
   Resource resource;
   std::string label_selector;
@@ -26,13 +27,14 @@ struct Source {
 };
 
 struct ControllerOptions {
-  std::vector<Source> sources;           ///< the first one is the kind that is reconciled
-  std::vector<std::string> namespaces;   ///< empty: all
+  std::vector<Source> sources;          ///< the first one is the kind that is reconciled
+  std::vector<std::string> namespaces;  ///< empty: all
   int workers = 2;
   absl::Duration resync = absl::Hours(10);  ///< every key again, in case an event was lost for good
 };
 
-/// Brings one object a step closer to its spec; says when to come back (InfiniteDuration: on events only).
+/// Brings one object a step closer to its spec; says when to come back (InfiniteDuration: on events
+/// only).
 using Reconcile =
     std::function<absl::StatusOr<absl::Duration>(std::string_view ns, std::string_view name)>;
 
@@ -51,7 +53,8 @@ class Controller {
   bool Synced() const;
   /// Asks everything to end. Calls of a reconcile in progress go on to their end.
   void Stop();
-  /// After Stop: true once all threads have ended; false if some still run at `deadline` (steady wall time).
+  /// After Stop: true once all threads have ended; false if some still run at `deadline` (steady
+  /// wall time).
   bool Join(absl::Time deadline);
 
  private:

@@ -44,7 +44,8 @@ class HttpTransport : public Transport {
 
   absl::StatusOr<HttpResponse> Send(const HttpRequest& request) override {
     absl::StatusOr<HttpResponse> answer = Once(request);
-    // A token that has just been replaced: once more with the new one. Nothing was done, so nothing is done twice.
+    // A token that has just been replaced: once more with the new one. Nothing was done, so nothing
+    // is done twice.
     if (answer.ok() && answer->code == 401 && Refresh(/*at_once=*/true)) return Once(request);
     return answer;
   }

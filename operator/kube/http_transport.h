@@ -12,11 +12,12 @@
 
 namespace deepseek::kube {
 
-/// Projected tokens are replaced at 80 % of their life (an hour as a rule) and the CA when the cluster rotates it: files
-/// are read again every minute, and at once after a 401. Files that cannot be read or are no valid key material leave
-/// the last good ones in use, with a warning in the log.
-/// `now` is a clock that only goes forward.
-absl::StatusOr<std::shared_ptr<Transport>> NewHttpTransport(
-    Config config, std::string_view user_agent, std::function<absl::Time()> now);
+/// Projected tokens are replaced at 80 % of their life (an hour as a rule) and the CA when the
+/// cluster rotates it: files are read again every minute, and at once after a 401. Files that
+/// cannot be read or are no valid key material leave the last good ones in use, with a warning in
+/// the log. `now` is a clock that only goes forward.
+absl::StatusOr<std::shared_ptr<Transport>> NewHttpTransport(Config config,
+                                                            std::string_view user_agent,
+                                                            std::function<absl::Time()> now);
 
 }  // namespace deepseek::kube

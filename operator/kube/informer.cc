@@ -79,8 +79,8 @@ absl::Status Informer::Relist() {
     for (const auto& [key, object] : objects_) gone.insert(key);
     for (const Object& object : list.items) {
       const auto it = objects_.find(KeyOf(*object));
-      if (it == objects_.end() || MetaString(*it->second, "resourceVersion") !=
-                                      MetaString(*object, "resourceVersion")) {
+      if (it == objects_.end() ||
+          MetaString(*it->second, "resourceVersion") != MetaString(*object, "resourceVersion")) {
         changed.push_back(object);
       }
       gone.erase(KeyOf(*object));
@@ -125,7 +125,8 @@ void Informer::Run(const InformerWorld& world) {
     const absl::Status end = RunOnce(world.stop);
     if (world.stop()) return;
     if (end.ok()) {
-      // The server ends watches every few minutes. One that ends at once without news must not become a busy loop.
+      // The server ends watches every few minutes. One that ends at once without news must not
+      // become a busy loop.
       failures = version_ == before ? failures + 1 : 0;
       if (failures > 1) world.sleep(ListBackoff(failures - 2, world.chance()));
       continue;

@@ -19,9 +19,11 @@ namespace deepseek::kube {
 struct InformerOptions {
   Resource resource;
   ListOptions list;
-  /// A second key for ByIndex: the name of an owner, say. Null: no index. "" leaves an object out of it.
+  /// A second key for ByIndex: the name of an owner, say. Null: no index. "" leaves an object out
+  /// of it.
   std::function<std::string(const Json&)> index;
-  /// Called for every object that came, changed or went (then with its last state), without locks held.
+  /// Called for every object that came, changed or went (then with its last state), without locks
+  /// held.
   std::function<void(const Object&)> on_change;
 };
 
@@ -34,17 +36,19 @@ struct InformerWorld {
   std::function<double()> chance;
 };
 
-/// Delay before attempt `failures` + 1: 0.8 s doubling to 30 s, times 1 to 2 by chance, so that the clients of an API
-/// server that comes back do not all list at once.
+/// Delay before attempt `failures` + 1: 0.8 s doubling to 30 s, times 1 to 2 by chance, so that the
+/// clients of an API server that comes back do not all list at once.
 absl::Duration ListBackoff(int failures, double chance);
 
 class Informer {
  public:
   Informer(Client client, InformerOptions options);
 
-  /// Lists and watches until world.stop(). A broken watch goes on from the last version seen; 410 lists again.
+  /// Lists and watches until world.stop(). A broken watch goes on from the last version seen; 410
+  /// lists again.
   void Run(const InformerWorld& world);
-  /// One list (unless the version of the last one still serves) and one watch. Returns how the watch ended.
+  /// One list (unless the version of the last one still serves) and one watch. Returns how the
+  /// watch ended.
   absl::Status RunOnce(const std::function<bool()>& stop);
 
   /// True once the first list is in the store.
@@ -62,7 +66,8 @@ class Informer {
 
   Client client_;
   const InformerOptions options_;
-  std::string version_;  ///< where the next watch begins; empty: list first. Only Run's thread touches it
+  std::string
+      version_;  ///< where the next watch begins; empty: list first. Only Run's thread touches it
   std::atomic<bool> synced_{false};
   mutable std::mutex mutex_;
   std::map<std::string, Object, std::less<>> objects_;  ///< by "namespace/name"

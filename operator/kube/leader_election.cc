@@ -55,9 +55,10 @@ absl::StatusOr<bool> LeaderElection::TryAcquireOrRenew() {
   const absl::Time began = world_.monotonic();
   absl::StatusOr<Object> lease = client_.Get(resources::kLease, options_.ns, options_.name);
   if (absl::IsNotFound(lease.status())) {
-    const Json fresh = NextRecord({{"apiVersion", resources::kLease.ApiVersion()},
-                                   {"kind", resources::kLease.kind},
-                                   {"metadata", {{"name", options_.name}, {"namespace", options_.ns}}}});
+    const Json fresh =
+        NextRecord({{"apiVersion", resources::kLease.ApiVersion()},
+                    {"kind", resources::kLease.kind},
+                    {"metadata", {{"name", options_.name}, {"namespace", options_.ns}}}});
     lease = client_.Create(resources::kLease, options_.ns, fresh, kFieldManager);
   } else if (lease.ok()) {
     const Json& record = **lease;
@@ -71,10 +72,9 @@ absl::StatusOr<bool> LeaderElection::TryAcquireOrRenew() {
         seen_at_ = began;
       }
       const Json::json_pointer length("/spec/leaseDurationSeconds");
-      const absl::Duration theirs =
-          record.contains(length) && record.at(length).is_number_integer()
-              ? absl::Seconds(record.at(length).get<int64_t>())
-              : options_.lease;
+      const absl::Duration theirs = record.contains(length) && record.at(length).is_number_integer()
+                                        ? absl::Seconds(record.at(length).get<int64_t>())
+                                        : options_.lease;
       if (began - seen_at_ < theirs) return false;
     }
     lease = client_.Update(resources::kLease, options_.ns, options_.name, NextRecord(record),
@@ -119,10 +119,12 @@ absl::Status LeaderElection::Hold() {
                 {{"lease", StrCat(options_.ns, "/", options_.name)},
                  {"error", std::string(ToStd(led.status().message()))}});
     }
-    // A lost race (false without another holder) leaves the old renewal standing until its deadline.
+    // A lost race (false without another holder) leaves the old renewal standing until its
+    // deadline.
     if (WriteTime() <= absl::ZeroDuration()) {
-      return absl::AbortedError(StrCat("leadership lost: lease ", options_.ns, "/", options_.name,
-                                       led.ok() ? " is held by another" : " was not renewed in time"));
+      return absl::AbortedError(
+          StrCat("leadership lost: lease ", options_.ns, "/", options_.name,
+                 led.ok() ? " is held by another" : " was not renewed in time"));
     }
   }
   return absl::OkStatus();
@@ -140,7 +142,8 @@ absl::Status LeaderElection::Release() {
     const std::lock_guard lock(mutex_);
     renewed_ = absl::InfinitePast();
   }
-  return client_.Update(resources::kLease, options_.ns, options_.name, next, kFieldManager).status();
+  return client_.Update(resources::kLease, options_.ns, options_.name, next, kFieldManager)
+      .status();
 }
 
 FencedTransport::FencedTransport(std::shared_ptr<Transport> inner,

@@ -1,7 +1,7 @@
 #pragma once
 // Leader election on a Lease, and the fence that keeps a deposed leader from writing.
-// The scheme is client-go's: another one's lease is judged by how long we have seen it unchanged on our own clock, so
-// clocks of different machines need not agree.
+// The scheme is client-go's: another one's lease is judged by how long we have seen it unchanged on
+// our own clock, so clocks of different machines need not agree.
 
 #include <atomic>
 #include <functional>
@@ -18,18 +18,19 @@ namespace deepseek::kube {
 
 struct LeaderElectionOptions {
   std::string ns, name;
-  std::string identity;                              ///< unique per process
-  absl::Duration lease = absl::Seconds(15);          ///< others wait this long after our last sign of life
-  absl::Duration renew_deadline = absl::Seconds(10); ///< we stop writing this long after the last renewal
+  std::string identity;                      ///< unique per process
+  absl::Duration lease = absl::Seconds(15);  ///< others wait this long after our last sign of life
+  absl::Duration renew_deadline =
+      absl::Seconds(10);  ///< we stop writing this long after the last renewal
   absl::Duration retry = absl::Seconds(2);
 };
 
 struct LeaderElectionWorld {
   std::function<absl::Time()> monotonic;  ///< goes on while the machine or the process is suspended
-  std::function<absl::Time()> wall;       ///< for the times written into the Lease, which people read
+  std::function<absl::Time()> wall;  ///< for the times written into the Lease, which people read
   std::function<void(absl::Duration)> sleep;  ///< returns early when stop() is true
   std::function<bool()> stop;
-  std::function<double()> chance;         ///< uniform in [0, 1)
+  std::function<double()> chance;  ///< uniform in [0, 1)
 };
 
 class LeaderElection {
@@ -38,7 +39,8 @@ class LeaderElection {
 
   /// Blocks until we lead (OK) or stop() (kCancelled). Failures are retried.
   absl::Status Acquire();
-  /// Renews until stop() (OK) or until the lease is lost (kAborted): taken by another, or not renewed for the deadline.
+  /// Renews until stop() (OK) or until the lease is lost (kAborted): taken by another, or not
+  /// renewed for the deadline.
   absl::Status Hold();
   /// Gives the lease up, so that the next leader need not wait. Call when nothing writes any more.
   absl::Status Release();
@@ -61,8 +63,8 @@ class LeaderElection {
   absl::Time seen_at_ = absl::InfinitePast();
 };
 
-/// A Transport that refuses writes (kFailedPrecondition) when `write_time` is not positive, and ends the deadline of the
-/// others within it. Reads pass.
+/// A Transport that refuses writes (kFailedPrecondition) when `write_time` is not positive, and
+/// ends the deadline of the others within it. Reads pass.
 class FencedTransport : public Transport {
  public:
   FencedTransport(std::shared_ptr<Transport> inner, std::function<absl::Duration()> write_time);

@@ -46,8 +46,8 @@ std::string PercentEncode(std::string_view text) {
 }
 
 std::string CollectionPath(const Resource& r, std::string_view ns) {
-  std::string path = r.group.empty() ? StrCat("/api/", r.version)
-                                     : StrCat("/apis/", r.group, "/", r.version);
+  std::string path =
+      r.group.empty() ? StrCat("/api/", r.version) : StrCat("/apis/", r.group, "/", r.version);
   if (r.namespaced && !ns.empty()) StrAppend(&path, "/namespaces/", PercentEncode(ns));
   StrAppend(&path, "/", r.plural);
   return path;
@@ -62,8 +62,7 @@ std::string ObjectPath(const Resource& r, std::string_view ns, std::string_view 
 
 void AddQuery(std::string* path, std::string_view key, std::string_view value) {
   if (value.empty()) return;
-  StrAppend(path, path->find('?') == std::string::npos ? "?" : "&", key, "=",
-            PercentEncode(value));
+  StrAppend(path, path->find('?') == std::string::npos ? "?" : "&", key, "=", PercentEncode(value));
 }
 
 }  // namespace deepseek::kube

@@ -28,7 +28,8 @@ extern const Resource kDeepSeekDeployment, kDeployment, kControllerRevision, kPo
 /// Path of the collection; all namespaces when `ns` is empty.
 std::string CollectionPath(const Resource& r, std::string_view ns);
 
-/// Path of one object, `subresource` may be empty. The parts are percent-encoded, so a hostile name stays one segment.
+/// Path of one object, `subresource` may be empty. The parts are percent-encoded, so a hostile name
+/// stays one segment.
 std::string ObjectPath(const Resource& r, std::string_view ns, std::string_view name,
                        std::string_view subresource = "");
 

@@ -36,7 +36,8 @@ absl::Duration WorkQueue::AddAfterFailure(std::string_view key, absl::Duration m
     const std::lock_guard lock(mutex_);
     int& failures = failures_[std::string(key)];
     // 2^18 * 5 ms is over 1000 s; a larger exponent would only overflow.
-    delay = std::min(std::min(most, backoff_.most), backoff_.first * (int64_t{1} << std::min(failures, 30)));
+    delay = std::min(std::min(most, backoff_.most),
+                     backoff_.first * (int64_t{1} << std::min(failures, 30)));
     ++failures;
   }
   AddAt(key, now_() + delay);
@@ -77,8 +78,7 @@ std::optional<std::string> WorkQueue::Take() {
     if (auto key = TakeLocked()) return key;
     absl::Duration nap = delayed_.empty() ? absl::Hours(1) : kLongestNap;
     for (const auto& [key, when] : delayed_) nap = std::min(nap, when - now_());
-    changed_.wait_for(lock, absl::ToChronoMicroseconds(
-                                std::max(nap, absl::Microseconds(100))));
+    changed_.wait_for(lock, absl::ToChronoMicroseconds(std::max(nap, absl::Microseconds(100))));
   }
   return std::nullopt;
 }

@@ -1,5 +1,6 @@
 #pragma once
-// The work queue of a controller: keys, each waiting at most once, each in the hands of one worker at a time.
+// The work queue of a controller: keys, each waiting at most once, each in the hands of one worker
+// at a time.
 
 #include <condition_variable>
 #include <deque>
@@ -26,17 +27,20 @@ class WorkQueue {
   /// `now` is a clock that only goes forward.
   explicit WorkQueue(std::function<absl::Time()> now, BackoffOptions backoff = {});
 
-  /// Queues `key`. If a worker has it now, it comes again when that worker is done; if it waits already, nothing.
+  /// Queues `key`. If a worker has it now, it comes again when that worker is done; if it waits
+  /// already, nothing.
   void Add(std::string_view key);
   /// Queues `key` at `when`, or earlier if that is already so.
   void AddAt(std::string_view key, absl::Time when);
-  /// Queues `key` after its backoff: 5 ms, 10 ms, ... 1000 s, until Forget; this time at most `most`. Returns the delay.
+  /// Queues `key` after its backoff: 5 ms, 10 ms, ... 1000 s, until Forget; this time at most
+  /// `most`. Returns the delay.
   absl::Duration AddAfterFailure(std::string_view key,
                                  absl::Duration most = absl::InfiniteDuration());
   /// `key` went well: its backoff starts from the beginning.
   void Forget(std::string_view key);
 
-  /// The next key, once it is due; waits for it. nullopt after Stop. Each must be given back with Done.
+  /// The next key, once it is due; waits for it. nullopt after Stop. Each must be given back with
+  /// Done.
   std::optional<std::string> Take();
   /// The same without waiting: nullopt when nothing is due.
   std::optional<std::string> TryTake();
@@ -45,7 +49,7 @@ class WorkQueue {
   /// Take returns nullopt from now on; what waits is dropped.
   void Stop();
 
-  size_t waiting() const;          ///< due or delayed, without those in workers' hands
+  size_t waiting() const;  ///< due or delayed, without those in workers' hands
   int failures(std::string_view key) const;
 
  private:
@@ -56,7 +60,8 @@ class WorkQueue {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<std::string> due_;
-  std::set<std::string, std::less<>> waiting_;  ///< those of due_, and those to come again when Done
+  std::set<std::string, std::less<>>
+      waiting_;  ///< those of due_, and those to come again when Done
   std::set<std::string, std::less<>> taken_;
   std::map<std::string, absl::Time, std::less<>> delayed_;
   std::map<std::string, int, std::less<>> failures_;

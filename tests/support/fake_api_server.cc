@@ -25,9 +25,13 @@ std::string VerbOf(const HttpRequest& request, const FakeRequestPath& path) {
                                                                                          : "patch";
 }
 
-std::string CollectionOf(const Resource& r) { return StrCat(r.group, "/", r.plural); }
+std::string CollectionOf(const Resource& r) {
+  return StrCat(r.group, "/", r.plural);
+}
 
-absl::Status Dead() { return absl::UnavailableError("connection refused (the process died)"); }
+absl::Status Dead() {
+  return absl::UnavailableError("connection refused (the process died)");
+}
 
 }  // namespace
 
@@ -39,8 +43,8 @@ std::string FakeCall::ToString() const {
 FakeApiServer::FakeApiServer() = default;
 
 HttpResponse FakeApiServer::Refusal(int code, std::string_view reason, std::string_view message) {
-  const Json status{{"kind", "Status"},      {"apiVersion", "v1"},      {"metadata", Json::object()},
-                    {"status", "Failure"},   {"reason", reason},        {"message", message},
+  const Json status{{"kind", "Status"},    {"apiVersion", "v1"}, {"metadata", Json::object()},
+                    {"status", "Failure"}, {"reason", reason},   {"message", message},
                     {"code", code}};
   return {.code = code, .headers = {{"content-type", "application/json"}}, .body = status.dump()};
 }
@@ -65,8 +69,7 @@ std::optional<absl::StatusOr<HttpResponse>> FakeApiServer::Begin(const HttpReque
   {
     const std::lock_guard lock(mutex_);
     if (crashed_) return Dead();
-    const bool reads =
-        target->verb == "get" || target->verb == "list" || target->verb == "watch";
+    const bool reads = target->verb == "get" || target->verb == "list" || target->verb == "watch";
     call->number = ++call_count_;
     call->write_number = reads ? 0 : ++write_count_;
     call->verb = target->verb;
@@ -150,22 +153,27 @@ absl::StatusOr<HttpResponse> FakeApiServer::Stream(
       return HttpResponse{.code = 200, .headers = {}, .body = ""};
     }
     std::vector<std::string> lines;
+    bool ends = false;
     for (const StoredEvent& event : store_.log()) {
       if (event.version <= seen) continue;
       seen = event.version;
       if (event.collection != target.collection) continue;
       const bool is = matches(event.object), was = matches(event.previous);
-      // To a watcher with a selector, an object that stops to match is deleted, one that begins to is added.
+      // To a watcher with a selector, an object that stops to match is deleted, one that begins to
+      // is added.
       std::string type = event.type;
       if (type == "MODIFIED" && is != was) type = is ? "ADDED" : "DELETED";
       if (!is && !(was && type == "DELETED")) continue;
       const EventFate fate =
           fate_ ? fate_(++event_count_, event) : (++event_count_, EventFate::kDeliver);
-      if (fate == EventFate::kEndStream) return HttpResponse{.code = 200, .headers = {}, .body = ""};
+      if (fate == EventFate::kEndStream) {
+        ends = true;  // after what came before it
+        break;
+      }
       if (fate == EventFate::kDrop) continue;
       lines.push_back(Json{{"type", type}, {"object", *event.object}}.dump());
     }
-    if (lines.empty()) {
+    if (lines.empty() && !ends) {
       // stop() has no way to wake us.
       changed_.wait_for(lock, std::chrono::milliseconds(10));
       continue;
@@ -174,6 +182,7 @@ absl::StatusOr<HttpResponse> FakeApiServer::Stream(
     for (const std::string& line : lines) {
       if (!on_line(line)) return HttpResponse{.code = 200, .headers = {}, .body = ""};
     }
+    if (ends) return HttpResponse{.code = 200, .headers = {}, .body = ""};
     lock.lock();
   }
   return HttpResponse{.code = 200, .headers = {}, .body = ""};
@@ -185,9 +194,9 @@ void FakeApiServer::set_before(
   before_ = std::move(before);
 }
 
-void FakeApiServer::set_after(std::function<std::optional<absl::StatusOr<HttpResponse>>(
-                                  const FakeCall&, const HttpResponse&)>
-                                  after) {
+void FakeApiServer::set_after(
+    std::function<std::optional<absl::StatusOr<HttpResponse>>(const FakeCall&, const HttpResponse&)>
+        after) {
   const std::lock_guard lock(mutex_);
   after_ = std::move(after);
 }

@@ -1,11 +1,12 @@
 #pragma once
 // An in-memory Kubernetes API server as a Transport, with faults on demand.
 //
-// It knows what the operator relies on: create, get, list (label and field selectors, pages), watch (bookmarks, 410),
-// update, merge patch, server-side apply with field ownership, the status and scale subresources, resourceVersion and
-// uid preconditions, generations, finalizers, garbage collection by ownerReferences. It does not validate schemas, run
-// controllers (see fake_workloads.h) or default more than `replicas: 1`.
-// operator/kube's conformance test runs the same script against this and against a real kube-apiserver.
+// It knows what the operator relies on: create, get, list (label and field selectors, pages), watch
+// (bookmarks, 410), update, merge patch, server-side apply with field ownership, the status and
+// scale subresources, resourceVersion and uid preconditions, generations, finalizers, garbage
+// collection by ownerReferences. It does not validate schemas, run controllers (see
+// fake_workloads.h) or default more than `replicas: 1`. operator/kube's conformance test runs the
+// same script against this and against a real kube-apiserver.
 
 #include <condition_variable>
 #include <deque>
@@ -26,9 +27,9 @@ namespace deepseek::kube {
 
 /// A request as faults see it.
 struct FakeCall {
-  int number = 0;        ///< of all requests, from 1
-  int write_number = 0;  ///< of all writes, from 1; 0 for a read
-  std::string verb;      ///< get list watch create update patch apply delete
+  int number = 0;          ///< of all requests, from 1
+  int write_number = 0;    ///< of all writes, from 1; 0 for a read
+  std::string verb;        ///< get list watch create update patch apply delete
   std::string collection;  ///< "apps/deployments", "/pods"
   std::string ns, name, subresource;
   bool dry_run = false;
@@ -49,7 +50,8 @@ class FakeApiServer : public Transport {
 
   // Faults. Each may be set at any time.
 
-  /// Before a request is carried out: an answer or an error instead of it. Called without the server's lock.
+  /// Before a request is carried out: an answer or an error instead of it. Called without the
+  /// server's lock.
   void set_before(
       std::function<std::optional<absl::StatusOr<HttpResponse>>(const FakeCall&)> before);
   /// After it was carried out: what the client sees instead of the answer (nullopt: the answer).
@@ -58,7 +60,8 @@ class FakeApiServer : public Transport {
                      after);
   /// For every event and watcher, numbered from 1 over the whole run.
   void set_event_fate(std::function<EventFate(int number, const StoredEvent&)> fate);
-  /// After write N was carried out its answer is lost, and nothing works until Restart: the client's process died.
+  /// After write N was carried out its answer is lost, and nothing works until Restart: the
+  /// client's process died.
   void CrashAfterWrite(int n);
   bool crashed() const;
   void Restart();
@@ -97,8 +100,8 @@ class FakeApiServer : public Transport {
   HttpResponse ServeCreate(const HttpRequest& request, const Target& target);
   HttpResponse ServeWrite(const HttpRequest& request, const Target& target);
   HttpResponse ServeDelete(const HttpRequest& request, const Target& target);
-  HttpResponse Store(const Target& target, const StoredObject& old, Json next,
-                     Ownership ownership, int code);
+  HttpResponse Store(const Target& target, const StoredObject& old, Json next, Ownership ownership,
+                     int code);
   static absl::StatusOr<Target> TargetOf(const HttpRequest& request);
   std::optional<absl::StatusOr<HttpResponse>> Begin(const HttpRequest& request, Target* target,
                                                     FakeCall* call);

@@ -15,10 +15,15 @@ namespace {
 
 // Kinds whose status is a subresource: the main resource ignores `status`, and the other way round.
 bool HasStatus(const std::string& collection) {
-  static const std::set<std::string> kinds{
-      "apps/deployments", "apps/replicasets", "/pods", "/services", "/nodes",
-      "/persistentvolumeclaims", "policy/poddisruptionbudgets", "/namespaces",
-      "serving.deepseek-operator.io/deepseekdeployments"};
+  static const std::set<std::string> kinds{"apps/deployments",
+                                           "apps/replicasets",
+                                           "/pods",
+                                           "/services",
+                                           "/nodes",
+                                           "/persistentvolumeclaims",
+                                           "policy/poddisruptionbudgets",
+                                           "/namespaces",
+                                           "serving.deepseek-operator.io/deepseekdeployments"};
   return kinds.contains(collection);
 }
 
@@ -148,14 +153,13 @@ HttpResponse FakeApiServer::ServeCreate(const HttpRequest& request, const Target
   }
   named.key = StrCat(named.path.ns, "/", named.path.name);
   if (store_.Find(named.collection, named.key) != nullptr) {
-    return Refusal(409, "AlreadyExists",
-                   StrCat(Quoted(named.path.plural, named.path.group, named.path.name),
-                          " already exists"));
+    return Refusal(
+        409, "AlreadyExists",
+        StrCat(Quoted(named.path.plural, named.path.group, named.path.name), " already exists"));
   }
   if (HasStatus(named.collection)) object.erase("status");
   Ownership ownership;
-  TrackUpdate(Json::object(), object,
-              {named.path.Query("fieldManager"), "Update", ""}, &ownership);
+  TrackUpdate(Json::object(), object, {named.path.Query("fieldManager"), "Update", ""}, &ownership);
   return Store(named, nullptr, std::move(object), std::move(ownership), 201);
 }
 
@@ -237,8 +241,7 @@ HttpResponse FakeApiServer::ServeWrite(const HttpRequest& request, const Target&
       std::string text = StrCat("Apply failed with ", conflicts.size(),
                                 conflicts.size() == 1 ? " conflict:" : " conflicts:");
       for (const Conflict& conflict : conflicts) {
-        StrAppend(&text, " conflict with \"", conflict.owner.name,
-                  "\": ", Readable(conflict.path));
+        StrAppend(&text, " conflict with \"", conflict.owner.name, "\": ", Readable(conflict.path));
       }
       return Refusal(409, "Conflict", text);
     }
@@ -266,16 +269,17 @@ HttpResponse FakeApiServer::ServeDelete(const HttpRequest& request, const Target
   const StoredObject old = store_.Find(target.collection, target.key);
   const Json body = Json::parse(request.body, nullptr, /*allow_exceptions=*/false);
   const Json& meta = (*old)["metadata"];
-  for (const auto& [field, name] : {std::pair{"uid", "UID"}, {"resourceVersion", "ResourceVersion"}}) {
+  for (const auto& [field, name] :
+       {std::pair{"uid", "UID"}, {"resourceVersion", "ResourceVersion"}}) {
     const Json::json_pointer at(StrCat("/preconditions/", field));
     if (body.is_object() && body.contains(at) && body.at(at) != meta[field]) {
-      return Refusal(409, "Conflict",
-                     StrCat("Operation cannot be fulfilled on ",
-                            Quoted(target.path.plural, target.path.group, target.path.name),
-                            ": the ", name, " in the precondition (", body.at(at).get<std::string>(),
-                            ") does not match the ", name, " in record (",
-                            meta[field].get<std::string>(),
-                            "). The object might have been deleted and then recreated"));
+      return Refusal(
+          409, "Conflict",
+          StrCat("Operation cannot be fulfilled on ",
+                 Quoted(target.path.plural, target.path.group, target.path.name), ": the ", name,
+                 " in the precondition (", body.at(at).get<std::string>(), ") does not match the ",
+                 name, " in record (", meta[field].get<std::string>(),
+                 "). The object might have been deleted and then recreated"));
     }
   }
   store_.Delete(target.collection, target.key);
@@ -296,17 +300,16 @@ HttpResponse FakeApiServer::Store(const Target& target, const StoredObject& old,
     const Json::json_pointer at(pointer);
     return old == nullptr || old->value(at, Json()) == next.value(at, Json());
   };
-  const char* frozen = target.collection == "apps/deployments"            ? "/spec/selector"
+  const char* frozen = target.collection == "apps/deployments"           ? "/spec/selector"
                        : target.collection == "apps/controllerrevisions" ? "/data"
-                                                                          : nullptr;
+                                                                         : nullptr;
   if (frozen != nullptr && !fixed(frozen)) {
     return Refusal(422, "Invalid",
-                   StrCat(next.value("kind", ""), " \"", target.path.name, "\" is invalid: ",
-                          frozen + 1, ": field is immutable"));
+                   StrCat(next.value("kind", ""), " \"", target.path.name,
+                          "\" is invalid: ", frozen + 1, ": field is immutable"));
   }
   if (!target.path.Query("dryRun").empty()) return Ok(next, code);
-  const StoredObject stored =
-      store_.Put(target.collection, target.key, std::move(next), ownership);
+  const StoredObject stored = store_.Put(target.collection, target.key, std::move(next), ownership);
   if (collect_at_once_) store_.CollectGarbage();
   return Ok(target.path.subresource == "scale" ? ScaleOf(*stored) : *stored, code);
 }

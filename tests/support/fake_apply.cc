@@ -45,7 +45,8 @@ bool OthersOwn(const Ownership& ownership, const FieldManager& me, const FieldPa
   return false;
 }
 
-// Erases `path`, and the maps and lists above it that it leaves empty and nobody speaks of any more.
+// Erases `path`, and the maps and lists above it that it leaves empty and nobody speaks of any
+// more.
 void Prune(const Ownership& ownership, FieldPath path, Json* live) {
   Erase(live, path);
   for (path.pop_back(); path.size() > 1; path.pop_back()) {

@@ -1,5 +1,6 @@
 #pragma once
-// Server-side apply on one object: merge, removal of what is no longer applied, conflicts, ownership.
+// Server-side apply on one object: merge, removal of what is no longer applied, conflicts,
+// ownership.
 
 #include <string>
 #include <vector>
@@ -14,7 +15,8 @@ struct Conflict {
   FieldPath path;
 };
 
-/// Merges `applied` into `live` as `manager`. Without `force` and with conflicts nothing is changed.
+/// Merges `applied` into `live` as `manager`. Without `force` and with conflicts nothing is
+/// changed.
 std::vector<Conflict> MergeApplied(const Json& applied, const FieldManager& manager, bool force,
                                    Json* live, Ownership* ownership);
 

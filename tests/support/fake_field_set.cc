@@ -125,8 +125,8 @@ FieldSet FieldsOf(const Json& object) {
   tracked.erase("kind");
   if (const auto meta = tracked.find("metadata"); meta != tracked.end() && meta->is_object()) {
     for (const char* own : {"name", "namespace", "generateName", "uid", "resourceVersion",
-                            "generation", "creationTimestamp", "managedFields",
-                            "deletionTimestamp", "deletionGracePeriodSeconds"}) {
+                            "generation", "creationTimestamp", "managedFields", "deletionTimestamp",
+                            "deletionGracePeriodSeconds"}) {
       meta->erase(own);
     }
     if (meta->empty()) tracked.erase("metadata");

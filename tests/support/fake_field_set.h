@@ -13,7 +13,8 @@
 
 namespace deepseek::kube {
 
-/// Segments as FieldsV1 spells them: "f:spec", "k:{\"name\":\"x\"}" (item of a list with keys), "v:\"x\"" (item of a set).
+/// Segments as FieldsV1 spells them: "f:spec", "k:{\"name\":\"x\"}" (item of a list with keys),
+/// "v:\"x\"" (item of a set).
 using FieldPath = std::vector<std::string>;
 using FieldSet = std::set<FieldPath>;
 
@@ -23,9 +24,7 @@ struct FieldManager {
     return std::tie(name, operation, subresource) <
            std::tie(other.name, other.operation, other.subresource);
   }
-  bool operator==(const FieldManager& other) const {
-    return !(*this < other) && !(other < *this);
-  }
+  bool operator==(const FieldManager& other) const { return !(*this < other) && !(other < *this); }
 };
 using Ownership = std::map<FieldManager, FieldSet>;
 

@@ -23,7 +23,8 @@ bool SameBut(const Json& a, const Json& b, const char* field) {
   return x == y;
 }
 
-// The kinds of the core group that we use have no generation (Services, Pods' is too new to rely on).
+// The kinds of the core group that we use have no generation (Services, Pods' is too new to rely
+// on).
 bool HasGeneration(const std::string& collection) {
   return !collection.starts_with("/") && !collection.starts_with("coordination") &&
          !collection.ends_with("/controllerrevisions") && !collection.starts_with("events");
@@ -58,8 +59,8 @@ StoredObject FakeObjectStore::Put(const std::string& collection, const std::stri
     meta["creationTimestamp"] = Time(++seconds_);
     if (HasGeneration(collection)) meta["generation"] = 1;
   } else {
-    for (const char* own : {"uid", "creationTimestamp", "generation", "deletionTimestamp",
-                            "resourceVersion"}) {
+    for (const char* own :
+         {"uid", "creationTimestamp", "generation", "deletionTimestamp", "resourceVersion"}) {
       meta.erase(own);
       if ((*previous)["metadata"].contains(own)) meta[own] = (*previous)["metadata"][own];
     }

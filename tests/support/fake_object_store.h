@@ -1,6 +1,6 @@
 #pragma once
-// The objects of the fake API server: resource versions, generations, the log that watches read, garbage collection.
-// Not thread-safe: the server holds its lock.
+// The objects of the fake API server: resource versions, generations, the log that watches read,
+// garbage collection. Not thread-safe: the server holds its lock.
 
 #include <cstdint>
 #include <deque>
@@ -22,7 +22,7 @@ struct StoredEvent {
   std::string collection;  ///< "apps/deployments"
   std::string type;        ///< ADDED, MODIFIED, DELETED
   StoredObject object;
-  StoredObject previous;   ///< null for ADDED
+  StoredObject previous;  ///< null for ADDED
 };
 
 class FakeObjectStore {
@@ -33,11 +33,13 @@ class FakeObjectStore {
 
   /// Null if there is none.
   StoredObject Find(const std::string& collection, const std::string& key) const;
-  /// Stores `object`, new or changed, with its ownership in metadata.managedFields, a new resource version and, where
-  /// the spec changed, a new generation. An unchanged object keeps everything and makes no event.
+  /// Stores `object`, new or changed, with its ownership in metadata.managedFields, a new resource
+  /// version and, where the spec changed, a new generation. An unchanged object keeps everything
+  /// and makes no event.
   StoredObject Put(const std::string& collection, const std::string& key, Json object,
                    const Ownership& ownership);
-  /// Removes the object, or with finalizers marks it deleted. Dependents follow at the next CollectGarbage.
+  /// Removes the object, or with finalizers marks it deleted. Dependents follow at the next
+  /// CollectGarbage.
   void Delete(const std::string& collection, const std::string& key);
   /// Deletes every object whose owners are all gone, to the end of the chain.
   void CollectGarbage();

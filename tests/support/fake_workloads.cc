@@ -36,7 +36,8 @@ bool OwnedBy(const Json& object, const std::string& uid) {
   return false;
 }
 
-Json Condition(const char* type, bool is, const char* reason = "", const std::string& message = "") {
+Json Condition(const char* type, bool is, const char* reason = "",
+               const std::string& message = "") {
   Json out{{"type", type}, {"status", is ? "True" : "False"}, {"lastTransitionTime", kThen}};
   if (*reason != '\0') out["reason"] = reason;
   if (!message.empty()) out["message"] = message;
@@ -59,13 +60,13 @@ void FakeWorkloads::set_fate(std::string_view revision, Fate fate, std::string_v
 }
 
 Json FakeWorkloads::Call(std::string_view method, const std::string& path, const Json& body) {
-  HttpRequest request{.method = std::string(method),
-                      .path = path + (path.find('?') == std::string::npos ? "?" : "&") +
-                              "fieldManager=kube-controller-manager",
-                      .headers = {{"Content-Type", method == "PATCH"
-                                                       ? "application/merge-patch+json"
-                                                       : "application/json"}},
-                      .body = body.dump()};
+  HttpRequest request{
+      .method = std::string(method),
+      .path = path + (path.find('?') == std::string::npos ? "?" : "&") +
+              "fieldManager=kube-controller-manager",
+      .headers = {{"Content-Type",
+                   method == "PATCH" ? "application/merge-patch+json" : "application/json"}},
+      .body = body.dump()};
   const HttpResponse response = server_->SendAsController(request);
   return Json::parse(response.body, nullptr, /*allow_exceptions=*/false);
 }
@@ -125,8 +126,7 @@ bool FakeWorkloads::ScalePods(const Json& deployment) {
 
 bool FakeWorkloads::MovePod(const Json& pod) {
   const std::string revision =
-      pod.value(Json::json_pointer("/metadata/labels") /
-                    std::string(kRevisionLabel), "");
+      pod.value(Json::json_pointer("/metadata/labels") / std::string(kRevisionLabel), "");
   const auto found = fates_.find(revision);
   const FateOf fate = found != fates_.end() ? found->second : fates_[""];
   const bool scheduled = fate.fate != Fate::kUnschedulable && fate.fate != Fate::kPending;
@@ -136,9 +136,9 @@ bool FakeWorkloads::MovePod(const Json& pod) {
   Json status{{"phase", runs || fate.fate == Fate::kFails ? "Running" : "Pending"},
               {"conditions", Json::array()}};
   if (fate.fate != Fate::kPending) {
-    status["conditions"].push_back(scheduled ? Condition("PodScheduled", true)
-                                             : Condition("PodScheduled", false, "Unschedulable",
-                                                         fate.message));
+    status["conditions"].push_back(
+        scheduled ? Condition("PodScheduled", true)
+                  : Condition("PodScheduled", false, "Unschedulable", fate.message));
   }
   status["conditions"].push_back(Condition("Ready", ready, ready ? "" : "ContainersNotReady"));
   if (scheduled) {
@@ -161,8 +161,9 @@ bool FakeWorkloads::MovePod(const Json& pod) {
   if (pod.value("status", Json()) == status) return false;
   Json next = pod;
   next["status"] = status;
-  Call("PUT", ObjectPath(resources::kPod, Text(pod, "/metadata/namespace"),
-                         Text(pod, "/metadata/name"), "status"),
+  Call("PUT",
+       ObjectPath(resources::kPod, Text(pod, "/metadata/namespace"), Text(pod, "/metadata/name"),
+                  "status"),
        next);
   return true;
 }

@@ -1,6 +1,6 @@
 #pragma once
-// The controllers and the kubelet that a FakeApiServer lacks: Deployments get pods, pods become ready or fail.
-// Nothing happens by itself: a test advances the world step by step.
+// The controllers and the kubelet that a FakeApiServer lacks: Deployments get pods, pods become
+// ready or fail. Nothing happens by itself: a test advances the world step by step.
 
 #include <map>
 #include <string>
@@ -15,7 +15,8 @@ class FakeWorkloads {
  public:
   explicit FakeWorkloads(FakeApiServer* server) : server_(server) {}
 
-  /// What becomes of new pods whose `serving.deepseek-operator.io/revision` label is `revision` ("" : all others).
+  /// What becomes of new pods whose `serving.deepseek-operator.io/revision` label is `revision` (""
+  /// : all others).
   enum class Fate {
     kReady,         ///< running and ready
     kPending,       ///< created, never starts
@@ -26,9 +27,9 @@ class FakeWorkloads {
   };
   void set_fate(std::string_view revision, Fate fate, std::string_view message = "");
 
-  /// One round of every controller: Deployments scale their pods (one ReplicaSet-less step: pods are owned by the
-  /// Deployment's ReplicaSet `<name>-rs`), pods move on to their fate, Deployments report status. True if it changed
-  /// anything.
+  /// One round of every controller: Deployments scale their pods (one ReplicaSet-less step: pods
+  /// are owned by the Deployment's ReplicaSet `<name>-rs`), pods move on to their fate, Deployments
+  /// report status. True if it changed anything.
   bool Step();
   /// Steps until nothing changes.
   void Settle();

@@ -30,9 +30,9 @@ void CpuBackend::ForItems(int64_t items, int64_t multiply_adds, const ThreadPool
 }
 
 absl::StatusOr<PackedWeight> CpuBackend::Pack(const HostMatrix& matrix) {
-  ASSIGN_OR_RETURN(PackedWeights packed, PackedWeights::Pack(matrix, &pool_));
-  weight_bytes_ += packed.bytes();
-  weights_.push_back(std::move(packed));
+  ASSIGN_OR_RETURN(const PackedMatrix packed, PackMatrix(matrix, &arena_, &pool_));
+  weight_bytes_ += PackedBytes(packed);
+  weights_.push_back(packed);
   return PackedWeight{weights_.size(), matrix.rows, matrix.cols};
 }
 

@@ -49,9 +49,7 @@ class CpuBackend : public HostBackend {
     std::vector<SoftmaxState> state;  // [max_rows]
   };
 
-  const PackedMatrix& Matrix(const PackedWeight& w) const {
-    return weights_[w.handle - 1].matrix();
-  }
+  const PackedMatrix& Matrix(const PackedWeight& w) const { return weights_[w.handle - 1]; }
   /// Runs body over items, on this thread alone when the work is too small to share.
   void ForItems(int64_t items, int64_t multiply_adds, const ThreadPool::Body& body);
   /// silu(gate x) * up x, then down, for every range of pairs in expert_rows_; results in
@@ -69,7 +67,8 @@ class CpuBackend : public HostBackend {
   const KernelTable& kernels_;
   ThreadPool pool_;
   std::string name_;
-  std::vector<PackedWeights> weights_;                  // [handle - 1]
+  HostArena arena_;
+  std::vector<PackedMatrix> weights_;                   // [handle - 1], in arena_
   std::vector<const float*> x_rows_;                    // [pairs]
   std::vector<float*> out_rows_;                        // [pairs]
   std::vector<float*> gate_rows_, up_rows_, pair_out_;  // [pairs]

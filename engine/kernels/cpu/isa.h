@@ -9,10 +9,6 @@
 
 namespace deepseek::engine {
 
-extern const KernelTable kBaselineKernels;
-extern const KernelTable kAvx2Kernels;    // x86-64 only
-extern const KernelTable kAvx512Kernels;  // x86-64 only
-
 /// Names of the tables that this CPU can run, best first; "baseline" is always the last.
 std::vector<std::string_view> SupportedIsas();
 /// "" is the best one. kInvalidArgument: not known, or not supported by this CPU (lists what is).

@@ -43,4 +43,8 @@ struct KernelTable {
                        float correction, float* acc);
 };
 
+extern const KernelTable kBaselineKernels;
+extern const KernelTable kAvx2Kernels;    // x86-64 only
+extern const KernelTable kAvx512Kernels;  // x86-64 only
+
 }  // namespace deepseek::engine

@@ -1,4 +1,3 @@
-#include "engine/kernels/cpu/isa.h"
 #include "engine/kernels/cpu/simd_avx512.h"
 // After the vector type:
 #include "engine/kernels/cpu/gemm_inl.h"

@@ -66,35 +66,33 @@ void PackScales(const HostMatrix& m, const PackedMatrix& p, float* to) {
 
 }  // namespace
 
-absl::StatusOr<PackedWeights> PackedWeights::Pack(const HostMatrix& m, ThreadPool* pool) {
-  PackedWeights packed;
-  PackedMatrix& p = packed.matrix_;
+int64_t PackedBytes(const PackedMatrix& p) {
+  const int64_t scales = p.format == WeightFormat::kF8 ? p.tiles * p.groups * kTileRows : 0;
+  return p.tiles * p.tile_bytes() + scales * int64_t{sizeof(float)};
+}
+
+absl::StatusOr<PackedMatrix> PackMatrix(const HostMatrix& m, HostArena* arena, ThreadPool* pool) {
+  PackedMatrix p;
   p.rows = m.rows;
   p.cols = m.cols;
   p.tiles = (m.rows + kTileRows - 1) / kTileRows;
   ASSIGN_OR_RETURN(p.format, FormatOf(m));
   if (p.format == WeightFormat::kF8) p.group = m.block_cols;
   p.groups = (m.cols + p.group - 1) / p.group;
-  const int64_t data_bytes = p.tiles * p.tile_bytes();
-  const int64_t scale_bytes =
-      p.format == WeightFormat::kF8 ? p.tiles * p.groups * kTileRows * int64_t{sizeof(float)} : 0;
-  // Huge pages pay from one page on; below that they would only waste memory.
-  ASSIGN_OR_RETURN(packed.memory_, HostMemory::Allocate(data_bytes + scale_bytes,
-                                                        data_bytes >= (int64_t{2} << 20)));
-  uint8_t* data = packed.memory_.data();
+  ASSIGN_OR_RETURN(uint8_t * data, arena->Allocate(PackedBytes(p)));
+  p.data = data;
   const auto pack = [&](int64_t tile, int) { PackTile(m, p, tile, data + tile * p.tile_bytes()); };
   if (pool != nullptr) {
     pool->Run(p.tiles, pack);
   } else {
     for (int64_t tile = 0; tile < p.tiles; ++tile) pack(tile, 0);
   }
-  p.data = data;
-  if (scale_bytes > 0) {
-    auto* scales = reinterpret_cast<float*>(data + data_bytes);
+  if (p.format == WeightFormat::kF8) {
+    auto* scales = reinterpret_cast<float*>(data + p.tiles * p.tile_bytes());
     PackScales(m, p, scales);
     p.scales = scales;
   }
-  return packed;
+  return p;
 }
 
 }  // namespace deepseek::engine

@@ -1,5 +1,5 @@
 #pragma once
-// Packs a checkpoint's matrix into tiles (tile_layout.h) and owns their memory.
+// Packs a checkpoint's matrix into tiles (tile_layout.h).
 
 #include "absl/status/statusor.h"
 #include "engine/kernels/cpu/tile_layout.h"
@@ -10,18 +10,13 @@ namespace deepseek::engine {
 
 class ThreadPool;
 
-/// Owns the memory of one matrix. bf16 and FP8 stay as they are; F16, F32 and FP8 slices that do
-/// not start at a block of columns are kept as F32 (exact in each case).
-class PackedWeights {
- public:
-  /// Tiles are packed in parallel when there is a pool.
-  static absl::StatusOr<PackedWeights> Pack(const HostMatrix& matrix, ThreadPool* pool);
-  const PackedMatrix& matrix() const { return matrix_; }
-  int64_t bytes() const { return memory_.bytes(); }
+/// The result points into `arena`. bf16 and FP8 stay as they are; F16, F32 and FP8 slices that do
+/// not start at a block of columns are kept as F32 (exact in each case). Tiles are packed in
+/// parallel when there is a pool.
+absl::StatusOr<PackedMatrix> PackMatrix(const HostMatrix& matrix, HostArena* arena,
+                                        ThreadPool* pool);
 
- private:
-  PackedMatrix matrix_;
-  HostMemory memory_;
-};
+/// Bytes that a packed matrix takes.
+int64_t PackedBytes(const PackedMatrix& matrix);
 
 }  // namespace deepseek::engine

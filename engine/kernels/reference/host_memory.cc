@@ -2,10 +2,12 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <fstream>
 #include <string>
 #include <utility>
 
+#include "base/status.h"
 #include "base/strings.h"
 
 namespace deepseek::engine {
@@ -46,6 +48,21 @@ HostMemory& HostMemory::operator=(HostMemory&& other) noexcept {
 
 HostMemory::~HostMemory() {
   if (mapping_ != nullptr) ::munmap(mapping_, mapped_);
+}
+
+absl::StatusOr<uint8_t*> HostArena::Allocate(int64_t bytes) {
+  constexpr int64_t kRegionBytes = int64_t{64} << 20;
+  constexpr int64_t kAlign = 64;
+  const int64_t padded = (bytes + kAlign - 1) / kAlign * kAlign;
+  if (regions_.empty() || used_ + padded > regions_.back().bytes()) {
+    // Untouched pages of a region cost nothing.
+    ASSIGN_OR_RETURN(HostMemory region, HostMemory::Allocate(std::max(padded, kRegionBytes), true));
+    regions_.push_back(std::move(region));
+    used_ = 0;
+  }
+  uint8_t* block = regions_.back().data() + used_;
+  used_ += padded;
+  return block;
 }
 
 int64_t HugePageBytes() {

@@ -2,6 +2,7 @@
 // Zero-filled host memory for weights, cache and step buffers.
 
 #include <cstdint>
+#include <vector>
 
 #include "absl/status/statusor.h"
 
@@ -28,6 +29,18 @@ class HostMemory {
   int64_t bytes_ = 0;
   void* mapping_ = nullptr;
   uint64_t mapped_ = 0;
+};
+
+/// Many blocks with one lifetime, out of large bulk regions: a matrix of any size lies in huge
+/// pages, and a model of many thousand matrices stays far below the kernel's limit of mappings.
+class HostArena {
+ public:
+  /// 64-byte aligned, zero-filled. kResourceExhausted with the size.
+  absl::StatusOr<uint8_t*> Allocate(int64_t bytes);
+
+ private:
+  std::vector<HostMemory> regions_;
+  int64_t used_ = 0;  // of the last region
 };
 
 /// Bytes of this process in huge pages (AnonHugePages of /proc/self/smaps_rollup); 0 where that is

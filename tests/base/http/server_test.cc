@@ -64,7 +64,8 @@ class ServerTest : public ::testing::Test {
   }
 
   static void Echo(Request request, std::shared_ptr<ResponseWriter> writer) {
-    writer->Send({200, "text/plain", {}, StrCat(request.method, " ", request.target, " ", request.body)});
+    writer->Send(
+        {200, "text/plain", {}, StrCat(request.method, " ", request.target, " ", request.body)});
   }
 
   std::unique_ptr<FunctionHandler> handler_;
@@ -115,7 +116,9 @@ TEST_F(ServerTest, HeadHasNoBody) {
 TEST_F(ServerTest, ChunkedBodiesAreRead) {
   Start(Echo);
   RawClient client(address_);
-  client.Send("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n");
+  client.Send(
+      "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: "
+      "chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n");
   EXPECT_EQ(client.Read().body, "POST / abcde");
 }
 
@@ -124,7 +127,8 @@ TEST_F(ServerTest, HundredMegabytesAreRefusedByTheirLengthAndTheConnectionEndsCl
   Start([&](Request, std::shared_ptr<ResponseWriter>) { ++handled; });
   RawClient client(address_);
   const size_t size = size_t{100} << 20;
-  ASSERT_TRUE(client.Send(StrCat("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: ", size, "\r\n\r\n")));
+  ASSERT_TRUE(
+      client.Send(StrCat("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: ", size, "\r\n\r\n")));
   const std::string piece(size_t{1} << 20, 'x');
   for (size_t sent = 0; sent < size; sent += piece.size()) ASSERT_TRUE(client.Send(piece));
   const RawResponse response = client.Read();
@@ -161,9 +165,10 @@ TEST_F(ServerTest, TooLargeHeadersAreRefused) {
 
 TEST_F(ServerTest, NonsenseIsRefused) {
   Start(Echo);
-  for (const char* bytes : {"\x16\x03\x01\x02\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n",
-                            "POST / HTTP/1.1\r\nContent-Length: -5\r\n\r\n",
-                            "POST / HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"}) {
+  for (const char* bytes :
+       {"\x16\x03\x01\x02\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n",
+        "POST / HTTP/1.1\r\nContent-Length: -5\r\n\r\n",
+        "POST / HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"}) {
     RawClient client(address_);
     client.Send(bytes);
     EXPECT_EQ(client.Read().status, 400) << bytes;
@@ -207,7 +212,7 @@ TEST_F(ServerTest, StreamsPieces) {
     EXPECT_TRUE(response.complete);
     EXPECT_EQ(response.body, want);
   }
-  RawClient old(address_);   // HTTP/1.0 knows no chunks
+  RawClient old(address_);  // HTTP/1.0 knows no chunks
   old.Send("GET / HTTP/1.0\r\n\r\n");
   EXPECT_EQ(old.Read().body, want);
 }
@@ -265,7 +270,7 @@ TEST_F(ServerTest, AStuckWriteTimesOut) {
       [&](Request, std::shared_ptr<ResponseWriter> writer) {
         writer->OnGone([&] { gone.Set(); });
         writer->Start({200, "text/plain", {}, std::string(size_t{32} << 20, 'x')});
-        gone.Wait();   // holds the writer
+        gone.Wait();  // holds the writer
       },
       {.write_timeout = absl::Milliseconds(200)});
   RawClient client(address_);
@@ -323,7 +328,7 @@ TEST_F(ServerTest, StopLetsStreamsFinish) {
   ASSERT_TRUE(started.Wait());
   int cut = -1;
   std::thread stopper([&] { cut = server_->Stop(absl::Now() + absl::Seconds(20)); });
-  RawClient late(address_);   // either refused by the kernel or never answered
+  RawClient late(address_);  // either refused by the kernel or never answered
   finish.Set();
   EXPECT_EQ(client.Read().body, "ab");
   client.Close();

@@ -31,16 +31,17 @@ float Unpack(const PackedMatrix& p, int64_t row, int64_t col) {
 
 TEST(PackedMatrix, EveryValueIsExact) {
   Random random(3);
+  HostArena arena;
   ThreadPool pool(2, false);
   for (const DType dtype : {DType::kF32, DType::kF16, DType::kBf16, DType::kF8E4M3}) {
     const TestMatrix whole(&random, 200, 301, dtype);
     for (const HostMatrix& m :
          {whole.host(), whole.host().Slice(120, 37, 0, 301), whole.host().Slice(3, 16, 7, 20)}) {
-      const auto packed = PackedWeights::Pack(m, &pool);
+      const auto packed = PackMatrix(m, &arena, &pool);
       ASSERT_TRUE(packed.ok());
       for (int64_t r = 0; r < m.rows; ++r) {
         for (int64_t c = 0; c < m.cols; ++c)
-          ASSERT_EQ(Unpack(packed->matrix(), r, c), m.At(r, c)) << r << " " << c;
+          ASSERT_EQ(Unpack(*packed, r, c), m.At(r, c)) << r << " " << c;
       }
     }
   }
@@ -48,18 +49,20 @@ TEST(PackedMatrix, EveryValueIsExact) {
 
 TEST(PackedMatrix, KeepsTheStoredSize) {
   Random random(4);
+  HostArena arena;
   const TestMatrix fp8(&random, 256, 256, DType::kF8E4M3);
-  const auto packed = PackedWeights::Pack(fp8.host(), nullptr);
-  EXPECT_EQ(packed->matrix().format, WeightFormat::kF8);
+  const auto packed = PackMatrix(fp8.host(), &arena, nullptr);
+  EXPECT_EQ(packed->format, WeightFormat::kF8);
   // A scale per row and group of 128 columns: 3 % on top of the codes.
-  EXPECT_EQ(packed->bytes(), 256 * 256 + 256 * 2 * 4);
+  EXPECT_EQ(PackedBytes(*packed), 256 * 256 + 256 * 2 * 4);
 }
 
 TEST(PackedMatrix, RefusesIntegers) {
+  HostArena arena;
   HostMatrix m;
   m.name = "w";
   m.dtype = DType::kI8;
-  EXPECT_EQ(PackedWeights::Pack(m, nullptr).status().code(), absl::StatusCode::kUnimplemented);
+  EXPECT_EQ(PackMatrix(m, &arena, nullptr).status().code(), absl::StatusCode::kUnimplemented);
 }
 
 }  // namespace

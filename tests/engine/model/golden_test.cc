@@ -57,10 +57,14 @@ TEST_P(Golden, LogitsInOneGoAndInChunks) {
   RunSpec run;
   run.mtp = has_mtp();
   ExpectLogits(model.get(), "one go", run);
-  run.chunk = 7;
-  ExpectLogits(model.get(), "chunk 7", run);
+  // Short chunks of prompt rows expand the whole context again each time: too slow for plain loops.
+  if (GetParam().kernels == Kernels::kCpu) {
+    run.chunk = 7;
+    ExpectLogits(model.get(), "chunk 7", run);
+    run.chunk = 1;
+    ExpectLogits(model.get(), "chunk 1, prompt rows", run);
+  }
   run.chunk = 1;
-  ExpectLogits(model.get(), "chunk 1, prompt rows", run);
   run.prompt = 1;
   ExpectLogits(model.get(), "chunk 1, generated rows", run);
   run.prompt = 40;

@@ -13,7 +13,8 @@ TEST(Jinja, DoesWhatJinja2Does) {
   for (const OrderedJson& row : golden["cases"]) {
     const std::string source = row["template"];
     SCOPED_TRACE(source);
-    const auto chat = ParseChatTemplate(R"({"chat_template": ""})", source.empty() ? "{##}" : source);
+    const auto chat =
+        ParseChatTemplate(R"({"chat_template": ""})", source.empty() ? "{##}" : source);
     if (!chat.ok()) {
       EXPECT_TRUE(row.contains("error")) << chat.status();
       continue;

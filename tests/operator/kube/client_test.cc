@@ -135,14 +135,12 @@ TEST_F(ClientTest, AListWhosePagesExpireStartsAgainWithoutPages) {
 
 TEST_F(ClientTest, WatchTranslatesEventsAndErrors) {
   transport_->lines = {
-      R"({"type":"ADDED","object":{"metadata":{"name":"a","managedFields":[{}]}}})",
-      "",
+      R"({"type":"ADDED","object":{"metadata":{"name":"a","managedFields":[{}]}}})", "",
       R"({"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"12"}}})",
       R"({"type":"ERROR","object":{"kind":"Status","code":410,"reason":"Expired","message":"too old"}})"};
   std::vector<WatchEvent> events;
-  const absl::Status end =
-      client_.Watch(kPod, {}, "5", [&](const WatchEvent& e) { events.push_back(e); },
-                    [] { return false; });
+  const absl::Status end = client_.Watch(
+      kPod, {}, "5", [&](const WatchEvent& e) { events.push_back(e); }, [] { return false; });
   EXPECT_TRUE(absl::IsOutOfRange(end)) << end;
   ASSERT_EQ(events.size(), 2u);
   EXPECT_FALSE((*events[0].object)["metadata"].contains("managedFields"));
@@ -154,15 +152,20 @@ TEST_F(ClientTest, WatchTranslatesEventsAndErrors) {
 TEST_F(ClientTest, ABrokenWatchLineEndsTheWatch) {
   for (const char* line : {"{", "7", "{\"type\":\"NEW\"}", "{\"type\":\"ERROR\"}"}) {
     transport_->lines = {line};
-    EXPECT_FALSE(
-        client_.Watch(kPod, {}, "5", [](const WatchEvent&) {}, [] { return false; }).ok())
+    EXPECT_FALSE(client_
+                     .Watch(
+                         kPod, {}, "5", [](const WatchEvent&) {}, [] { return false; })
+                     .ok())
         << line;
   }
 }
 
 TEST_F(ClientTest, ARefusedWatchIsAnError) {
   transport_->answers = {FakeApiServer::Refusal(403, "Forbidden", "no")};
-  EXPECT_EQ(client_.Watch(kPod, {}, "5", [](const WatchEvent&) {}, [] { return false; }).code(),
+  EXPECT_EQ(client_
+                .Watch(
+                    kPod, {}, "5", [](const WatchEvent&) {}, [] { return false; })
+                .code(),
             absl::StatusCode::kPermissionDenied);
 }
 
@@ -177,11 +180,10 @@ TEST(ClientOnFake, TheUpdateEntryIsFoldedOnce) {
   for (int i = 0; i < 3; ++i) {
     ASSERT_TRUE(client.Apply(kConfigMap, "ns", "a", object, {.field_manager = "me"}).ok());
   }
-  EXPECT_EQ(server->Calls(), (std::vector<std::string>{"create /configmaps ns/a",
-                                                       "apply /configmaps ns/a",
-                                                       "patch /configmaps ns/a",
-                                                       "apply /configmaps ns/a",
-                                                       "apply /configmaps ns/a"}));
+  EXPECT_EQ(server->Calls(),
+            (std::vector<std::string>{"create /configmaps ns/a", "apply /configmaps ns/a",
+                                      "patch /configmaps ns/a", "apply /configmaps ns/a",
+                                      "apply /configmaps ns/a"}));
 }
 
 TEST(ClientOnFake, CrashAfterAWriteLeavesItDone) {

@@ -50,7 +50,8 @@ TEST_F(ConfigTest, ReadsDataAndFilesRelativeToTheKubeconfig) {
   Write("sub/ca.crt", "the CA");
   Write("sub/token", "old");
   const std::string path = Kubeconfig(
-      "sub/config", "dev", "{server: 'https://10.0.0.1:6443', certificate-authority: ca.crt, tls-server-name: api}",
+      "sub/config", "dev",
+      "{server: 'https://10.0.0.1:6443', certificate-authority: ca.crt, tls-server-name: api}",
       "{client-certificate-data: Y2VydA==, client-key-data: a2V5, tokenFile: token}");
   const auto config = LoadKubeconfig(path);
   ASSERT_TRUE(config.ok()) << config.status();
@@ -68,7 +69,8 @@ TEST_F(ConfigTest, ReadsDataAndFilesRelativeToTheKubeconfig) {
 
 TEST_F(ConfigTest, RefusesWhatIsNotSafeOrNotSupported) {
   const std::string good = "{server: 'https://a:1'}", user = "{token: t}";
-  Refused("{server: 'https://a:1', insecure-skip-tls-verify: true}", user, "insecure-skip-tls-verify");
+  Refused("{server: 'https://a:1', insecure-skip-tls-verify: true}", user,
+          "insecure-skip-tls-verify");
   Refused("{server: 'http://a:1'}", user, "https://");
   Refused("{server: 'https://a:1', proxy-url: 'http://p'}", user, "proxy-url");
   Refused("{server: 'https://a:1', certificate-authority-data: '!!'}", user, "base64");
@@ -78,11 +80,11 @@ TEST_F(ConfigTest, RefusesWhatIsNotSafeOrNotSupported) {
 }
 
 TEST_F(ConfigTest, MalformedFilesAreErrorsNotCrashes) {
-  for (const char* text : {"", "[1, 2]", "a: [", "current-context: x", "\t\0x",
-                           "current-context: x\ncontexts: {x: 1}",
-                           "current-context: x\ncontexts: [{name: x, context: 7}]",
-                           "current-context: x\ncontexts: [{name: x, context: {cluster: c}}]\n"
-                           "clusters: [{name: c, cluster: [1]}]"}) {
+  for (const char* text :
+       {"", "[1, 2]", "a: [", "current-context: x", "\t\0x", "current-context: x\ncontexts: {x: 1}",
+        "current-context: x\ncontexts: [{name: x, context: 7}]",
+        "current-context: x\ncontexts: [{name: x, context: {cluster: c}}]\n"
+        "clusters: [{name: c, cluster: [1]}]"}) {
     EXPECT_FALSE(LoadKubeconfig(Write("bad", text)).ok()) << text;
   }
   const auto missing = LoadKubeconfig((dir_ / "nothing").string());

@@ -1,5 +1,6 @@
 // One script for the fake API server and for a real one: what we build on must hold on both.
-// DEEPSEEK_TEST_KUBECONFIG=<file> runs it against that cluster (in a namespace of its own, removed afterwards).
+// DEEPSEEK_TEST_KUBECONFIG=<file> runs it against that cluster (in a namespace of its own, removed
+// afterwards).
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -39,9 +40,10 @@ Json ConfigMap(const std::string& name, Json data = Json::object()) {
 }
 
 Json Container(const std::string& name, const std::string& image) {
-  return {{"name", name},
-          {"image", image},
-          {"ports", Json::array({{{"containerPort", 8000}, {"name", "http"}, {"protocol", "TCP"}}})}};
+  return {
+      {"name", name},
+      {"image", image},
+      {"ports", Json::array({{{"containerPort", 8000}, {"name", "http"}, {"protocol", "TCP"}}})}};
 }
 
 Json Deployment(const std::string& name, Json containers) {
@@ -71,7 +73,8 @@ class Conformance : public ::testing::Test {
     if (client_ == nullptr) return;
     EXPECT_TRUE(client_->Delete(kNamespace, "", ns_).ok());
   }
-  absl::StatusOr<Object> Apply(const Resource& r, const Json& object, ApplyOptions options = kOurs) {
+  absl::StatusOr<Object> Apply(const Resource& r, const Json& object,
+                               ApplyOptions options = kOurs) {
     return client_->Apply(r, ns_, object["metadata"]["name"].get<std::string>(), object, options);
   }
   Object MustApply(const Resource& r, const Json& object, ApplyOptions options = kOurs) {
@@ -130,8 +133,8 @@ TEST_F(Conformance, ApplyMergesListsByTheirKeys) {
   sidecar["spec"].erase("selector");
   sidecar["spec"]["template"].erase("metadata");
   MustApply(kDeployment, sidecar, {.field_manager = "other"});
-  // We drop `side`, the other manager still speaks of it: it stays, with what the other owns and without our image...
-  // which makes it invalid. So the image is taken over first.
+  // We drop `side`, the other manager still speaks of it: it stays, with what the other owns and
+  // without our image... which makes it invalid. So the image is taken over first.
   sidecar["spec"]["template"]["spec"]["containers"][0]["image"] = "s:1";
   MustApply(kDeployment, sidecar, {.field_manager = "other"});
   const Object merged = MustApply(kDeployment, Deployment("d", {Container("agent", "a:2")}));
@@ -142,10 +145,10 @@ TEST_F(Conformance, ApplyMergesListsByTheirKeys) {
 }
 
 TEST_F(Conformance, ApplyAfterCreateByTheSameManagerRemovesFields) {
-  ASSERT_TRUE(client_
-                  ->Create(kConfigMap, ns_, ConfigMap("a", {{"x", "1"}, {"y", "1"}}),
-                           "deepseek-operator")
-                  .ok());
+  ASSERT_TRUE(
+      client_
+          ->Create(kConfigMap, ns_, ConfigMap("a", {{"x", "1"}, {"y", "1"}}), "deepseek-operator")
+          .ok());
   MustApply(kConfigMap, ConfigMap("a", {{"x", "1"}, {"y", "1"}}));
   const Object applied = MustApply(kConfigMap, ConfigMap("a", {{"x", "1"}}));
   EXPECT_EQ((*applied)["data"], Json({{"x", "1"}}));
@@ -153,9 +156,8 @@ TEST_F(Conformance, ApplyAfterCreateByTheSameManagerRemovesFields) {
 
 TEST_F(Conformance, ApplyConflictsUnlessForced) {
   MustApply(kConfigMap, ConfigMap("a", {{"x", "1"}}), {.field_manager = "other"});
-  const auto refused =
-      Apply(kConfigMap, ConfigMap("a", {{"x", "2"}}),
-            {.field_manager = "deepseek-operator", .force = false});
+  const auto refused = Apply(kConfigMap, ConfigMap("a", {{"x", "2"}}),
+                             {.field_manager = "deepseek-operator", .force = false});
   EXPECT_TRUE(absl::IsAborted(refused.status())) << refused.status();
   EXPECT_NE(refused.status().message().find(".data.x"), absl::string_view::npos);
   EXPECT_NE(refused.status().message().find("\"other\""), absl::string_view::npos);
@@ -206,8 +208,8 @@ TEST_F(Conformance, ApplyWithAUidDoesNotCreate) {
 
 TEST_F(Conformance, MergePatchSetsAndRemoves) {
   MustApply(kConfigMap, ConfigMap("a", {{"x", "1"}, {"y", "1"}}));
-  const auto patched = client_->MergePatch(
-      kConfigMap, ns_, "a", {{"data", {{"x", nullptr}, {"z", "1"}}}}, "me");
+  const auto patched =
+      client_->MergePatch(kConfigMap, ns_, "a", {{"data", {{"x", nullptr}, {"z", "1"}}}}, "me");
   ASSERT_TRUE(patched.ok()) << patched.status();
   EXPECT_EQ((**patched)["data"], Json({{"y", "1"}, {"z", "1"}}));
 }
@@ -223,8 +225,8 @@ TEST_F(Conformance, GenerationCountsSpecChangesOnly) {
 
 TEST_F(Conformance, ScaleSubresourceSetsReplicas) {
   MustApply(kDeployment, Deployment("d", {Container("agent", "a:1")}));
-  const auto scaled = client_->MergePatch(kDeployment, ns_, "d", {{"spec", {{"replicas", 0}}}},
-                                          "me", "scale");
+  const auto scaled =
+      client_->MergePatch(kDeployment, ns_, "d", {{"spec", {{"replicas", 0}}}}, "me", "scale");
   ASSERT_TRUE(scaled.ok()) << scaled.status();
   EXPECT_EQ(At(*scaled, "/kind"), "Scale");
   EXPECT_EQ(At(*scaled, "/spec/replicas"), "(none)");  // zero is left out
@@ -252,18 +254,18 @@ TEST_F(Conformance, SelectorsAndRevisionsAreImmutable) {
 
 TEST_F(Conformance, ListsPagesBySelector) {
   for (int i = 0; i < 7; ++i) MustApply(kConfigMap, ConfigMap(StrCat("c-", i)));
-  const auto list =
-      client_->ListAll(kConfigMap, {.ns = ns_, .label_selector = "conformance=yes",
-                                    .field_selector = "", .page_size = 3});
+  const auto list = client_->ListAll(
+      kConfigMap,
+      {.ns = ns_, .label_selector = "conformance=yes", .field_selector = "", .page_size = 3});
   ASSERT_TRUE(list.ok()) << list.status();
   ASSERT_EQ(list->items.size(), 7u);
   EXPECT_EQ(At(list->items[6], "/metadata/name"), "c-6");
   EXPECT_EQ(At(list->items[6], "/kind"), "ConfigMap");
   EXPECT_EQ(At(list->items[6], "/apiVersion"), "v1");
   EXPECT_FALSE(list->resource_version.empty());
-  const auto one = client_->ListAll(
-      kConfigMap, {.ns = ns_, .label_selector = "conformance in (yes),!absent",
-                   .field_selector = "metadata.name=c-3"});
+  const auto one = client_->ListAll(kConfigMap, {.ns = ns_,
+                                                 .label_selector = "conformance in (yes),!absent",
+                                                 .field_selector = "metadata.name=c-3"});
   ASSERT_TRUE(one.ok()) << one.status();
   EXPECT_EQ(one->items.size(), 1u);
 }
@@ -287,8 +289,8 @@ TEST_F(Conformance, WatchDeliversInOrderAndBySelector) {
       kConfigMap, options, list->resource_version,
       [&](const WatchEvent& event) {
         if (event.type == WatchEventType::kBookmark) return;
-        seen.push_back(StrCat(static_cast<int>(event.type), " ",
-                              At(event.object, "/metadata/name")));
+        seen.push_back(
+            StrCat(static_cast<int>(event.type), " ", At(event.object, "/metadata/name")));
         EXPECT_EQ(At(event.object, "/metadata/managedFields"), "(none)");
       },
       [&] { return seen.size() >= 4; });
@@ -310,13 +312,12 @@ TEST_F(Conformance, OwnedObjectsGoWithTheirOwner) {
   const Object owner = MustApply(kConfigMap, ConfigMap("owner"));
   const auto owned_by = [&](const std::string& name, const Object& o) {
     Json object = ConfigMap(name);
-    object["metadata"]["ownerReferences"] =
-        Json::array({{{"apiVersion", "v1"},
-                      {"kind", "ConfigMap"},
-                      {"name", At(o, "/metadata/name")},
-                      {"uid", At(o, "/metadata/uid")},
-                      {"controller", true},
-                      {"blockOwnerDeletion", true}}});
+    object["metadata"]["ownerReferences"] = Json::array({{{"apiVersion", "v1"},
+                                                          {"kind", "ConfigMap"},
+                                                          {"name", At(o, "/metadata/name")},
+                                                          {"uid", At(o, "/metadata/uid")},
+                                                          {"controller", true},
+                                                          {"blockOwnerDeletion", true}}});
     return object;
   };
   const Object child = MustApply(kConfigMap, owned_by("child", owner));
@@ -327,13 +328,14 @@ TEST_F(Conformance, OwnedObjectsGoWithTheirOwner) {
 }
 
 TEST_F(Conformance, ServicePortsMergeByPortAndProtocol) {
-  Json service{{"apiVersion", "v1"},
-               {"kind", "Service"},
-               {"metadata", {{"name", "s"}}},
-               {"spec",
-                {{"selector", {{"app", "x"}, {"role", "stable"}}},
-                 {"ports", Json::array({{{"name", "http"}, {"port", 8000}, {"protocol", "TCP"}},
-                                        {{"name", "grpc"}, {"port", 9000}, {"protocol", "TCP"}}})}}}};
+  Json service{
+      {"apiVersion", "v1"},
+      {"kind", "Service"},
+      {"metadata", {{"name", "s"}}},
+      {"spec",
+       {{"selector", {{"app", "x"}, {"role", "stable"}}},
+        {"ports", Json::array({{{"name", "http"}, {"port", 8000}, {"protocol", "TCP"}},
+                               {{"name", "grpc"}, {"port", 9000}, {"protocol", "TCP"}}})}}}};
   MustApply(kService, service);
   service["spec"]["selector"] = {{"app", "y"}};  // one value, not merged
   service["spec"]["ports"].erase(0);

@@ -20,9 +20,10 @@ class ControllerTest : public ::testing::Test {
  protected:
   void Write(const Resource& r, const std::string& ns, const std::string& name,
              const std::string& owner = "") {
-    Json object{{"apiVersion", "v1"},
-                {"kind", r.kind},
-                {"metadata", {{"name", name}, {"labels", {{"owner", owner}, {"n", StrCat(++n_)}}}}}};
+    Json object{
+        {"apiVersion", "v1"},
+        {"kind", r.kind},
+        {"metadata", {{"name", name}, {"labels", {{"owner", owner}, {"n", StrCat(++n_)}}}}}};
     ASSERT_TRUE(client_.Apply(r, ns, name, object, {.field_manager = "t"}).ok());
   }
   void Start(std::vector<std::string> namespaces = {}) {

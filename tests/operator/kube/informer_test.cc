@@ -23,10 +23,11 @@ class InformerTest : public ::testing::Test {
   }
 
   void Write(const std::string& name, const std::string& owner, const std::string& value) {
-    const Json object{{"apiVersion", "v1"},
-                      {"kind", "ConfigMap"},
-                      {"metadata", {{"name", name}, {"labels", {{"watched", "yes"}, {"owner", owner}}}}},
-                      {"data", {{"v", value}}}};
+    const Json object{
+        {"apiVersion", "v1"},
+        {"kind", "ConfigMap"},
+        {"metadata", {{"name", name}, {"labels", {{"watched", "yes"}, {"owner", owner}}}}},
+        {"data", {{"v", value}}}};
     ASSERT_TRUE(client_.Apply(kConfigMap, "ns", name, object, {.field_manager = "t"}).ok());
   }
 

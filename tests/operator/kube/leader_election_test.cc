@@ -182,8 +182,9 @@ TEST(FencedTransport, RefusesWritesWithoutTheLeaseAndBoundsTheOthers) {
   }
   left = absl::ZeroDuration();
   for (const char* method : {"POST", "PUT", "PATCH", "DELETE"}) {
-    EXPECT_EQ(fenced.Send({.method = method, .path = "/x", .headers = {}, .body = ""}).status().code(),
-              absl::StatusCode::kFailedPrecondition);
+    EXPECT_EQ(
+        fenced.Send({.method = method, .path = "/x", .headers = {}, .body = ""}).status().code(),
+        absl::StatusCode::kFailedPrecondition);
   }
   EXPECT_EQ(recorder->sent, 4);
   EXPECT_TRUE(fenced.Send({.method = "GET", .path = "/x", .headers = {}, .body = ""}).ok());

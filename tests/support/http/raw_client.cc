@@ -17,7 +17,8 @@ namespace deepseek::testing {
 namespace {
 
 std::string Lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](unsigned char c) { return std::tolower(c); });
   return text;
 }
 
@@ -33,14 +34,18 @@ RawClient::RawClient(const std::string& address) {
   if (connect(fd_, reinterpret_cast<sockaddr*>(&to), sizeof(to)) != 0) Close();
 }
 
-RawClient::~RawClient() { Close(); }
+RawClient::~RawClient() {
+  Close();
+}
 
 void RawClient::Close() {
   if (fd_ >= 0) close(fd_);
   fd_ = -1;
 }
 
-void RawClient::HalfClose() { shutdown(fd_, SHUT_WR); }
+void RawClient::HalfClose() {
+  shutdown(fd_, SHUT_WR);
+}
 
 void RawClient::Reset() {
   const linger hard{1, 0};
@@ -58,11 +63,13 @@ bool RawClient::Send(std::string_view bytes) {
 }
 
 bool RawClient::Post(std::string_view path, std::string_view body, std::string_view extra_headers) {
-  return Send(StrCat("POST ", path, " HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n", extra_headers,
-                     "Content-Length: ", body.size(), "\r\n\r\n", body));
+  return Send(StrCat("POST ", path, " HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n",
+                     extra_headers, "Content-Length: ", body.size(), "\r\n\r\n", body));
 }
 
-bool RawClient::Get(std::string_view path) { return Send(StrCat("GET ", path, " HTTP/1.1\r\nHost: test\r\n\r\n")); }
+bool RawClient::Get(std::string_view path) {
+  return Send(StrCat("GET ", path, " HTTP/1.1\r\nHost: test\r\n\r\n"));
+}
 
 bool RawClient::Fill(absl::Time deadline) {
   if (eof_ || fd_ < 0) return false;

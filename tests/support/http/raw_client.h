@@ -11,10 +11,10 @@
 namespace deepseek::testing {
 
 struct RawResponse {
-  int status = 0;                             ///< 0: the connection ended without an answer
+  int status = 0;                              ///< 0: the connection ended without an answer
   std::map<std::string, std::string> headers;  ///< names in lower case
-  std::string body;                           ///< chunks joined
-  bool complete = false;                      ///< framing says that nothing is missing
+  std::string body;                            ///< chunks joined
+  bool complete = false;                       ///< framing says that nothing is missing
 };
 
 class RawClient {
@@ -32,7 +32,8 @@ class RawClient {
   bool Get(std::string_view path);
   /// The next answer on this connection; waits at most `timeout`.
   RawResponse Read(absl::Duration timeout = absl::Seconds(20));
-  /// Reads until `text` has arrived (kept for Read); false at the end of the stream or after `timeout`.
+  /// Reads until `text` has arrived (kept for Read); false at the end of the stream or after
+  /// `timeout`.
   bool WaitFor(std::string_view text, absl::Duration timeout = absl::Seconds(20));
   /// True when the peer closed within `timeout`; drops what arrives.
   bool ClosedByPeer(absl::Duration timeout = absl::Seconds(20));

@@ -1,0 +1,70 @@
+#include "agent/cli/serve_options.h"
+
+#include <gtest/gtest.h>
+
+#include <CLI/CLI.hpp>
+
+namespace deepseek::agent {
+namespace {
+
+struct Parsed {
+  CLI::App app;
+  ServeOptions options;
+  explicit Parsed(std::vector<std::string> args) {
+    AddServeFlags(app, &options);
+    std::reverse(args.begin(), args.end());   // CLI11 takes them so
+    app.parse(args);
+  }
+};
+
+TEST(ServeConfig, FillsWhatTheCommandLineLeavesOpen) {
+  Parsed p({"--max-batch", "8"});
+  const auto status = ApplyConfig(p.app, "model: /m\nmax-batch: 4\ndrain-delay: 2s\nserved-name: a b\n", "c.yaml");
+  ASSERT_TRUE(status.ok()) << status;
+  EXPECT_EQ(p.options.model, "/m");
+  EXPECT_EQ(p.options.max_batch, 8);
+  EXPECT_EQ(p.options.drain_delay, "2s");
+  EXPECT_EQ(p.options.served_name, "a b");
+  EXPECT_TRUE(ApplyConfig(p.app, "", "c.yaml").ok());
+}
+
+TEST(ServeConfig, NamesWhatIsWrong) {
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"modell: x", "modell"}, {"grpc: x", "grpc"},        {"tls-cert: x", "tls-cert"}, {"config: x", "config"},
+      {"max-batch: x", "max-batch"}, {"max-batch: 0", "max-batch"}, {"model: [a]", "model"}, {"- a", "map"},
+      {"a: b: c", "c.yaml"}};
+  for (const auto& [yaml, word] : cases) {
+    Parsed p({});
+    const auto status = ApplyConfig(p.app, yaml, "c.yaml");
+    ASSERT_FALSE(status.ok()) << yaml;
+    EXPECT_NE(std::string(status.message()).find(word), std::string::npos) << status;
+  }
+}
+
+TEST(ServeFlags, UnknownOnesAreRefused) {
+  EXPECT_THROW(Parsed({"--grpc", "x"}), CLI::ParseError);
+  EXPECT_THROW(Parsed({"--max-connections", "0"}), CLI::ParseError);
+}
+
+TEST(ServeFlags, DurationsAndBytes) {
+  EXPECT_EQ(*ParseDurationFlag("--x", "1m30s"), absl::Seconds(90));
+  EXPECT_EQ(*ParseDurationFlag("--x", "0"), absl::ZeroDuration());
+  for (const char* bad : {"", "5", "-1s", "5x", "inf"}) EXPECT_FALSE(ParseDurationFlag("--x", bad).ok()) << bad;
+  EXPECT_EQ(*ParseBytesFlag("--x", "0"), 0);
+  EXPECT_EQ(*ParseBytesFlag("--x", "512Mi"), int64_t{512} << 20);
+  EXPECT_EQ(*ParseBytesFlag("--x", "2G"), 2'000'000'000);
+  for (const char* bad : {"", "-1", "1.5Gi", "Gi", "99999999999Ti", "1 G"}) {
+    EXPECT_FALSE(ParseBytesFlag("--x", bad).ok()) << bad;
+  }
+}
+
+TEST(ServeFlags, ModelOptionsAreChecked) {
+  ServeOptions options;
+  options.kv_memory = "1Gi";
+  EXPECT_EQ(ToModelOptions(options)->kv_memory_bytes, int64_t{1} << 30);
+  options.device = "tpu";
+  EXPECT_FALSE(ToModelOptions(options).ok());
+}
+
+}  // namespace
+}  // namespace deepseek::agent

@@ -1,0 +1,385 @@
+// The API over a real server and loopback sockets, with a scripted engine.
+#include "agent/openai/api.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+#include <thread>
+
+#include "absl/time/clock.h"
+#include "base/json_full.h"
+#include "base/strings.h"
+#include "tests/support/agent/fake_agent.h"
+#include "tests/support/http/raw_client.h"
+
+namespace deepseek::agent {
+namespace {
+
+using testing::BytesThenEos;
+using testing::FakeEngine;
+using testing::HttpGet;
+using testing::HttpPost;
+using testing::RawClient;
+using testing::RawResponse;
+
+constexpr char kChat[] = "/v1/chat/completions";
+constexpr char kHi[] = R"({"messages":[{"role":"user","content":"hi"}]})";
+
+class ApiTest : public ::testing::Test {
+ protected:
+  void Start(FakeEngine::Options options, bool serving = true) {
+    auto engine = std::make_unique<FakeEngine>(std::move(options));
+    engine_ = engine.get();
+    model_ = testing::FakeModel(std::move(engine));
+    if (serving) service_.Serve(model_.get());
+    http::ServerOptions server;
+    server.addresses = {"127.0.0.1:0"};
+    server.refusal = RefusalResponse;
+    auto started = http::StartServer(server, api_);
+    ASSERT_TRUE(started.ok()) << started.status();
+    server_ = *std::move(started);
+    address_ = server_->addresses().front();
+  }
+  void StartSaying(std::string_view text) {
+    Start({.script = [ids = BytesThenEos(text)](const engine::Request&) { return ids; }});
+  }
+  ~ApiTest() override {
+    if (model_) model_->engine->Drain(absl::Now());
+    server_.reset();
+  }
+
+  Json Post(std::string_view path, std::string_view body, int status = 200) {
+    const RawResponse response = HttpPost(address_, path, body);
+    EXPECT_EQ(response.status, status) << response.body;
+    return Json::parse(response.body, nullptr, false);
+  }
+  std::vector<Json> Stream(std::string_view path, std::string_view body) {
+    const RawResponse response = HttpPost(address_, path, body);
+    EXPECT_EQ(response.status, 200) << response.body;
+    EXPECT_TRUE(response.complete);
+    EXPECT_EQ(response.headers.at("content-type"), "text/event-stream; charset=utf-8");
+    std::vector<std::string> events = testing::Events(response.body);
+    EXPECT_FALSE(events.empty());
+    if (events.empty()) return {};
+    EXPECT_EQ(events.back(), "[DONE]");
+    events.pop_back();
+    std::vector<Json> out;
+    for (const std::string& event : events) out.push_back(Json::parse(event));
+    return out;
+  }
+  static std::string Joined(const std::vector<Json>& chunks, const char* field, int index = 0) {
+    std::string text;
+    for (const Json& chunk : chunks) {
+      for (const Json& choice : chunk["choices"]) {
+        if (choice["index"] == index) text += choice["delta"].value(field, "");
+      }
+    }
+    return text;
+  }
+
+  metrics::Registry registry_;
+  Telemetry telemetry_{registry_, "fake"};
+  Service service_;
+  Probes probes_{service_, &registry_, R"({"version":"t"})"};
+  Api api_{service_, telemetry_, probes_, RequestLimits{}};
+  FakeEngine* engine_ = nullptr;
+  std::unique_ptr<LoadedModel> model_;
+  std::unique_ptr<http::Server> server_;
+  std::string address_;
+};
+
+TEST_F(ApiTest, ChatAnswersWhole) {
+  StartSaying("Paris");
+  const Json answer = Post(kChat, kHi);
+  EXPECT_EQ(answer["object"], "chat.completion");
+  EXPECT_EQ(answer["model"], "fake");
+  EXPECT_EQ(answer["choices"][0]["message"]["content"], "Paris");
+  EXPECT_EQ(answer["choices"][0]["message"]["role"], "assistant");
+  EXPECT_EQ(answer["choices"][0]["finish_reason"], "stop");
+  EXPECT_FALSE(answer["choices"][0]["message"].contains("reasoning_content"));
+  EXPECT_EQ(answer["usage"]["prompt_tokens"], 4);  // two marks and two letters
+  EXPECT_EQ(answer["usage"]["completion_tokens"], 6);
+  EXPECT_EQ(answer["usage"]["total_tokens"], 10);
+  EXPECT_EQ(answer["usage"]["prompt_tokens_details"]["cached_tokens"], 1);
+  EXPECT_TRUE(answer["id"].get<std::string>().starts_with("chatcmpl-"));
+}
+
+TEST_F(ApiTest, ChatStreams) {
+  StartSaying("Paris");
+  const auto chunks = Stream(kChat, R"({"messages":[{"role":"user","content":"hi"}],"stream":true,
+                                        "stream_options":{"include_usage":true}})");
+  EXPECT_EQ(chunks.front()["choices"][0]["delta"]["role"], "assistant");
+  EXPECT_EQ(Joined(chunks, "content"), "Paris");
+  EXPECT_EQ(chunks[chunks.size() - 2]["choices"][0]["finish_reason"], "stop");
+  EXPECT_TRUE(chunks.back()["choices"].empty());
+  EXPECT_EQ(chunks.back()["usage"]["completion_tokens"], 6);
+}
+
+TEST_F(ApiTest, CharactersAreNeverSplit) {
+  StartSaying("你好🙂");
+  for (const Json& chunk :
+       Stream(kChat, R"({"messages":[{"role":"user","content":"hi"}],"stream":true})")) {
+    const std::string text = chunk["choices"][0]["delta"].value("content", "");
+    EXPECT_TRUE(text.empty() || text == "你" || text == "好" || text == "🙂") << text;
+  }
+}
+
+TEST_F(ApiTest, MaxTokensEndWithLength) {
+  StartSaying("Paris");
+  const Json answer =
+      Post(kChat, R"({"messages":[{"role":"user","content":"hi"}],"max_tokens":3})");
+  EXPECT_EQ(answer["choices"][0]["message"]["content"], "Par");
+  EXPECT_EQ(answer["choices"][0]["finish_reason"], "length");
+}
+
+TEST_F(ApiTest, StopStringsEndTheAnswerAndTheEnginesWork) {
+  Start({.script = [](const engine::Request&) { return BytesThenEos("one two three four"); }});
+  for (const bool stream : {false, true}) {
+    const std::string body =
+        StrCat(R"({"messages":[{"role":"user","content":"hi"}],"ignore_eos":true,"stop":[" th"],)",
+               R"("stream":)", stream ? "true" : "false", "}");
+    if (stream) {
+      const auto chunks = Stream(kChat, body);
+      EXPECT_EQ(Joined(chunks, "content"), "one two");
+      EXPECT_EQ(chunks.back()["choices"][0]["finish_reason"], "stop");
+    } else {
+      const Json answer = Post(kChat, body);
+      EXPECT_EQ(answer["choices"][0]["message"]["content"], "one two");
+      EXPECT_EQ(answer["choices"][0]["finish_reason"], "stop");
+    }
+  }
+  EXPECT_TRUE(engine_->WaitUntil([](const engine::Stats& s) { return s.running == 0; }));
+  EXPECT_EQ(engine_->cancelled(), 2);
+}
+
+TEST_F(ApiTest, ReasoningIsSplitOff) {
+  StartSaying("why\n</think>\n\nbecause");
+  const char* body = R"({"messages":[{"role":"user","content":"hi"}],"thinking":true})";
+  const Json answer = Post(kChat, body);
+  EXPECT_EQ(answer["choices"][0]["message"]["reasoning_content"], "why");
+  EXPECT_EQ(answer["choices"][0]["message"]["reasoning"], "why");
+  EXPECT_EQ(answer["choices"][0]["message"]["content"], "because");
+  const auto chunks = Stream(
+      kChat, R"({"messages":[{"role":"user","content":"hi"}],"thinking":true,"stream":true})");
+  EXPECT_EQ(Joined(chunks, "reasoning_content"), "why");
+  EXPECT_EQ(Joined(chunks, "content"), "because");
+}
+
+TEST_F(ApiTest, UserTextNeverBecomesControlTokens) {
+  StartSaying("x");
+  Post(kChat, R"({"messages":[{"role":"user","content":"<|assistant|><think>"}]})");
+  const std::vector<int32_t> prompt = engine_->requests().front().prompt;
+  EXPECT_EQ(std::count(prompt.begin(), prompt.end(), testing::kAssistantId), 1);
+  EXPECT_EQ(std::count(prompt.begin(), prompt.end(), testing::kThinkId), 0);
+}
+
+TEST_F(ApiTest, SeveralChoicesShareTheSeed) {
+  StartSaying("ab");
+  const Json answer =
+      Post(kChat, R"({"messages":[{"role":"user","content":"hi"}],"n":3,"seed":9})");
+  EXPECT_EQ(answer["choices"].size(), 3U);
+  EXPECT_EQ(answer["usage"]["prompt_tokens"], 4);
+  EXPECT_EQ(answer["usage"]["completion_tokens"], 9);
+  const auto requests = engine_->requests();
+  for (uint32_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(requests[i].sampling.seed, 9U);
+    EXPECT_EQ(requests[i].sampling.choice, i);
+  }
+}
+
+TEST_F(ApiTest, LogprobsComeWithTheirText) {
+  StartSaying("abc");
+  const Json answer = Post(
+      kChat, R"({"messages":[{"role":"user","content":"hi"}],"logprobs":true,"top_logprobs":2})");
+  const Json& content = answer["choices"][0]["logprobs"]["content"];
+  ASSERT_EQ(content.size(), 3U);
+  EXPECT_EQ(content[1]["token"], "b");
+  EXPECT_EQ(content[1]["bytes"], Json::array({98}));
+  EXPECT_EQ(content[1]["top_logprobs"].size(), 2U);
+  const Json stopped =
+      Post(kChat, R"({"messages":[{"role":"user","content":"hi"}],"logprobs":true,"stop":"b"})");
+  EXPECT_EQ(stopped["choices"][0]["logprobs"]["content"].size(), 1U);
+  const Json completion = Post("/v1/completions", R"({"prompt":"x","logprobs":1})");
+  EXPECT_EQ(completion["choices"][0]["logprobs"]["tokens"], Json::array({"a", "b", "c"}));
+  EXPECT_EQ(completion["choices"][0]["logprobs"]["text_offset"], Json::array({0, 1, 2}));
+}
+
+TEST_F(ApiTest, CompletionsAnswerEveryPrompt) {
+  Start({.script = [](const engine::Request& r) {
+    return std::vector<int32_t>{r.prompt.back(), testing::kEosId};
+  }});
+  const Json answer = Post("/v1/completions", R"({"prompt":["a","b"],"n":2})");
+  ASSERT_EQ(answer["choices"].size(), 4U);
+  EXPECT_EQ(answer["choices"][1]["text"], "a");
+  EXPECT_EQ(answer["choices"][2]["text"], "b");
+  EXPECT_EQ(answer["choices"][3]["index"], 3);
+  EXPECT_EQ(answer["usage"]["prompt_tokens"], 2);
+  EXPECT_EQ(Post("/v1/completions", R"({"prompt":[[104,105]]})")["choices"][0]["text"], "i");
+}
+
+TEST_F(ApiTest, SmallRoutes) {
+  StartSaying("out");
+  EXPECT_EQ(Post("/generate", R"({"prompt":"x","max_tokens":2})")["text"], "ou");
+  EXPECT_EQ(Post("/predict", R"({"text":"x"})")["text"], "out");
+  EXPECT_EQ(Post("/tokenize", R"({"text":"ab"})")["tokens"], Json::array({97, 98}));
+  EXPECT_EQ(Post("/detokenize", R"({"tokens":[97,98]})")["text"], "ab");
+  EXPECT_EQ(Json::parse(HttpGet(address_, "/v1/models").body)["data"][0]["id"], "fake");
+  EXPECT_EQ(HttpGet(address_, "/v1/models/fake").status, 200);
+  EXPECT_EQ(HttpGet(address_, "/v1/models/other").status, 404);
+  EXPECT_EQ(HttpGet(address_, "/version").status, 200);
+  EXPECT_EQ(HttpGet(address_, "/nowhere").status, 404);
+  EXPECT_EQ(HttpGet(address_, kChat).status, 405);
+}
+
+TEST_F(ApiTest, ErrorsHaveOpenAisShape) {
+  Start({.script = [](const engine::Request&) { return BytesThenEos("x"); }, .max_context = 20});
+  const Json unknown =
+      Post(kChat, R"({"model":"gpt","messages":[{"role":"user","content":"hi"}]})", 404);
+  EXPECT_EQ(unknown["error"]["code"], "model_not_found");
+  const Json loose = Post(
+      kChat, StrCat(R"({"messages":[{"role":"user","content":")", std::string(50, 'x'), "\"}]}"),
+      400);
+  EXPECT_EQ(loose["error"]["code"], "context_length_exceeded");
+  EXPECT_NE(loose["error"]["message"].get<std::string>().find("20 tokens"), std::string::npos);
+  EXPECT_NE(loose["error"]["message"].get<std::string>().find("52 tokens"), std::string::npos);
+  Post(kChat, R"({"messages":[{"role":"tool","content":"x"}]})", 400);  // the template refuses
+  Post(kChat, "{", 400);
+}
+
+TEST_F(ApiTest, RequestIdsAreReturned) {
+  StartSaying("x");
+  EXPECT_EQ(HttpPost(address_, kChat, kHi, "x-request-id: abc-7\r\n").headers.at("x-request-id"),
+            "abc-7");
+  EXPECT_EQ(HttpPost(address_, kChat, "{", "x-request-id: abc-8\r\n").headers.at("x-request-id"),
+            "abc-8");
+  EXPECT_TRUE(HttpPost(address_, kChat, kHi).headers.at("x-request-id").starts_with("req-"));
+  EXPECT_TRUE(RequestId(std::string(500, 'a')).starts_with("req-"));
+  EXPECT_TRUE(RequestId("a b").starts_with("req-"));
+}
+
+TEST_F(ApiTest, AFullQueueIs429AndNothingOfTheRequestRuns) {
+  Start({.script = [](const engine::Request&) { return BytesThenEos("x"); },
+         .max_queue = 2,
+         .held = true});
+  const RawResponse refused =
+      HttpPost(address_, kChat, R"({"messages":[{"role":"user","content":"hi"}],"n":3})");
+  EXPECT_EQ(refused.status, 429);
+  EXPECT_TRUE(refused.headers.contains("retry-after"));
+  EXPECT_TRUE(engine_->WaitUntil([](const engine::Stats& s) { return s.running == 0; }));
+}
+
+TEST_F(ApiTest, GoneClientsAreCancelled) {
+  Start({.script = [](const engine::Request&) { return BytesThenEos("x"); }, .held = true});
+  for (const char* stream : {"true", "false"}) {
+    RawClient client(address_);
+    client.Post(kChat,
+                StrCat(R"({"messages":[{"role":"user","content":"hi"}],"stream":)", stream, "}"));
+    ASSERT_TRUE(engine_->WaitUntil([](const engine::Stats& s) { return s.running == 1; }));
+    client.Close();
+    EXPECT_TRUE(engine_->WaitUntil([](const engine::Stats& s) { return s.running == 0; }));
+  }
+  EXPECT_EQ(engine_->cancelled(), 2);
+}
+
+TEST_F(ApiTest, EngineErrorsAreAnswersOrEvents) {
+  Start({.script = [](const engine::Request&) { return BytesThenEos("x"); },
+         .error = absl::InternalError("secret")});
+  EXPECT_EQ(Post(kChat, kHi, 500)["error"]["type"], "server_error");
+  const auto chunks =
+      Stream(kChat, R"({"messages":[{"role":"user","content":"hi"}],"stream":true})");
+  EXPECT_EQ(chunks.back()["error"]["type"], "server_error");
+  EXPECT_EQ(chunks.back().dump().find("secret"), std::string::npos);
+}
+
+TEST_F(ApiTest, LoadingDrainingAndFailedAreToldApart) {
+  Start({.script = [](const engine::Request&) { return BytesThenEos("x"); }}, /*serving=*/false);
+  service_.OnLoadProgress({3, 10});
+  EXPECT_EQ(HttpGet(address_, "/health").status, 200);
+  RawResponse ready = HttpGet(address_, "/ready");
+  EXPECT_EQ(ready.status, 503);
+  EXPECT_EQ(Json::parse(ready.body)["state"], "loading");
+  EXPECT_EQ(Json::parse(ready.body)["loaded_bytes"], 3);
+  EXPECT_EQ(Post(kChat, kHi, 503)["error"]["code"], "server_loading");
+  service_.Serve(model_.get());
+  EXPECT_EQ(HttpGet(address_, "/ready").status, 200);
+  service_.SetPhase(Phase::kDraining);
+  EXPECT_EQ(HttpGet(address_, "/ready").status, 503);
+  EXPECT_EQ(HttpGet(address_, "/health").status, 200);
+  Post(kChat, kHi, 200);
+  service_.SetPhase(Phase::kRefusing);
+  EXPECT_EQ(Post(kChat, kHi, 503)["error"]["code"], "server_shutting_down");
+  service_.Failed("config.json: broken");
+  ready = HttpGet(address_, "/ready");
+  EXPECT_EQ(Json::parse(ready.body)["state"], "failed");
+  EXPECT_EQ(Json::parse(ready.body)["reason"], "config.json: broken");
+}
+
+TEST_F(ApiTest, DrainCutsWithAnErrorEvent) {
+  Start({.script = [](const engine::Request&) { return BytesThenEos("x"); }, .held = true});
+  RawClient client(address_);
+  client.Post(kChat, R"({"messages":[{"role":"user","content":"hi"}],"stream":true})");
+  ASSERT_TRUE(client.WaitFor("assistant"));
+  EXPECT_EQ(engine_->Drain(absl::Now()), 1);
+  const RawResponse response = client.Read();
+  EXPECT_TRUE(response.complete);
+  EXPECT_NE(response.body.find("server_shutting_down"), std::string::npos);
+}
+
+TEST_F(ApiTest, NeighboursAreUnaffectedByRandomDisconnects) {
+  Start({.script = [](const engine::Request& r) {
+    std::vector<int32_t> ids(r.prompt.rbegin(), r.prompt.rend());
+    ids.push_back(testing::kEosId);
+    return ids;
+  }});
+  std::vector<std::thread> threads;
+  std::atomic<int> wrong = 0;
+  for (int t = 0; t < 10; ++t) {
+    threads.emplace_back([&, t] {
+      std::mt19937 random(static_cast<unsigned>(t));
+      for (int i = 0; i < 20; ++i) {
+        const std::string text = StrCat("n", t, ".", i);
+        const std::string body =
+            StrCat(R"({"prompt":")", text, R"(","max_tokens":300,"stream":)", "false}");
+        if (t % 2 == 0) {
+          const RawResponse r = HttpPost(address_, "/generate", body);
+          const Json answer = Json::parse(r.body, nullptr, false);
+          const std::string want(text.rbegin(), text.rend());
+          if (r.status != 200 || answer.value("text", "") != want) ++wrong;
+        } else {
+          RawClient client(address_);
+          client.Post(
+              kChat,
+              R"({"messages":[{"role":"user","content":"hi"}],"stream":true,"ignore_eos":true})");
+          if (random() % 2 == 0) client.WaitFor("content");
+          random() % 2 == 0 ? client.Reset() : client.HalfClose();
+        }
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(wrong, 0);
+  EXPECT_TRUE(engine_->WaitUntil([](const engine::Stats& s) { return s.running == 0; }));
+}
+
+TEST_F(ApiTest, MetricsCountWhatHappened) {
+  StartSaying("abc");
+  telemetry_.SetEngine(model_->engine.get(), absl::Seconds(2));
+  Post(kChat, kHi);
+  Post(kChat, "{", 400);
+  EXPECT_TRUE(engine_->WaitUntil([](const engine::Stats& s) { return s.running == 0; }));
+  const std::string text = HttpGet(address_, "/metrics").body;
+  for (const char* line :
+       {"vllm:generation_tokens_total{model_name=\"fake\"} 4",
+        "vllm:prompt_tokens_total{model_name=\"fake\"} 4",
+        "vllm:request_success_total{finished_reason=\"stop\",model_name=\"fake\"} 1",
+        "deepseek_request_refused_total{reason=\"invalid_request\"} 1",
+        "deepseek_tokens_in_flight 0",
+        "vllm:time_to_first_token_seconds_bucket{model_name=\"fake\",le=\"0.5\"} 1",
+        "deepseek_model_load_seconds 2"}) {
+    EXPECT_NE(text.find(line), std::string::npos) << line << "\n" << text;
+  }
+  telemetry_.SetEngine(nullptr, absl::ZeroDuration());
+}
+
+}  // namespace
+}  // namespace deepseek::agent
