@@ -12,13 +12,9 @@ namespace {
 
 using Pointer = Json::json_pointer;
 
-constexpr const char* kPodFields[] = {"resources",
-                                      "nodeSelector",
-                                      "tolerations",
-                                      "affinity",
-                                      "topologySpreadConstraints",
-                                      "priorityClassName",
-                                      "runtimeClassName"};
+constexpr const char* kPodFields[] = {
+    "resources",         "nodeSelector",    "tolerations", "affinity", "topologySpreadConstraints",
+    "priorityClassName", "runtimeClassName"};
 
 // Value at a path of a validated object; nullptr where absent.
 const Json* At(const Json& json, const char* path) {
@@ -55,21 +51,23 @@ void Normalise(Json* intent) {
   for (const char* kind : {"/workload/resources/limits", "/workload/resources/requests"}) {
     const Pointer pointer(kind);
     if (!intent->contains(pointer)) continue;
-    for (auto& [name, quantity] : (*intent)[pointer].items()) quantity = *CanonicalQuantity(QuantityText(quantity));
+    for (auto& [name, quantity] : (*intent)[pointer].items())
+      quantity = *CanonicalQuantity(QuantityText(quantity));
   }
-  for (const char* path :
-       {"/engine/maxBatchDelay", "/workload/drain/delay", "/workload/drain/timeout", "/workload/startup/deadline"}) {
+  for (const char* path : {"/engine/maxBatchDelay", "/workload/drain/delay",
+                           "/workload/drain/timeout", "/workload/startup/deadline"}) {
     const Pointer pointer(path);
     if (!intent->contains(pointer)) continue;
     Json& value = (*intent)[pointer];
     value = DurationText(*ParseDuration(value.get<std::string>()));
   }
   const Pointer memory("/engine/kvCacheMemory");
-  if (intent->contains(memory)) (*intent)[memory] = StrCat(*ParseBytes(QuantityText((*intent)[memory])));
+  if (intent->contains(memory))
+    (*intent)[memory] = StrCat(*ParseBytes(QuantityText((*intent)[memory])));
 }
 
-// Empty objects and lists say nothing; null is absence. A peer's or affinity term's `{}` selector does say something,
-// so only whole fields at the top two levels are left out.
+// Empty objects and lists say nothing; null is absence. A peer's or affinity term's `{}` selector
+// does say something, so only whole fields at the top two levels are left out.
 void DropEmpty(Json* intent, int depth) {
   for (auto it = intent->begin(); it != intent->end();) {
     if (depth > 0 && it->is_object()) DropEmpty(&*it, depth - 1);
@@ -82,7 +80,8 @@ Json IntentOf(const Json& spec) {
   for (const char* part : {"model", "engine", "workload"}) {
     if (spec.contains(part)) intent[part] = spec[part];
   }
-  if (const Json* level = At(spec, "/observability/logLevel")) intent["observability"]["logLevel"] = *level;
+  if (const Json* level = At(spec, "/observability/logLevel"))
+    intent["observability"]["logLevel"] = *level;
   Normalise(&intent);
   DropEmpty(&intent, 2);
   return intent;
@@ -97,7 +96,8 @@ PodIntent ReadIntent(const Json& intent) {
   out.image = Text(intent, "/engine/image");
   out.image_pull_policy = Text(intent, "/engine/imagePullPolicy");
   if (const Json* secrets = At(intent, "/engine/imagePullSecrets")) {
-    for (const Json& secret : *secrets) out.image_pull_secrets.push_back(secret["name"].get<std::string>());
+    for (const Json& secret : *secrets)
+      out.image_pull_secrets.push_back(secret["name"].get<std::string>());
   }
   out.device = Text(intent, "/engine/device");
   out.compute = Text(intent, "/engine/compute");
@@ -129,7 +129,8 @@ void ReadRollout(const Json& spec, Rollout* out) {
   out->retry_token = Text(spec, "/rollout/retryToken").value_or("");
 }
 
-// nlohmann throws only on a wrong type or a missing key, both excluded by Validate; this is the border anyway.
+// nlohmann throws only on a wrong type or a missing key, both excluded by Validate; this is the
+// border anyway.
 template <typename F>
 absl::Status Guard(const F& f) {
   try {
@@ -165,9 +166,10 @@ absl::Status CheckPeers(const Json& spec, const char* path) {
   const Json* peers = At(spec, path);
   if (peers == nullptr) return absl::OkStatus();
   for (const Json& peer : *peers) {
-    if (peer.contains("ipBlock") == (peer.contains("podSelector") || peer.contains("namespaceSelector"))) {
-      return absl::InvalidArgumentError(
-          StrCat("spec", path, ": a peer is either an ipBlock or selectors: set exactly one of the two"));
+    if (peer.contains("ipBlock") ==
+        (peer.contains("podSelector") || peer.contains("namespaceSelector"))) {
+      return absl::InvalidArgumentError(StrCat(
+          "spec", path, ": a peer is either an ipBlock or selectors: set exactly one of the two"));
     }
   }
   return absl::OkStatus();
@@ -176,21 +178,26 @@ absl::Status CheckPeers(const Json& spec, const char* path) {
 }  // namespace
 
 absl::Status CheckRules(const std::string& name, const Json& spec) {
-  if (!IsName(name)) return absl::InvalidArgumentError(StrCat("metadata.name: ", RootRules()[0].message));
+  if (!IsName(name))
+    return absl::InvalidArgumentError(StrCat("metadata.name: ", RootRules()[0].message));
   const Json* source = At(spec, "/model/source");
-  if (source == nullptr || source->contains("builtin") == source->contains("persistentVolumeClaim")) {
+  if (source == nullptr ||
+      source->contains("builtin") == source->contains("persistentVolumeClaim")) {
     return absl::InvalidArgumentError(
         "spec.model.source: needs exactly one of builtin and persistentVolumeClaim");
   }
   if (!IsRelative(Text(spec, "/model/source/persistentVolumeClaim/path").value_or(""))) {
     return absl::InvalidArgumentError(
-        "spec.model.source.persistentVolumeClaim.path: is relative to the volume: no leading '/' and no '..'");
+        "spec.model.source.persistentVolumeClaim.path: is relative to the volume: no leading '/' "
+        "and no '..'");
   }
   Rollout rollout;
   ReadRollout(spec, &rollout);
-  if (rollout.strategy == Strategy::kRolling && rollout.max_surge == 0 && rollout.max_unavailable == 0) {
+  if (rollout.strategy == Strategy::kRolling && rollout.max_surge == 0 &&
+      rollout.max_unavailable == 0) {
     return absl::InvalidArgumentError(
-        "spec.rollout: maxSurge and maxUnavailable cannot both be 0: nothing could ever be replaced");
+        "spec.rollout: maxSurge and maxUnavailable cannot both be 0: nothing could ever be "
+        "replaced");
   }
   RETURN_IF_ERROR(CheckPeers(spec, "/traffic/allowedFrom"));
   return CheckPeers(spec, "/observability/scrapeFrom");
@@ -218,7 +225,8 @@ absl::StatusOr<DeepSeekDeployment> Parse(const Json& object) {
     out.service_annotations = Share(At(spec, "/traffic/service/annotations"));
     out.allowed_from = Share(At(spec, "/traffic/allowedFrom"));
     out.scrape_from = Share(At(spec, "/observability/scrapeFrom"));
-    out.revision_history_limit = static_cast<int>(Integer(spec, "/revisionHistoryLimit").value_or(5));
+    out.revision_history_limit =
+        static_cast<int>(Integer(spec, "/revisionHistoryLimit").value_or(5));
 
     const Json intent = IntentOf(spec);
     out.intent = ReadIntent(intent);

@@ -1,5 +1,6 @@
 #pragma once
-// The custom resource as decide and render see it: typed, checked, absent where the user said nothing.
+// The custom resource as decide and render see it: typed, checked, absent where the user said
+// nothing.
 
 #include <cstdint>
 #include <memory>
@@ -24,16 +25,17 @@ struct Rollout {
   std::string retry_token;
 };
 
-/// What a revision's pods are made of. Absent means "the operator's default when the revision is made".
+/// What a revision's pods are made of. Absent means "the operator's default when the revision is
+/// made".
 struct PodIntent {
   std::optional<std::string> served_name, image, image_pull_policy, device, compute, log_level;
-  std::string builtin;              ///< a model in the agent image, or
-  std::string claim_name, path;     ///< a folder of a PersistentVolumeClaim
+  std::string builtin;           ///< a model in the agent image, or
+  std::string claim_name, path;  ///< a folder of a PersistentVolumeClaim
   std::vector<std::string> image_pull_secrets;
   std::optional<int64_t> max_context_tokens, max_batch, kv_cache_memory_bytes;
   std::optional<absl::Duration> max_batch_delay, drain_delay, drain_timeout, startup_deadline;
-  /// Parts of a pod spec that are passed on as they are: resources, nodeSelector, tolerations, affinity,
-  /// topologySpreadConstraints, priorityClassName, runtimeClassName. Never null.
+  /// Parts of a pod spec that are passed on as they are: resources, nodeSelector, tolerations,
+  /// affinity, topologySpreadConstraints, priorityClassName, runtimeClassName. Never null.
   std::shared_ptr<const Json> pod;
 };
 
@@ -45,17 +47,19 @@ struct DeepSeekDeployment {
   int replicas = 1;
   Rollout rollout;
   std::string service_type = "ClusterIP";
-  /// Object of annotations and the two lists of NetworkPolicyPeers; null where the user said nothing. Never nullptr.
+  /// Object of annotations and the two lists of NetworkPolicyPeers; null where the user said
+  /// nothing. Never nullptr.
   std::shared_ptr<const Json> service_annotations, allowed_from, scrape_from;
   int revision_history_limit = 5;
 
   PodIntent intent;
-  /// The user's words that affect pods, canonical: sorted keys, quantities and durations normalised, empty parts left
-  /// out. A revision is its SHA-256.
+  /// The user's words that affect pods, canonical: sorted keys, quantities and durations
+  /// normalised, empty parts left out. A revision is its SHA-256.
   std::string canonical_intent;
 };
 
-/// Metadata is read even from an object whose spec is refused. Errors (kInvalidArgument) name the field.
+/// Metadata is read even from an object whose spec is refused. Errors (kInvalidArgument) name the
+/// field.
 absl::StatusOr<DeepSeekDeployment> Parse(const Json& object);
 
 /// The intent as stored in a ControllerRevision: what canonical_intent says, read back.

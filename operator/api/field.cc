@@ -2,8 +2,12 @@
 
 namespace deepseek::api {
 
-int MaxLength(const Field& field) { return field.max_length > 0 ? field.max_length : 256; }
-int MaxItems(const Field& field) { return field.max_items > 0 ? field.max_items : 32; }
+int MaxLength(const Field& field) {
+  return field.max_length > 0 ? field.max_length : 256;
+}
+int MaxItems(const Field& field) {
+  return field.max_items > 0 ? field.max_items : 32;
+}
 
 std::vector<std::string> Segments(const std::string& path) {
   std::vector<std::string> segments;

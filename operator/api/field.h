@@ -1,5 +1,6 @@
 #pragma once
-// One row of the table that describes the custom resource: the CRD, the reference page and the parser all come from it.
+// One row of the table that describes the custom resource: the CRD, the reference page and the
+// parser all come from it.
 
 #include <cstdint>
 #include <string>
@@ -10,7 +11,7 @@ namespace deepseek::api {
 enum class Type {
   kObject,
   kString,
-  kEnum,         ///< a string, one of `values`
+  kEnum,  ///< a string, one of `values`
   kInteger,
   kBoolean,
   kDuration,     ///< "90s", "1h30m"
@@ -21,21 +22,23 @@ enum class Type {
   kMap,          ///< string keys; its values are the row `path{}`
 };
 
-/// A CEL rule with a fixed message (messageExpression is refused by the API server's cost estimate).
+/// A CEL rule with a fixed message (messageExpression is refused by the API server's cost
+/// estimate).
 struct Rule {
   std::string cel;
   std::string message;
 };
 
 struct Field {
-  std::string path;         ///< below spec or status: "model.source.builtin", "tolerations[].key", "limits{}"
+  std::string
+      path;  ///< below spec or status: "model.source.builtin", "tolerations[].key", "limits{}"
   Type type = Type::kObject;
   std::string description;  ///< one or two sentences for kubectl explain and the reference page
   std::string default_text = "";  ///< what the operator does when the field is absent, for people
   std::vector<std::string> values = {};
   int64_t min = INT64_MIN, max = INT64_MAX;
-  int max_length = 0;       ///< bytes of a string, 0: 256
-  int max_items = 0;        ///< of a list or map, 0: 32
+  int max_length = 0;  ///< bytes of a string, 0: 256
+  int max_items = 0;   ///< of a list or map, 0: 32
   std::string pattern = "";
   std::vector<std::string> list_keys = {};  ///< listType map; empty: atomic
   bool required = false;
@@ -46,7 +49,8 @@ struct Field {
 
 using Fields = std::vector<Field>;
 
-/// The rows of spec and of status, in the order in which people read them; a parent comes before its children.
+/// The rows of spec and of status, in the order in which people read them; a parent comes before
+/// its children.
 const Fields& SpecFields();
 const Fields& StatusFields();
 

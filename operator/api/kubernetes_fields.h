@@ -1,6 +1,6 @@
 #pragma once
-// Rows for the parts of a pod spec that users may set: the shapes of Kubernetes' own types, in full, so that a typo in
-// them is refused like any other.
+// Rows for the parts of a pod spec that users may set: the shapes of Kubernetes' own types, in
+// full, so that a typo in them is refused like any other.
 
 #include "operator/api/field.h"
 

@@ -16,7 +16,8 @@ inline constexpr char kFieldManager[] = "deepseek-operator";
 // Pod labels and selectors use these two only, so that no other change ever touches a pod.
 inline constexpr char kDeploymentLabel[] = "serving.deepseek-operator.io/deployment";
 inline constexpr char kRevisionLabel[] = "serving.deepseek-operator.io/revision";
-inline constexpr char kRoleLabel[] = "serving.deepseek-operator.io/role";  ///< stable|candidate, never on pods
+inline constexpr char kRoleLabel[] =
+    "serving.deepseek-operator.io/role";  ///< stable|candidate, never on pods
 
 /// SHA-256 over the object as rendered: equal means that nobody needs to write.
 inline constexpr char kAppliedHashAnnotation[] = "serving.deepseek-operator.io/applied-hash";
@@ -35,6 +36,8 @@ inline constexpr int kMetricsPort = 9090;
 inline std::string RevisionName(std::string_view deployment, std::string_view hash) {
   return std::string(deployment) + "-" + std::string(hash.substr(0, 8));
 }
-inline std::string ServiceAccountName(std::string_view deployment) { return std::string(deployment) + "-agent"; }
+inline std::string ServiceAccountName(std::string_view deployment) {
+  return std::string(deployment) + "-agent";
+}
 
 }  // namespace deepseek::api

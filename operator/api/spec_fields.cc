@@ -5,26 +5,42 @@ namespace {
 
 Fields ModelFields() {
   return {
-      {.path = "model", .type = Type::kObject, .description = "Which model is served.", .required = true},
-      {.path = "model.name", .type = Type::kString,
+      {.path = "model",
+       .type = Type::kObject,
+       .description = "Which model is served.",
+       .required = true},
+      {.path = "model.name",
+       .type = Type::kString,
        .description = "Name that clients use for the model in their requests.",
-       .default_text = "metadata.name", .max_length = 128,
+       .default_text = "metadata.name",
+       .max_length = 128,
        .pattern = "^[A-Za-z0-9]([-A-Za-z0-9._/:]*[A-Za-z0-9])?$"},
-      {.path = "model.source", .type = Type::kObject,
-       .description = "Where the weights, the configuration and the tokenizer come from: exactly one source.",
+      {.path = "model.source",
+       .type = Type::kObject,
+       .description =
+           "Where the weights, the configuration and the tokenizer come from: exactly one source.",
        .required = true,
        .rules = {{"has(self.builtin) != has(self.persistentVolumeClaim)",
                   "model.source needs exactly one of builtin and persistentVolumeClaim"}}},
-      {.path = "model.source.builtin", .type = Type::kEnum,
-       .description = "A model that ships in the agent image.", .values = {"demo-v3"}},
-      {.path = "model.source.persistentVolumeClaim", .type = Type::kObject,
+      {.path = "model.source.builtin",
+       .type = Type::kEnum,
+       .description = "A model that ships in the agent image.",
+       .values = {"demo-v3"}},
+      {.path = "model.source.persistentVolumeClaim",
+       .type = Type::kObject,
        .description = "A folder on a volume, mounted read-only."},
-      {.path = "model.source.persistentVolumeClaim.claimName", .type = Type::kString,
-       .description = "PersistentVolumeClaim in the namespace of this object.", .max_length = 253,
-       .pattern = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", .required = true},
-      {.path = "model.source.persistentVolumeClaim.path", .type = Type::kString,
-       .description = "Folder within the volume that holds config.json, the safetensors and tokenizer.json.",
-       .default_text = "the volume's root", .max_length = 1024,
+      {.path = "model.source.persistentVolumeClaim.claimName",
+       .type = Type::kString,
+       .description = "PersistentVolumeClaim in the namespace of this object.",
+       .max_length = 253,
+       .pattern = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
+       .required = true},
+      {.path = "model.source.persistentVolumeClaim.path",
+       .type = Type::kString,
+       .description =
+           "Folder within the volume that holds config.json, the safetensors and tokenizer.json.",
+       .default_text = "the volume's root",
+       .max_length = 1024,
        .rules = {{"!self.startsWith('/') && !self.split('/').exists(s, s == '..')",
                   "path is relative to the volume: no leading '/' and no '..'"}}},
   };
@@ -32,60 +48,101 @@ Fields ModelFields() {
 
 Fields EngineFields() {
   return {
-      {.path = "engine", .type = Type::kObject, .description = "The agent and its inference engine."},
-      {.path = "engine.image", .type = Type::kString, .description = "Image of the agent.",
-       .default_text = "the operator's own version at the time when the revision is made", .max_length = 512,
+      {.path = "engine",
+       .type = Type::kObject,
+       .description = "The agent and its inference engine."},
+      {.path = "engine.image",
+       .type = Type::kString,
+       .description = "Image of the agent.",
+       .default_text = "the operator's own version at the time when the revision is made",
+       .max_length = 512,
        .pattern = "^[A-Za-z0-9][-A-Za-z0-9._/:@]*$"},
-      {.path = "engine.imagePullPolicy", .type = Type::kEnum, .description = "When the image is pulled.",
-       .default_text = "the operator's own setting, IfNotPresent", .values = {"Always", "IfNotPresent", "Never"}},
-      {.path = "engine.imagePullSecrets", .type = Type::kList,
+      {.path = "engine.imagePullPolicy",
+       .type = Type::kEnum,
+       .description = "When the image is pulled.",
+       .default_text = "the operator's own setting, IfNotPresent",
+       .values = {"Always", "IfNotPresent", "Never"}},
+      {.path = "engine.imagePullSecrets",
+       .type = Type::kList,
        .description = "Secrets in the namespace of this object with credentials for the registry.",
        .list_keys = {"name"}},
       {.path = "engine.imagePullSecrets[]", .type = Type::kObject, .description = "One Secret."},
-      {.path = "engine.imagePullSecrets[].name", .type = Type::kString, .description = "The Secret's name.",
-       .max_length = 253, .required = true},
-      {.path = "engine.device", .type = Type::kEnum, .description = "Where the model computes.",
-       .default_text = "Auto", .values = {"Auto", "CPU"}},
-      {.path = "engine.compute", .type = Type::kEnum,
+      {.path = "engine.imagePullSecrets[].name",
+       .type = Type::kString,
+       .description = "The Secret's name.",
+       .max_length = 253,
+       .required = true},
+      {.path = "engine.device",
+       .type = Type::kEnum,
+       .description = "Where the model computes.",
+       .default_text = "Auto",
+       .values = {"Auto", "CPU"}},
+      {.path = "engine.compute",
+       .type = Type::kEnum,
        .description = "Number type of the arithmetic; Auto is the best that the device offers.",
-       .default_text = "Auto", .values = {"Auto", "FP32", "BF16"}},
-      {.path = "engine.maxContextTokens", .type = Type::kInteger,
+       .default_text = "Auto",
+       .values = {"Auto", "FP32", "BF16"}},
+      {.path = "engine.maxContextTokens",
+       .type = Type::kInteger,
        .description = "The longest sequence, prompt and answer together, in tokens.",
-       .default_text = "the model's own limit", .min = 16, .max = 16777216},
-      {.path = "engine.maxBatch", .type = Type::kInteger,
-       .description = "The most sequences that one step of the engine works on.", .default_text = "32",
-       .min = 1, .max = 4096},
-      {.path = "engine.maxBatchDelay", .type = Type::kDuration,
-       .description = "How long a step may wait for more requests to join it.", .default_text = "0s"},
-      {.path = "engine.kvCacheMemory", .type = Type::kQuantity,
+       .default_text = "the model's own limit",
+       .min = 16,
+       .max = 16777216},
+      {.path = "engine.maxBatch",
+       .type = Type::kInteger,
+       .description = "The most sequences that one step of the engine works on.",
+       .default_text = "32",
+       .min = 1,
+       .max = 4096},
+      {.path = "engine.maxBatchDelay",
+       .type = Type::kDuration,
+       .description = "How long a step may wait for more requests to join it.",
+       .default_text = "0s"},
+      {.path = "engine.kvCacheMemory",
+       .type = Type::kQuantity,
        .description = "Memory of the key-value cache.",
        .default_text = "enough for maxBatch sequences, capped by free memory"},
   };
 }
 
 Fields WorkloadFields() {
-  Fields rows = {{.path = "workload", .type = Type::kObject, .description = "The pods that run the agent."}};
+  Fields rows = {
+      {.path = "workload", .type = Type::kObject, .description = "The pods that run the agent."}};
   Append(&rows, "workload.resources", ResourcesFields());
-  rows.push_back({.path = "workload.nodeSelector", .type = Type::kMap, .description = "Labels that a node must have."});
-  rows.push_back({.path = "workload.nodeSelector{}", .type = Type::kString, .description = "The label's value."});
+  rows.push_back({.path = "workload.nodeSelector",
+                  .type = Type::kMap,
+                  .description = "Labels that a node must have."});
+  rows.push_back({.path = "workload.nodeSelector{}",
+                  .type = Type::kString,
+                  .description = "The label's value."});
   Append(&rows, "workload.tolerations", TolerationsFields());
   Append(&rows, "workload.affinity", AffinityFields());
   Append(&rows, "workload.topologySpreadConstraints", TopologySpreadConstraintsFields());
   const Fields rest = {
-      {.path = "workload.priorityClassName", .type = Type::kString,
-       .description = "PriorityClass of the pods.", .max_length = 253},
-      {.path = "workload.runtimeClassName", .type = Type::kString,
-       .description = "RuntimeClass of the pods, e.g. nvidia.", .max_length = 253},
-      {.path = "workload.drain", .type = Type::kObject,
+      {.path = "workload.priorityClassName",
+       .type = Type::kString,
+       .description = "PriorityClass of the pods.",
+       .max_length = 253},
+      {.path = "workload.runtimeClassName",
+       .type = Type::kString,
+       .description = "RuntimeClass of the pods, e.g. nvidia.",
+       .max_length = 253},
+      {.path = "workload.drain",
+       .type = Type::kObject,
        .description = "How a pod stops. Its grace period is delay + timeout + 15 s."},
-      {.path = "workload.drain.delay", .type = Type::kDuration,
+      {.path = "workload.drain.delay",
+       .type = Type::kDuration,
        .description = "How long a stopping agent still accepts requests while Services forget it.",
        .default_text = "5s"},
-      {.path = "workload.drain.timeout", .type = Type::kDuration,
-       .description = "How long running requests may take to finish after that.", .default_text = "60s"},
+      {.path = "workload.drain.timeout",
+       .type = Type::kDuration,
+       .description = "How long running requests may take to finish after that.",
+       .default_text = "60s"},
       {.path = "workload.startup", .type = Type::kObject, .description = "How a pod starts."},
-      {.path = "workload.startup.deadline", .type = Type::kDuration,
-       .description = "A container that is not ready by then is restarted.", .default_text = "30m"},
+      {.path = "workload.startup.deadline",
+       .type = Type::kDuration,
+       .description = "A container that is not ready by then is restarted.",
+       .default_text = "30m"},
   };
   rows.insert(rows.end(), rest.begin(), rest.end());
   return rows;
@@ -93,30 +150,51 @@ Fields WorkloadFields() {
 
 Fields DeliveryFields() {
   return {
-      {.path = "replicas", .type = Type::kInteger, .description = "Number of pods that serve the model.",
-       .default_text = "1", .min = 0, .max = 1000, .schema_default = "1"},
-      {.path = "rollout", .type = Type::kObject, .description = "How a change reaches the pods.",
+      {.path = "replicas",
+       .type = Type::kInteger,
+       .description = "Number of pods that serve the model.",
+       .default_text = "1",
+       .min = 0,
+       .max = 1000,
+       .schema_default = "1"},
+      {.path = "rollout",
+       .type = Type::kObject,
+       .description = "How a change reaches the pods.",
        .rules = {{"(has(self.strategy) && self.strategy == 'Recreate') || !has(self.maxSurge) || "
                   "self.maxSurge > 0 || (has(self.maxUnavailable) && self.maxUnavailable > 0)",
                   "maxSurge and maxUnavailable cannot both be 0: nothing could ever be replaced"}}},
-      {.path = "rollout.strategy", .type = Type::kEnum,
-       .description = "Rolling: new pods take over one by one without a gap. Recreate: all old pods stop before the "
+      {.path = "rollout.strategy",
+       .type = Type::kEnum,
+       .description = "Rolling: new pods take over one by one without a gap. Recreate: all old "
+                      "pods stop before the "
                       "first new one starts, for when there is no room for both.",
-       .default_text = "Rolling", .values = {"Rolling", "Recreate"}},
-      {.path = "rollout.maxSurge", .type = Type::kInteger,
-       .description = "How many pods a Rolling change may add beyond replicas.", .default_text = "1",
-       .min = 0, .max = 1000},
-      {.path = "rollout.maxUnavailable", .type = Type::kInteger,
-       .description = "How many of the replicas may be unready during a Rolling change.", .default_text = "0",
-       .min = 0, .max = 1000},
-      {.path = "rollout.paused", .type = Type::kBoolean,
-       .description = "Stops a change where it is; no pod of the new revision is added and no serving pod is removed.",
+       .default_text = "Rolling",
+       .values = {"Rolling", "Recreate"}},
+      {.path = "rollout.maxSurge",
+       .type = Type::kInteger,
+       .description = "How many pods a Rolling change may add beyond replicas.",
+       .default_text = "1",
+       .min = 0,
+       .max = 1000},
+      {.path = "rollout.maxUnavailable",
+       .type = Type::kInteger,
+       .description = "How many of the replicas may be unready during a Rolling change.",
+       .default_text = "0",
+       .min = 0,
+       .max = 1000},
+      {.path = "rollout.paused",
+       .type = Type::kBoolean,
+       .description = "Stops a change where it is; no pod of the new revision is added and no "
+                      "serving pod is removed.",
        .default_text = "false"},
-      {.path = "rollout.progressDeadline", .type = Type::kDuration,
+      {.path = "rollout.progressDeadline",
+       .type = Type::kDuration,
        .description = "A change without a newly ready pod for this long is reported as stalled.",
        .default_text = "workload.startup.deadline + 5m"},
-      {.path = "rollout.retryToken", .type = Type::kString,
-       .description = "Any new value restarts the unready pods of the current revision and its progress deadline.",
+      {.path = "rollout.retryToken",
+       .type = Type::kString,
+       .description = "Any new value restarts the unready pods of the current revision and its "
+                      "progress deadline.",
        .max_length = 128},
   };
 }
@@ -124,13 +202,20 @@ Fields DeliveryFields() {
 Fields TrafficFields() {
   Fields rows = {
       {.path = "traffic", .type = Type::kObject, .description = "Who reaches the model, and how."},
-      {.path = "traffic.service", .type = Type::kObject,
+      {.path = "traffic.service",
+       .type = Type::kObject,
        .description = "The Service that clients call; it has the name of this object."},
-      {.path = "traffic.service.type", .type = Type::kEnum, .description = "Type of the Service.",
-       .default_text = "ClusterIP", .values = {"ClusterIP", "NodePort", "LoadBalancer"}},
-      {.path = "traffic.service.annotations", .type = Type::kMap,
+      {.path = "traffic.service.type",
+       .type = Type::kEnum,
+       .description = "Type of the Service.",
+       .default_text = "ClusterIP",
+       .values = {"ClusterIP", "NodePort", "LoadBalancer"}},
+      {.path = "traffic.service.annotations",
+       .type = Type::kMap,
        .description = "Annotations of the Service, e.g. for a cloud's load balancer."},
-      {.path = "traffic.service.annotations{}", .type = Type::kString, .description = "The annotation's value.",
+      {.path = "traffic.service.annotations{}",
+       .type = Type::kString,
+       .description = "The annotation's value.",
        .max_length = 4096},
   };
   Fields allowed = NetworkPeersFields();
@@ -143,8 +228,11 @@ Fields TrafficFields() {
 Fields ObservabilityFields() {
   Fields rows = {
       {.path = "observability", .type = Type::kObject, .description = "Logs and metrics."},
-      {.path = "observability.logLevel", .type = Type::kEnum, .description = "Log level of the agents.",
-       .default_text = "info", .values = {"debug", "info", "warn", "error"}},
+      {.path = "observability.logLevel",
+       .type = Type::kEnum,
+       .description = "Log level of the agents.",
+       .default_text = "info",
+       .values = {"debug", "info", "warn", "error"}},
   };
   Fields scrape = NetworkPeersFields();
   scrape[0].description = "Peers that may read the agents' port 9090 (metrics).";
@@ -155,12 +243,15 @@ Fields ObservabilityFields() {
 
 Fields All() {
   Fields all = ModelFields();
-  for (const Fields& rows :
-       {EngineFields(), WorkloadFields(), DeliveryFields(), TrafficFields(), ObservabilityFields()}) {
+  for (const Fields& rows : {EngineFields(), WorkloadFields(), DeliveryFields(), TrafficFields(),
+                             ObservabilityFields()}) {
     all.insert(all.end(), rows.begin(), rows.end());
   }
-  all.push_back({.path = "revisionHistoryLimit", .type = Type::kInteger,
-                 .description = "How many earlier revisions can be restored.", .default_text = "5", .min = 2,
+  all.push_back({.path = "revisionHistoryLimit",
+                 .type = Type::kInteger,
+                 .description = "How many earlier revisions can be restored.",
+                 .default_text = "5",
+                 .min = 2,
                  .max = 100});
   return all;
 }
@@ -174,8 +265,10 @@ const Fields& SpecFields() {
 
 const std::vector<Rule>& RootRules() {
   static const std::vector<Rule>* const rules = new std::vector<Rule>{
-      {"size(self.metadata.name) <= 54 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
-       "metadata.name must start with a letter, hold only a-z, 0-9 and '-', end with a letter or digit, and have at "
+      {"size(self.metadata.name) <= 54 && "
+       "self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
+       "metadata.name must start with a letter, hold only a-z, 0-9 and '-', end with a letter or "
+       "digit, and have at "
        "most 54 characters: names of Services and labels are made from it"},
   };
   return *rules;

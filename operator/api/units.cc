@@ -11,10 +11,13 @@ namespace {
 // Nano units of the largest quantity (2^62 * 10^9) need 92 bits.
 __extension__ using Wide = __int128;
 
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+bool IsDigit(char c) {
+  return c >= '0' && c <= '9';
+}
 
 absl::Status Bad(std::string_view what, std::string_view text, std::string_view form) {
-  return absl::InvalidArgumentError(StrCat("\"", text.substr(0, 64), "\" is not a ", what, " (", form, ")"));
+  return absl::InvalidArgumentError(
+      StrCat("\"", text.substr(0, 64), "\" is not a ", what, " (", form, ")"));
 }
 
 // Value of a suffix as number * 10^-9; nullopt if it is none.
@@ -38,7 +41,9 @@ std::optional<Wide> Multiplier(std::string_view suffix) {
 // The quantity in units of 10^-9, rounded up.
 absl::StatusOr<Wide> Nano(std::string_view text) {
   constexpr Wide kMax = (Wide{1} << 62) * 1'000'000'000;
-  const auto bad = [&] { return Bad("quantity", text, "a number with a suffix such as 500m, 2, 1.5, 16Gi"); };
+  const auto bad = [&] {
+    return Bad("quantity", text, "a number with a suffix such as 500m, 2, 1.5, 16Gi");
+  };
   if (text.empty() || text.size() > kMaxQuantityLength) return bad();
   Wide digits = 0, scale = 1;
   size_t i = 0;
@@ -91,7 +96,8 @@ absl::StatusOr<Wide> Nano(std::string_view text) {
 std::string WideText(Wide value) {
   if (value == 0) return "0";
   std::string out;
-  for (; value > 0; value /= 10) out.insert(out.begin(), static_cast<char>('0' + static_cast<int>(value % 10)));
+  for (; value > 0; value /= 10)
+    out.insert(out.begin(), static_cast<char>('0' + static_cast<int>(value % 10)));
   return out;
 }
 

@@ -23,7 +23,8 @@ absl::StatusOr<absl::Duration> ParseDuration(std::string_view text);
 /// "90s", "1h30m", "250ms": the form that the agent's flags take.
 std::string DurationText(absl::Duration duration);
 
-/// Canonical text of a quantity, for comparison: "1000m" and "1" are both "1"; "1Gi" and "1073741824" are equal too.
+/// Canonical text of a quantity, for comparison: "1000m" and "1" are both "1"; "1Gi" and
+/// "1073741824" are equal too.
 absl::StatusOr<std::string> CanonicalQuantity(std::string_view text);
 
 /// A whole number of bytes (rounded up), at most 2^62.

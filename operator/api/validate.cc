@@ -34,7 +34,9 @@ absl::Status Bad(const std::string& path, std::string_view why) {
   return absl::InvalidArgumentError(StrCat(path, ": ", why));
 }
 
-std::string Short(const Json& value) { return DumpJson(value).substr(0, 64); }
+std::string Short(const Json& value) {
+  return DumpJson(value).substr(0, 64);
+}
 
 absl::Status CheckString(const Json& value, const Node& node, const std::string& path) {
   const Field& field = *node.field;
@@ -65,23 +67,27 @@ absl::Status CheckScalar(const Json& value, const Node& node, const std::string&
   const Field& field = *node.field;
   switch (field.type) {
     case Type::kInteger: {
-      if (!value.is_number_integer()) return Bad(path, StrCat("must be an integer, not ", Short(value)));
+      if (!value.is_number_integer())
+        return Bad(path, StrCat("must be an integer, not ", Short(value)));
       const bool huge = value.is_number_unsigned() && value.get<uint64_t>() > INT64_MAX;
       const int64_t number = huge ? INT64_MAX : value.get<int64_t>();
       if (huge || number < field.min || number > field.max) {
-        return Bad(path, StrCat("must be from ", field.min, " to ", field.max, ", not ", Short(value)));
+        return Bad(path,
+                   StrCat("must be from ", field.min, " to ", field.max, ", not ", Short(value)));
       }
       return absl::OkStatus();
     }
     case Type::kBoolean:
       return value.is_boolean() ? absl::OkStatus() : Bad(path, "must be true or false");
     case Type::kQuantity: {
-      const auto quantity = CanonicalQuantity(value.is_string() ? value.get<std::string>() : DumpJson(value));
+      const auto quantity =
+          CanonicalQuantity(value.is_string() ? value.get<std::string>() : DumpJson(value));
       return quantity.ok() ? absl::OkStatus() : Bad(path, ToStd(quantity.status().message()));
     }
     case Type::kIntOrString:
-      return value.is_number_integer() || value.is_string() ? absl::OkStatus()
-                                                            : Bad(path, "must be an integer or a string");
+      return value.is_number_integer() || value.is_string()
+                 ? absl::OkStatus()
+                 : Bad(path, "must be an integer or a string");
     default:
       return CheckString(value, node, path);
   }
@@ -99,7 +105,8 @@ absl::Status CheckObject(const Json& value, const Node& node, const std::string&
     RETURN_IF_ERROR(Check(item, child->second, StrCat(path, ".", key)));
   }
   for (const auto& [key, child] : node.children) {
-    if (child.field->required && !value.contains(key)) return Bad(StrCat(path, ".", key), "required");
+    if (child.field->required && !value.contains(key))
+      return Bad(StrCat(path, ".", key), "required");
   }
   return absl::OkStatus();
 }
@@ -110,7 +117,8 @@ absl::Status Check(const Json& value, const Node& node, const std::string& path)
   if (type != Type::kList && type != Type::kMap) return CheckScalar(value, node, path);
 
   const bool list = type == Type::kList;
-  if (list ? !value.is_array() : !value.is_object()) return Bad(path, list ? "must be a list" : "must be a map");
+  if (list ? !value.is_array() : !value.is_object())
+    return Bad(path, list ? "must be a list" : "must be a map");
   if (value.size() > static_cast<size_t>(MaxItems(*node.field))) {
     return Bad(path, StrCat("has more than ", MaxItems(*node.field), " items"));
   }

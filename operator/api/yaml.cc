@@ -18,9 +18,11 @@ bool IsReserved(const std::string& s) {
 }
 
 bool IsPlain(const std::string& s) {
-  if (s.empty() || IsReserved(s) || std::isalpha(static_cast<unsigned char>(s[0])) == 0) return false;
+  if (s.empty() || IsReserved(s) || std::isalpha(static_cast<unsigned char>(s[0])) == 0)
+    return false;
   for (const char c : s) {
-    if (std::isalnum(static_cast<unsigned char>(c)) == 0 && c != '-' && c != '_' && c != '.' && c != '/') {
+    if (std::isalnum(static_cast<unsigned char>(c)) == 0 && c != '-' && c != '_' && c != '.' &&
+        c != '/') {
       return false;
     }
   }
@@ -28,11 +30,14 @@ bool IsPlain(const std::string& s) {
 }
 
 std::string Scalar(const OrderedJson& json) {
-  if (json.is_string() && IsPlain(json.get_ref<const std::string&>())) return json.get<std::string>();
+  if (json.is_string() && IsPlain(json.get_ref<const std::string&>()))
+    return json.get<std::string>();
   return json.dump();
 }
 
-std::string Key(const std::string& key) { return IsPlain(key) ? key : OrderedJson(key).dump(); }
+std::string Key(const std::string& key) {
+  return IsPlain(key) ? key : OrderedJson(key).dump();
+}
 
 void Write(const OrderedJson& json, int indent, std::string* out);
 

@@ -7,7 +7,8 @@
 
 namespace deepseek::api {
 
-/// Keys keep their order. Strings that are not plain words are written as JSON strings, which are valid YAML.
+/// Keys keep their order. Strings that are not plain words are written as JSON strings, which are
+/// valid YAML.
 std::string ToYaml(const OrderedJson& json);
 
 }  // namespace deepseek::api

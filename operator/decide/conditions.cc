@@ -13,8 +13,8 @@ namespace {
 constexpr char kTrue[] = "True", kFalse[] = "False", kUnknown[] = "Unknown";
 
 std::string ReadyText(const State& state) {
-  return StrCat(state.current.share.ready, " of ", state.dsd.replicas, " replicas of revision ", state.current.hash8,
-                " are ready");
+  return StrCat(state.current.share.ready, " of ", state.dsd.replicas, " replicas of revision ",
+                state.current.hash8, " are ready");
 }
 
 int OldPods(const State& state) {
@@ -41,7 +41,8 @@ std::string RestartText(const State& state) {
 }
 
 std::string DeadlineText(const State& state) {
-  return StrCat("no further replica became ready in time (rollout.progressDeadline); ", ReadyText(state));
+  return StrCat("no further replica became ready in time (rollout.progressDeadline); ",
+                ReadyText(state));
 }
 
 // The reason and message of a deployment that is not ready.
@@ -86,7 +87,8 @@ Condition Progressing(const State& state) {
   if (state.deadline_passed) {
     out = {condition::kProgressing, kFalse, reason::kProgressDeadlineExceeded, DeadlineText(state)};
   } else if (state.paused) {
-    out = {condition::kProgressing, kUnknown, reason::kPaused, "the rollout is paused (rollout.paused)"};
+    out = {condition::kProgressing, kUnknown, reason::kPaused,
+           "the rollout is paused (rollout.paused)"};
   } else if (!state.completed) {
     out.reason = state.stable.empty() ? reason::kCreating : reason::kUpdating;
   } else if (!state.full) {
@@ -111,10 +113,12 @@ Condition ModelReady(const State& state) {
 Condition Upgrade(const State& state) {
   const Json then = ResolvedOf(state);
   if (!UpgradeAvailable(then, state.resolved_today)) {
-    return {condition::kUpgradeAvailable, kFalse, reason::kUpToDate, "the revision has this operator's defaults"};
+    return {condition::kUpgradeAvailable, kFalse, reason::kUpToDate,
+            "the revision has this operator's defaults"};
   }
   const std::string image = TextAt(then, "/image");
-  std::string message = StrCat("revision ", state.current.hash8, " keeps the defaults it was made with");
+  std::string message =
+      StrCat("revision ", state.current.hash8, " keeps the defaults it was made with");
   if (image != state.resolved_today.image) {
     StrAppend(&message, ": image ", image, "; now it would be ", state.resolved_today.image,
               " (set spec.engine.image to move to it)");
@@ -128,13 +132,16 @@ std::vector<Condition> Conditions(const State& state) {
   const bool ready = state.full && state.completed;
   const Condition not_ready = NotReady(state);
   std::vector<Condition> out;
-  out.push_back(ready ? Condition{condition::kReady, kTrue, reason::kAllReplicasReady, ReadyText(state)} : not_ready);
+  out.push_back(
+      ready ? Condition{condition::kReady, kTrue, reason::kAllReplicasReady, ReadyText(state)}
+            : not_ready);
   const bool stalled = !ready && state.Stalled();
   const bool reconciling = !ready && !stalled;
   out.push_back({condition::kReconciling, reconciling ? kTrue : kFalse,
-                 reconciling ? not_ready.reason : reason::kNone, reconciling ? not_ready.message : ""});
-  out.push_back({condition::kStalled, stalled ? kTrue : kFalse, stalled ? not_ready.reason : reason::kNone,
-                 stalled ? not_ready.message : ""});
+                 reconciling ? not_ready.reason : reason::kNone,
+                 reconciling ? not_ready.message : ""});
+  out.push_back({condition::kStalled, stalled ? kTrue : kFalse,
+                 stalled ? not_ready.reason : reason::kNone, stalled ? not_ready.message : ""});
   out.push_back(Available(state));
   out.push_back(Progressing(state));
   out.push_back(ModelReady(state));
@@ -153,7 +160,8 @@ std::vector<Condition> Conditions(const State& state) {
   return out;
 }
 
-std::vector<Condition> BlockedConditions(const std::string& reason, const std::string& message, bool terminal) {
+std::vector<Condition> BlockedConditions(const std::string& reason, const std::string& message,
+                                         bool terminal) {
   const Condition waiting{"", kTrue, reason, message}, no{"", kFalse, reason::kNone, ""};
   std::vector<Condition> out;
   const auto add = [&](const char* type, const char* status, const Condition& why) {
@@ -169,14 +177,16 @@ std::vector<Condition> BlockedConditions(const std::string& reason, const std::s
   return out;
 }
 
-Json ConditionsJson(const std::vector<Condition>& conditions, const Json& before, int64_t generation, absl::Time now) {
+Json ConditionsJson(const std::vector<Condition>& conditions, const Json& before,
+                    int64_t generation, absl::Time now) {
   const std::string now_text = absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", now, absl::UTCTimeZone());
   const Json wrapped = {{"status", before}};
   Json out = Json::array();
   for (const Condition& c : conditions) {
     const Json* old = FindCondition(wrapped, c.type);
     std::string since = now_text;
-    if (old != nullptr && TextAt(*old, "/status") == c.status && !TextAt(*old, "/lastTransitionTime").empty()) {
+    if (old != nullptr && TextAt(*old, "/status") == c.status &&
+        !TextAt(*old, "/lastTransitionTime").empty()) {
       since = TextAt(*old, "/lastTransitionTime");
     }
     out.push_back({{"type", c.type},
@@ -189,11 +199,12 @@ Json ConditionsJson(const std::vector<Condition>& conditions, const Json& before
   return out;
 }
 
-std::vector<EventPlan> ConditionEvents(const std::vector<Condition>& conditions, const Json& before) {
+std::vector<EventPlan> ConditionEvents(const std::vector<Condition>& conditions,
+                                       const Json& before) {
   // Failures deserve a warning; being on the way does not.
-  static const char* const kOnTheWay[] = {reason::kCreating,     reason::kUpdating, reason::kModelLoading,
-                                          reason::kPaused,       reason::kAllReplicasReady,
-                                          reason::kWaitingForPredecessor};
+  static const char* const kOnTheWay[] = {
+      reason::kCreating, reason::kUpdating,         reason::kModelLoading,
+      reason::kPaused,   reason::kAllReplicasReady, reason::kWaitingForPredecessor};
   const Json wrapped = {{"status", before}};
   std::vector<EventPlan> events;
   for (const Condition& c : conditions) {
@@ -201,9 +212,12 @@ std::vector<EventPlan> ConditionEvents(const std::vector<Condition>& conditions,
     const std::string old_status = old == nullptr ? "" : TextAt(*old, "/status");
     const std::string old_reason = old == nullptr ? "" : TextAt(*old, "/reason");
     if (c.type == condition::kReady && (old_status != c.status || old_reason != c.reason)) {
-      const bool calm = std::find(std::begin(kOnTheWay), std::end(kOnTheWay), c.reason) != std::end(kOnTheWay);
-      // The step to ready is told by the decision that completes a change; here only coming back is.
-      if (calm && !(c.status == kTrue && old_reason == reason::kMinimumReplicasUnavailable)) continue;
+      const bool calm =
+          std::find(std::begin(kOnTheWay), std::end(kOnTheWay), c.reason) != std::end(kOnTheWay);
+      // The step to ready is told by the decision that completes a change; here only coming back
+      // is.
+      if (calm && !(c.status == kTrue && old_reason == reason::kMinimumReplicasUnavailable))
+        continue;
       events.push_back({!calm, "Reconcile", c.reason, c.message});
     }
     if (c.type == condition::kUpgradeAvailable && c.status == kTrue && old_status != kTrue) {

@@ -17,14 +17,19 @@ struct Condition {
 /// All seven conditions for a deployment that is managed.
 std::vector<Condition> Conditions(const State& state);
 
-/// The seven conditions when nothing is managed: `terminal` problems (refused spec, name conflict) are Stalled, others
-/// are waited for. Whether old pods still serve is not looked at: Available is Unknown.
-std::vector<Condition> BlockedConditions(const std::string& reason, const std::string& message, bool terminal);
+/// The seven conditions when nothing is managed: `terminal` problems (refused spec, name conflict)
+/// are Stalled, others are waited for. Whether old pods still serve is not looked at: Available is
+/// Unknown.
+std::vector<Condition> BlockedConditions(const std::string& reason, const std::string& message,
+                                         bool terminal);
 
-/// As metav1.Condition; a condition whose status is as before keeps its lastTransitionTime. `before` is the old status.
-Json ConditionsJson(const std::vector<Condition>& conditions, const Json& before, int64_t generation, absl::Time now);
+/// As metav1.Condition; a condition whose status is as before keeps its lastTransitionTime.
+/// `before` is the old status.
+Json ConditionsJson(const std::vector<Condition>& conditions, const Json& before,
+                    int64_t generation, absl::Time now);
 
 /// Events for the conditions that changed: Ready and a newer upgrade.
-std::vector<EventPlan> ConditionEvents(const std::vector<Condition>& conditions, const Json& before);
+std::vector<EventPlan> ConditionEvents(const std::vector<Condition>& conditions,
+                                       const Json& before);
 
 }  // namespace deepseek::decide

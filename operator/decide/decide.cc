@@ -15,8 +15,8 @@
 namespace deepseek::decide {
 namespace {
 
-// While something is under way, what no watch tells (Events, conflicting objects that go) is looked at this often, so
-// that conditions tell the truth within 10 s.
+// While something is under way, what no watch tells (Events, conflicting objects that go) is looked
+// at this often, so that conditions tell the truth within 10 s.
 constexpr absl::Duration kLookAgain = absl::Seconds(5);
 // A Deployment gives up on progress later than the kubelet on a container's start.
 constexpr absl::Duration kBeyondStartup = absl::Minutes(5);
@@ -39,8 +39,8 @@ const Json& StatusOf(const Observed& observed) {
 }
 
 // Nothing is managed: only the report is written.
-Plan Blocked(const Observed& observed, const char* reason, const std::string& message, bool terminal,
-             absl::Duration again, absl::Time now) {
+Plan Blocked(const Observed& observed, const char* reason, const std::string& message,
+             bool terminal, absl::Duration again, absl::Time now) {
   Plan plan;
   const Json& before = StatusOf(observed);
   const std::vector<Condition> conditions = BlockedConditions(reason, message, terminal);
@@ -54,7 +54,8 @@ Plan Blocked(const Observed& observed, const char* reason, const std::string& me
 }
 
 // An object in the way: ours by name, not ours by owner.
-const Child* FindInTheWay(const Observed& observed, const api::DeepSeekDeployment& dsd, Ownership ownership) {
+const Child* FindInTheWay(const Observed& observed, const api::DeepSeekDeployment& dsd,
+                          Ownership ownership) {
   const auto names = Names(dsd);
   for (const Child& child : observed.children) {
     if (child.ownership == ownership &&
@@ -81,7 +82,8 @@ WorkloadPlan Workload(const State& state, const Member& member, int replicas) {
   out.hash8 = member.hash8;
   out.replicas = replicas;
   const bool is_current = &member == &state.current;
-  out.role = member.hash8 == state.stable || (state.stable.empty() && is_current) ? "stable" : "candidate";
+  out.role =
+      member.hash8 == state.stable || (state.stable.empty() && is_current) ? "stable" : "candidate";
   if (member.workload != nullptr) out.resource_version = member.workload->child.resource_version;
   if (member.revision != nullptr) {
     out.revision = member.revision->child.object;
@@ -97,11 +99,12 @@ void RecordScaling(const State& state, const Member& member, int replicas, Plan*
   const int before = member.share.exists ? member.share.want : 0;
   if (member.share.exists && before == replicas) return;
   const bool up = !member.share.exists || replicas > before;
-  const char* reason = state.completed ? reason::kScaling
+  const char* reason = state.completed                             ? reason::kScaling
                        : state.stable.empty() && state.old.empty() ? reason::kCreating
                                                                    : reason::kUpdating;
-  plan->decisions.push_back({up ? "ScaleUp" : "ScaleDown", reason,
-                             StrCat("Deployment ", member.name, " from ", before, " to ", replicas, " replicas")});
+  plan->decisions.push_back(
+      {up ? "ScaleUp" : "ScaleDown", reason,
+       StrCat("Deployment ", member.name, " from ", before, " to ", replicas, " replicas")});
 }
 
 void PlanWorkloads(const State& state, Plan* plan) {
@@ -127,8 +130,11 @@ void PlanRetry(const State& state, Plan* plan) {
   const Revision* revision = state.current.revision;
   if (revision == nullptr || !revision->retried_at || state.completed) return;
   for (const Pod& pod : state.observed->pods) {
-    if (pod.hash8 != state.current.hash8 || pod.ready || pod.deleting || pod.created >= *revision->retried_at) continue;
-    Decision why{"Restart", reason::kRetrying, StrCat("pod ", pod.name, " is unready and older than the retryToken")};
+    if (pod.hash8 != state.current.hash8 || pod.ready || pod.deleting ||
+        pod.created >= *revision->retried_at)
+      continue;
+    Decision why{"Restart", reason::kRetrying,
+                 StrCat("pod ", pod.name, " is unready and older than the retryToken")};
     plan->decisions.push_back(why);
     plan->deletions.push_back({"Pod", pod.name, pod.uid, "", std::move(why)});
   }
@@ -154,25 +160,29 @@ Plan Decide(const Observed& observed, const Defaults& defaults, absl::Time now) 
   if (Find(*observed.dsd, "/metadata/deletionTimestamp") != nullptr) return {};
   auto dsd = api::Parse(*observed.dsd);
   if (!dsd.ok()) {
-    return Blocked(observed, reason::kInvalidSpec, std::string(ToStd(dsd.status().message())), /*terminal=*/true,
-                   absl::InfiniteDuration(), now);
+    return Blocked(observed, reason::kInvalidSpec, std::string(ToStd(dsd.status().message())),
+                   /*terminal=*/true, absl::InfiniteDuration(), now);
   }
   if (const Child* child = FindInTheWay(observed, *dsd, Ownership::kForeign)) {
-    return Blocked(observed, reason::kNameConflict,
-                   StrCat(child->kind, " ", child->name,
-                          " exists and is not controlled by this DeepSeekDeployment: rename one of the two"),
-                   /*terminal=*/true, kLookAgain, now);
+    return Blocked(
+        observed, reason::kNameConflict,
+        StrCat(child->kind, " ", child->name,
+               " exists and is not controlled by this DeepSeekDeployment: rename one of the two"),
+        /*terminal=*/true, kLookAgain, now);
   }
   if (const Child* child = FindInTheWay(observed, *dsd, Ownership::kFormer)) {
     return Blocked(observed, reason::kWaitingForPredecessor,
-                   StrCat(child->kind, " ", child->name, " of a deleted DeepSeekDeployment is still being removed"),
+                   StrCat(child->kind, " ", child->name,
+                          " of a deleted DeepSeekDeployment is still being removed"),
                    /*terminal=*/false, absl::Seconds(2), now);
   }
   const State state = Assess(observed, *std::move(dsd), defaults, now);
-  if (state.current.revision != nullptr && state.current.revision->intent_hash != state.intent_hash) {
-    return Blocked(observed, reason::kNameConflict,
-                   StrCat("ControllerRevision ", state.current.name, " holds another intent: delete it"),
-                   /*terminal=*/true, kLookAgain, now);
+  if (state.current.revision != nullptr &&
+      state.current.revision->intent_hash != state.intent_hash) {
+    return Blocked(
+        observed, reason::kNameConflict,
+        StrCat("ControllerRevision ", state.current.name, " holds another intent: delete it"),
+        /*terminal=*/true, kLookAgain, now);
   }
 
   Plan plan;

@@ -1,14 +1,16 @@
 #pragma once
-// What the operator itself brings to a decision: the defaults of its version, resolved once per revision.
+// What the operator itself brings to a decision: the defaults of its version, resolved once per
+// revision.
 
 #include <string>
 
 namespace deepseek::decide {
 
 struct Defaults {
-  std::string agent_image;                         ///< used where spec.engine.image is absent
-  std::string image_pull_policy = "IfNotPresent";  ///< used where spec.engine.imagePullPolicy is absent
-  std::string version;                             ///< of the operator, recorded in each revision
+  std::string agent_image;  ///< used where spec.engine.image is absent
+  std::string image_pull_policy =
+      "IfNotPresent";   ///< used where spec.engine.imagePullPolicy is absent
+  std::string version;  ///< of the operator, recorded in each revision
 };
 
 }  // namespace deepseek::decide

@@ -9,10 +9,13 @@ namespace deepseek::decide {
 namespace {
 
 constexpr size_t kMaxMessage = 1024;
-// Restarts without becoming ready that are called a crash loop even while the kubelet does not back off.
+// Restarts without becoming ready that are called a crash loop even while the kubelet does not back
+// off.
 constexpr int kCrashLoopRestarts = 3;
 
-bool Contains(const std::string& text, const char* part) { return text.find(part) != std::string::npos; }
+bool Contains(const std::string& text, const char* part) {
+  return text.find(part) != std::string::npos;
+}
 
 // The agent's error line is the last line of what it wrote to the termination log.
 std::string LastLine(std::string text) {
@@ -21,13 +24,15 @@ std::string LastLine(std::string text) {
   return start == std::string::npos ? text : text.substr(start + 1);
 }
 
-Failure Make(const char* reason, const std::string& pod, const std::string& message, bool terminal = false) {
+Failure Make(const char* reason, const std::string& pod, const std::string& message,
+             bool terminal = false) {
   return {reason, StrCat("pod ", pod, ": ", message).substr(0, kMaxMessage), terminal};
 }
 
 bool IsImageProblem(const std::string& waiting) {
-  return waiting == "ErrImagePull" || waiting == "ImagePullBackOff" || waiting == "InvalidImageName" ||
-         waiting == "ErrImageNeverPull" || waiting == "ImageInspectError";
+  return waiting == "ErrImagePull" || waiting == "ImagePullBackOff" ||
+         waiting == "InvalidImageName" || waiting == "ErrImageNeverPull" ||
+         waiting == "ImageInspectError";
 }
 
 bool IsVolumeProblem(const Warning& warning) {
@@ -38,7 +43,8 @@ bool IsVolumeProblem(const Warning& warning) {
 std::string EndedText(const Ended& ended) {
   const std::string last = LastLine(ended.message);
   std::string text = StrCat("the agent ended with exit code ", ended.exit_code);
-  if (ended.reason == "OOMKilled") StrAppend(&text, ", killed for want of memory (raise workload.resources.limits)");
+  if (ended.reason == "OOMKilled")
+    StrAppend(&text, ", killed for want of memory (raise workload.resources.limits)");
   if (!last.empty()) StrAppend(&text, ": ", last);
   return text;
 }
@@ -58,17 +64,22 @@ std::optional<Failure> Scheduling(const Pod& pod) {
 std::optional<Failure> OfPod(const Pod& pod, const std::vector<Warning>& warnings) {
   if (pod.ended && pod.ended->exit_code == kExitInvalidModel) {
     const std::string line = LastLine(pod.ended->message);
-    return Make(reason::kModelInvalid, pod.name, line.empty() ? EndedText(*pod.ended) : line, /*terminal=*/true);
+    return Make(reason::kModelInvalid, pod.name, line.empty() ? EndedText(*pod.ended) : line,
+                /*terminal=*/true);
   }
   if (IsImageProblem(pod.waiting_reason)) {
-    return Make(reason::kImagePullFailed, pod.name, StrCat(pod.waiting_reason, ": ", pod.waiting_message));
+    return Make(reason::kImagePullFailed, pod.name,
+                StrCat(pod.waiting_reason, ": ", pod.waiting_message));
   }
-  if (pod.waiting_reason == "CrashLoopBackOff" || (pod.ended && pod.restarts >= kCrashLoopRestarts)) {
-    return Make(reason::kCrashLooping, pod.name, pod.ended ? EndedText(*pod.ended) : pod.waiting_message);
+  if (pod.waiting_reason == "CrashLoopBackOff" ||
+      (pod.ended && pod.restarts >= kCrashLoopRestarts)) {
+    return Make(reason::kCrashLooping, pod.name,
+                pod.ended ? EndedText(*pod.ended) : pod.waiting_message);
   }
   if (!pod.waiting_reason.empty() && pod.waiting_reason != "ContainerCreating" &&
       pod.waiting_reason != "PodInitializing") {
-    return Make(reason::kCrashLooping, pod.name, StrCat(pod.waiting_reason, ": ", pod.waiting_message));
+    return Make(reason::kCrashLooping, pod.name,
+                StrCat(pod.waiting_reason, ": ", pod.waiting_message));
   }
   if (!pod.running) {
     for (const Warning& warning : warnings) {
@@ -93,8 +104,9 @@ std::optional<Failure> OfWorkload(const Workload& workload) {
 
 // What to tell first when pods fail in different ways: the cause closest to the user's spec.
 int Gravity(const Failure& failure) {
-  static const char* const kOrder[] = {reason::kModelInvalid,   reason::kImagePullFailed, reason::kCrashLooping,
-                                       reason::kVolumeNotReady, reason::kInsufficientGPU, reason::kUnschedulable};
+  static const char* const kOrder[] = {reason::kModelInvalid,    reason::kImagePullFailed,
+                                       reason::kCrashLooping,    reason::kVolumeNotReady,
+                                       reason::kInsufficientGPU, reason::kUnschedulable};
   const auto* at = std::find(std::begin(kOrder), std::end(kOrder), failure.reason);
   return static_cast<int>(at - std::begin(kOrder));
 }

@@ -1,5 +1,6 @@
 #pragma once
-// What is wrong with a revision's pods, in the words of whoever knows: the agent, the kubelet, the scheduler.
+// What is wrong with a revision's pods, in the words of whoever knows: the agent, the kubelet, the
+// scheduler.
 
 #include <optional>
 #include <string>
@@ -10,7 +11,7 @@
 namespace deepseek::decide {
 
 struct Failure {
-  std::string reason;   ///< reasons.h
+  std::string reason;  ///< reasons.h
   std::string message;
   bool terminal = false;  ///< only a change of the spec (or retryToken) can help
 };

@@ -20,7 +20,8 @@ RevisionPlan NewRevision(const State& state, int64_t number) {
   plan.hash8 = state.current.hash8;
   plan.number = number;
   plan.state[api::kIntentHashAnnotation] = state.intent_hash;
-  plan.canonical_intent = std::make_shared<const Json>(Json::parse(state.dsd.canonical_intent, nullptr, false));
+  plan.canonical_intent =
+      std::make_shared<const Json>(Json::parse(state.dsd.canonical_intent, nullptr, false));
   plan.intent = state.dsd.intent;
   plan.resolved = state.resolved_today;
   return plan;
@@ -62,8 +63,9 @@ void PlanRevisions(const State& state, absl::Time now, Plan* plan) {
     current = NewRevision(state, highest + 1);
     SetMark(&current, api::kRetryTokenAnnotation, token);
     starts = true;
-    Decide(plan, "CreateRevision", all.empty() ? reason::kCreating : reason::kUpdating,
-           StrCat("revision ", state.current.name, " made with image ", state.resolved_today.image));
+    Decide(
+        plan, "CreateRevision", all.empty() ? reason::kCreating : reason::kUpdating,
+        StrCat("revision ", state.current.name, " made with image ", state.resolved_today.image));
   } else {
     current = Existing(*revision);
     if (revision->number < highest) {
@@ -83,16 +85,18 @@ void PlanRevisions(const State& state, absl::Time now, Plan* plan) {
   }
   const bool has_started = revision != nullptr && revision->started_at.has_value();
   if (state.dsd.rollout.paused && (starts || !state.completed)) {
-    SetMark(&current, api::kStartedAtAnnotation, "");  // the clock stands still; it starts again on resume
+    SetMark(&current, api::kStartedAtAnnotation,
+            "");  // the clock stands still; it starts again on resume
   } else if (starts || !has_started) {
     SetMark(&current, api::kStartedAtAnnotation, MarkText(now));
   } else if (state.full && !state.completed) {
     SetMark(&current, api::kStableSinceAnnotation, MarkText(now));
     Decide(plan, "Complete", reason::kAllReplicasReady,
-           StrCat("revision ", state.current.name, " serves with ", state.dsd.replicas, " of ", state.dsd.replicas,
-                  " replicas"));
+           StrCat("revision ", state.current.name, " serves with ", state.dsd.replicas, " of ",
+                  state.dsd.replicas, " replicas"));
   }
-  const bool changed = revision == nullptr || current.number != revision->number || current.state != revision->state;
+  const bool changed =
+      revision == nullptr || current.number != revision->number || current.state != revision->state;
   if (changed) plan->revision = std::move(current);
 }
 
@@ -101,7 +105,8 @@ void PlanPruning(const State& state, Plan* plan) {
     if (child.deleting) return;
     Decision why{"Prune", reason, std::move(message)};
     plan->decisions.push_back(why);
-    plan->deletions.push_back({child.kind, child.name, child.uid, child.resource_version, std::move(why)});
+    plan->deletions.push_back(
+        {child.kind, child.name, child.uid, child.resource_version, std::move(why)});
   };
   std::vector<std::string> kept = {state.current.name};
   for (const Member& member : state.old) {
@@ -116,9 +121,10 @@ void PlanPruning(const State& state, Plan* plan) {
     return std::find(kept.begin(), kept.end(), name) != kept.end();
   };
   for (const Child& child : state.observed->children) {
-    if (child.ownership == Ownership::kOurs && child.kind == "Service" && child.name != state.dsd.name &&
-        !is_kept(child.name)) {
-      remove(child, reason::kSuperseded, StrCat("Service ", child.name, " of a superseded revision"));
+    if (child.ownership == Ownership::kOurs && child.kind == "Service" &&
+        child.name != state.dsd.name && !is_kept(child.name)) {
+      remove(child, reason::kSuperseded,
+             StrCat("Service ", child.name, " of a superseded revision"));
     }
   }
   int restorable = 0;

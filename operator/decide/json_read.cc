@@ -36,7 +36,8 @@ bool BoolAt(const Json& json, const std::string& path) {
 
 std::optional<absl::Time> ParseTime(const std::string& text) {
   absl::Time time;
-  if (text.empty() || !absl::ParseTime(absl::RFC3339_full, text, &time, nullptr)) return std::nullopt;
+  if (text.empty() || !absl::ParseTime(absl::RFC3339_full, text, &time, nullptr))
+    return std::nullopt;
   return time;
 }
 

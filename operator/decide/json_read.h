@@ -1,5 +1,6 @@
 #pragma once
-// Reading objects of the API server without trusting their shape: what is absent or of another type is the default.
+// Reading objects of the API server without trusting their shape: what is absent or of another type
+// is the default.
 
 #include <cstdint>
 #include <optional>

@@ -50,8 +50,9 @@ Revision ReadRevision(const Child& child) {
   revision.child = child;
   revision.hash8 = child.revision;
   revision.number = IntegerAt(object, "/revision");
-  for (const char* key : {api::kIntentHashAnnotation, api::kStartedAtAnnotation, api::kStableSinceAnnotation,
-                          api::kRetryTokenAnnotation, api::kRetriedAtAnnotation}) {
+  for (const char* key :
+       {api::kIntentHashAnnotation, api::kStartedAtAnnotation, api::kStableSinceAnnotation,
+        api::kRetryTokenAnnotation, api::kRetriedAtAnnotation}) {
     const std::string value = MetadataAt(object, "annotations", key);
     if (!value.empty()) revision.state[key] = value;
   }
@@ -72,10 +73,11 @@ Workload ReadWorkload(const Child& child) {
   workload.child = child;
   workload.hash8 = child.revision;
   workload.want = static_cast<int>(IntegerAt(object, "/spec/replicas", 1));
-  workload.settled =
-      IntegerAt(object, "/status/observedGeneration") >= IntegerAt(object, "/metadata/generation", 1);
+  workload.settled = IntegerAt(object, "/status/observedGeneration") >=
+                     IntegerAt(object, "/metadata/generation", 1);
   const Json* failure = FindCondition(object, "ReplicaFailure");
-  if (failure != nullptr && TextAt(*failure, "/status") == "True") workload.refused = TextAt(*failure, "/message");
+  if (failure != nullptr && TextAt(*failure, "/status") == "True")
+    workload.refused = TextAt(*failure, "/message");
   return workload;
 }
 
@@ -117,20 +119,23 @@ Pod ReadPod(const Json& object) {
   return pod;
 }
 
-// Only pods that a ReplicaSet of one of our Deployments controls: others with our labels are not counted. A pod that
-// has ended (evicted, node lost) is no longer capacity.
+// Only pods that a ReplicaSet of one of our Deployments controls: others with our labels are not
+// counted. A pod that has ended (evicted, node lost) is no longer capacity.
 bool IsOurPod(const Json& pod, const std::string& deployment) {
   const Json* owner = Controller(pod);
   const std::string hash8 = MetadataAt(pod, "labels", api::kRevisionLabel);
   const std::string phase = TextAt(pod, "/status/phase");
-  return owner != nullptr && TextAt(*owner, "/kind") == "ReplicaSet" && phase != "Failed" && phase != "Succeeded" &&
+  return owner != nullptr && TextAt(*owner, "/kind") == "ReplicaSet" && phase != "Failed" &&
+         phase != "Succeeded" &&
          TextAt(*owner, "/name").starts_with(api::RevisionName(deployment, hash8) + "-");
 }
 
 Warning ReadWarning(const Json& event) {
-  // An aggregated event's last occurrence is in its series, that of older writers in the deprecated fields.
+  // An aggregated event's last occurrence is in its series, that of older writers in the deprecated
+  // fields.
   const auto at = [&] {
-    for (const char* field : {"/series/lastObservedTime", "/deprecatedLastTimestamp", "/eventTime"}) {
+    for (const char* field :
+         {"/series/lastObservedTime", "/deprecatedLastTimestamp", "/eventTime"}) {
       if (const auto time = TimeAt(event, field)) return *time;
     }
     return TimeAt(event, "/metadata/creationTimestamp").value_or(absl::InfinitePast());
@@ -170,7 +175,8 @@ Observed Read(const Cluster& cluster) {
   for (const Object& pod : cluster.pods) {
     if (IsOurPod(*pod, name)) out.pods.push_back(ReadPod(*pod));
   }
-  std::sort(out.pods.begin(), out.pods.end(), [](const Pod& a, const Pod& b) { return a.name < b.name; });
+  std::sort(out.pods.begin(), out.pods.end(),
+            [](const Pod& a, const Pod& b) { return a.name < b.name; });
   for (const Object& event : cluster.events) out.warnings.push_back(ReadWarning(*event));
   std::stable_sort(out.warnings.begin(), out.warnings.end(),
                    [](const Warning& a, const Warning& b) { return a.at > b.at; });

@@ -1,6 +1,6 @@
 #pragma once
-// The world of one DeepSeekDeployment as the API server told it: raw objects (Cluster) and what decide needs of them
-// (Observed).
+// The world of one DeepSeekDeployment as the API server told it: raw objects (Cluster) and what
+// decide needs of them (Observed).
 
 #include <cstdint>
 #include <map>
@@ -16,8 +16,9 @@ namespace deepseek::decide {
 
 using Object = std::shared_ptr<const Json>;
 
-/// What was read, in one go. `children` holds ServiceAccounts, ControllerRevisions, Deployments, Services, PDBs and
-/// NetworkPolicies: those with our label, and whatever else has one of our names.
+/// What was read, in one go. `children` holds ServiceAccounts, ControllerRevisions, Deployments,
+/// Services, PDBs and NetworkPolicies: those with our label, and whatever else has one of our
+/// names.
 struct Cluster {
   Object dsd;
   std::vector<Object> children, pods, events;
@@ -59,9 +60,9 @@ struct Revision {
 struct Workload {
   Child child;
   std::string hash8;
-  int want = 0;         ///< spec.replicas
-  bool settled = false; ///< the Deployment controller has seen this spec
-  std::string refused;  ///< message of ReplicaFailure
+  int want = 0;          ///< spec.replicas
+  bool settled = false;  ///< the Deployment controller has seen this spec
+  std::string refused;   ///< message of ReplicaFailure
 };
 
 /// The agent container's last words.

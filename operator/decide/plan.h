@@ -1,5 +1,6 @@
 #pragma once
-// What Decide wants: which revisions and workloads exist, what goes, what is reported. render makes objects of it.
+// What Decide wants: which revisions and workloads exist, what goes, what is reported. render makes
+// objects of it.
 
 #include <map>
 #include <memory>
@@ -32,7 +33,8 @@ struct RevisionPlan {
   std::string name, hash8;
   int64_t number = 0;
   std::map<std::string, std::string> state;  ///< annotations
-  /// The stored data of a revision that exists; null for a new one, which is rendered from `intent` and `resolved`.
+  /// The stored data of a revision that exists; null for a new one, which is rendered from `intent`
+  /// and `resolved`.
   Object stored;
   std::shared_ptr<const Json> canonical_intent;  ///< new ones only
   api::PodIntent intent;                         ///< new ones only
@@ -42,12 +44,12 @@ struct RevisionPlan {
 struct WorkloadPlan {
   std::string name, hash8;
   int replicas = 0;
-  std::string role;               ///< stable or candidate
+  std::string role;  ///< stable or candidate
   absl::Duration progress_deadline;
   /// Of the Deployment that the decision rests on; empty: it does not exist and is created.
   std::string resource_version;
-  Object revision;                ///< ControllerRevision that holds the template; null: the plan's new revision
-  Object orphan;                  ///< a Deployment whose ControllerRevision is gone: its own template is kept
+  Object revision;  ///< ControllerRevision that holds the template; null: the plan's new revision
+  Object orphan;    ///< a Deployment whose ControllerRevision is gone: its own template is kept
 };
 
 struct Deletion {
@@ -63,9 +65,10 @@ struct Plan {
   std::vector<WorkloadPlan> workloads;         ///< scaled down first
   std::vector<Deletion> deletions;
   std::vector<Decision> decisions;
-  std::vector<EventPlan> events;               ///< of the decisions and of what changed in the conditions
-  std::vector<EventPlan> condition_events;     ///< the latter alone: what is true even if a write was refused
-  std::shared_ptr<const Json> status;          ///< the whole of .status; null: leave it
+  std::vector<EventPlan> events;  ///< of the decisions and of what changed in the conditions
+  std::vector<EventPlan>
+      condition_events;  ///< the latter alone: what is true even if a write was refused
+  std::shared_ptr<const Json> status;  ///< the whole of .status; null: leave it
   absl::Duration requeue_after = absl::InfiniteDuration();
 };
 

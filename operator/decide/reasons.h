@@ -1,5 +1,6 @@
 #pragma once
-// Reasons of decisions, once: conditions, Events, metrics, logs and the command line all use these words.
+// Reasons of decisions, once: conditions, Events, metrics, logs and the command line all use these
+// words.
 
 namespace deepseek::decide::reason {
 
@@ -26,12 +27,14 @@ inline constexpr char kUnschedulable[] = "Unschedulable";
 inline constexpr char kInsufficientGPU[] = "InsufficientGPU";
 inline constexpr char kQuotaExceeded[] = "QuotaExceeded";
 inline constexpr char kPodSecurityRefused[] = "PodSecurityRefused";
-inline constexpr char kPodsRefused[] = "PodsRefused";  ///< pods cannot be created, for another reason
+inline constexpr char kPodsRefused[] =
+    "PodsRefused";  ///< pods cannot be created, for another reason
 inline constexpr char kVolumeNotReady[] = "VolumeNotReady";
 inline constexpr char kCrashLooping[] = "CrashLooping";
 inline constexpr char kInvalidSpec[] = "InvalidSpec";
 inline constexpr char kNameConflict[] = "NameConflict";
-inline constexpr char kWriteRefused[] = "WriteRefused";  ///< the API server refuses what the operator writes
+inline constexpr char kWriteRefused[] =
+    "WriteRefused";  ///< the API server refuses what the operator writes
 
 inline constexpr char kUpToDate[] = "UpToDate";
 inline constexpr char kNewerDefaults[] = "NewerDefaults";

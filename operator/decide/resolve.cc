@@ -19,7 +19,8 @@ std::string Lower(std::string text) {
 
 }  // namespace
 
-Resolved Resolve(const api::PodIntent& intent, std::string_view deployment, const Defaults& defaults) {
+Resolved Resolve(const api::PodIntent& intent, std::string_view deployment,
+                 const Defaults& defaults) {
   Resolved out;
   out.image = intent.image.value_or(defaults.agent_image);
   out.image_pull_policy = intent.image_pull_policy.value_or(defaults.image_pull_policy);

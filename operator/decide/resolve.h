@@ -1,5 +1,6 @@
 #pragma once
-// What a revision's pods are made of, every default filled in. Made once, when the revision is made, and stored in it.
+// What a revision's pods are made of, every default filled in. Made once, when the revision is
+// made, and stored in it.
 
 #include <string>
 #include <string_view>
@@ -21,13 +22,15 @@ struct Resolved {
   Json ToJson() const;
 };
 
-/// Number of the shape in which this operator renders a pod; grows when the rendering of the same wishes changes, so
-/// that older revisions learn of an upgrade.
+/// Number of the shape in which this operator renders a pod; grows when the rendering of the same
+/// wishes changes, so that older revisions learn of an upgrade.
 inline constexpr int kTemplateVersion = 1;
 
-Resolved Resolve(const api::PodIntent& intent, std::string_view deployment, const Defaults& defaults);
+Resolved Resolve(const api::PodIntent& intent, std::string_view deployment,
+                 const Defaults& defaults);
 
-/// Would a revision made today differ from the one that stored `then`? The operator's version alone makes none.
+/// Would a revision made today differ from the one that stored `then`? The operator's version alone
+/// makes none.
 bool UpgradeAvailable(const Json& then, const Resolved& today);
 
 /// SHA-256 in lower-case hex.

@@ -6,8 +6,11 @@
 namespace deepseek::decide {
 namespace {
 
-// Ready pods that remain once a revision is scaled to `want`: the Deployment controller takes unready pods first.
-int ReadyAt(const Share& share, int want) { return std::min(share.ready, want); }
+// Ready pods that remain once a revision is scaled to `want`: the Deployment controller takes
+// unready pods first.
+int ReadyAt(const Share& share, int want) {
+  return std::min(share.ready, want);
+}
 
 int TotalWanted(const Share& current, const std::vector<Share>& old) {
   return std::accumulate(old.begin(), old.end(), current.want,
@@ -42,7 +45,8 @@ void TakeReady(int spare, const std::vector<Share>& old, std::vector<int>* want)
 
 Replicas NextReplicas(int replicas, const api::Rollout& rollout, bool paused, const Share& current,
                       const std::vector<Share>& old) {
-  const bool alone = std::all_of(old.begin(), old.end(), [](const Share& share) { return share.want == 0; });
+  const bool alone =
+      std::all_of(old.begin(), old.end(), [](const Share& share) { return share.want == 0; });
   if (rollout.strategy == api::Strategy::kRecreate) return Recreate(replicas, paused, current, old);
 
   Replicas next{.create_current = current.exists || !paused, .current = current.want, .old = {}};

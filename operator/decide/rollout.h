@@ -19,15 +19,17 @@ struct Share {
 struct Replicas {
   bool create_current = false;  ///< false: the current revision gets no Deployment yet
   int current = 0;
-  std::vector<int> old;         ///< as in the argument
+  std::vector<int> old;  ///< as in the argument
 };
 
-/// `current` is the revision of the spec; `old` all others that have a Deployment, those to go first in front.
+/// `current` is the revision of the spec; `old` all others that have a Deployment, those to go
+/// first in front.
 ///
-/// Invariants of Rolling (tested as properties): the wanted pods of all revisions never grow beyond replicas +
-/// maxSurge, except that what exists already is never cut to get there; no step takes away a ready pod unless at least
-/// replicas - maxUnavailable ready pods remain. Pods that are not ready serve nobody: those of old revisions go at
-/// once. `paused` freezes the current revision's share of an unfinished change.
+/// Invariants of Rolling (tested as properties): the wanted pods of all revisions never grow beyond
+/// replicas + maxSurge, except that what exists already is never cut to get there; no step takes
+/// away a ready pod unless at least replicas - maxUnavailable ready pods remain. Pods that are not
+/// ready serve nobody: those of old revisions go at once. `paused` freezes the current revision's
+/// share of an unfinished change.
 Replicas NextReplicas(int replicas, const api::Rollout& rollout, bool paused, const Share& current,
                       const std::vector<Share>& old);
 

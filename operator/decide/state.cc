@@ -62,7 +62,8 @@ void AssessDeadline(absl::Time now, State* state) {
   if (!state->newest || state->completed || state->paused || !revision->started_at) return;
   absl::Time last = *revision->started_at;
   for (const Pod& pod : state->observed->pods) {
-    if (pod.hash8 == state->current.hash8 && pod.ready_since) last = std::max(last, *pod.ready_since);
+    if (pod.hash8 == state->current.hash8 && pod.ready_since)
+      last = std::max(last, *pod.ready_since);
   }
   state->deadline = last + ProgressDeadline(*state);
   state->deadline_passed = now >= *state->deadline && !state->full;
@@ -75,7 +76,8 @@ Json ResolvedOf(const State& state) {
   return revision != nullptr ? *revision->resolved : state.resolved_today.ToJson();
 }
 
-State Assess(const Observed& observed, api::DeepSeekDeployment dsd, const Defaults& defaults, absl::Time now) {
+State Assess(const Observed& observed, api::DeepSeekDeployment dsd, const Defaults& defaults,
+             absl::Time now) {
   State state;
   state.observed = &observed;
   state.dsd = std::move(dsd);
@@ -90,8 +92,12 @@ State Assess(const Observed& observed, api::DeepSeekDeployment dsd, const Defaul
     if (workload.child.name == state.current.name) {
       state.current.workload = &workload;
     } else if (!workload.child.deleting) {
-      state.old.push_back({workload.child.name, workload.hash8, FindRevision(observed, workload.child.name),
-                           &workload, {}, 0});
+      state.old.push_back({workload.child.name,
+                           workload.hash8,
+                           FindRevision(observed, workload.child.name),
+                           &workload,
+                           {},
+                           0});
     }
   }
   Count(observed, &state.current);
@@ -99,8 +105,8 @@ State Assess(const Observed& observed, api::DeepSeekDeployment dsd, const Defaul
   SortOld(&state);
 
   const Share& share = state.current.share;
-  state.full = share.exists && share.want == state.dsd.replicas && share.ready == state.dsd.replicas &&
-               state.current.alive == state.dsd.replicas;
+  state.full = share.exists && share.want == state.dsd.replicas &&
+               share.ready == state.dsd.replicas && state.current.alive == state.dsd.replicas;
   for (const Member& member : state.old) {
     state.full = state.full && member.share.want == 0 && member.alive == 0;
   }

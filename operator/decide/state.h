@@ -33,10 +33,12 @@ struct State {
   std::vector<Member> old;  ///< those that have a Deployment, oldest number first, stable last
   std::string stable;       ///< hash8 of the last revision that completed; empty: none ever did
 
-  bool newest = false;     ///< the current revision exists and has the highest number: no restoring is due
-  bool completed = false;  ///< the current revision has served at full count since it became current
-  bool full = false;       ///< it serves at full count now, and no other revision has pods
-  bool paused = false;     ///< an unfinished change is held
+  bool newest =
+      false;  ///< the current revision exists and has the highest number: no restoring is due
+  bool completed =
+      false;            ///< the current revision has served at full count since it became current
+  bool full = false;    ///< it serves at full count now, and no other revision has pods
+  bool paused = false;  ///< an unfinished change is held
   bool deadline_passed = false;
   std::optional<absl::Time> deadline;  ///< of an unfinished change that is not paused
   std::optional<Failure> failure;      ///< of the current revision
@@ -45,7 +47,8 @@ struct State {
 };
 
 /// Pure reading of `observed`; the clock is only compared with the deadline.
-State Assess(const Observed& observed, api::DeepSeekDeployment dsd, const Defaults& defaults, absl::Time now);
+State Assess(const Observed& observed, api::DeepSeekDeployment dsd, const Defaults& defaults,
+             absl::Time now);
 
 /// What the current revision's pods resolved to: as stored, or as it would be stored today.
 Json ResolvedOf(const State& state);

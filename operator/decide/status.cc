@@ -15,7 +15,9 @@ const char* Phase(const State& state) {
   return state.Stalled() ? "Stalled" : "Progressing";
 }
 
-int Percent(int part, int whole) { return whole == 0 ? 0 : part * 100 / whole; }
+int Percent(int part, int whole) {
+  return whole == 0 ? 0 : part * 100 / whole;
+}
 
 Json MemberJson(const Member& member, const State& state, int all_ready) {
   Json out = {{"name", member.name},
@@ -39,7 +41,8 @@ Json RolloutJson(const State& state, const Condition& ready, int all_ready) {
   out["weight"] = {{"desired", 100}, {"observed", Percent(state.current.share.ready, all_ready)}};
   const Revision* revision = state.current.revision;
   if (revision != nullptr && revision->started_at) {
-    out["startedAt"] = absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", *revision->started_at, absl::UTCTimeZone());
+    out["startedAt"] =
+        absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", *revision->started_at, absl::UTCTimeZone());
   }
   return out;
 }
@@ -59,7 +62,8 @@ Json Status(const State& state, const std::vector<Condition>& conditions, absl::
   for (const Member& member : state.old) {
     if (member.alive > 0) revisions.push_back(MemberJson(member, state, ready));
   }
-  const Json before = Find(*state.observed->dsd, "/status") == nullptr ? Json() : (*state.observed->dsd)["status"];
+  const Json before =
+      Find(*state.observed->dsd, "/status") == nullptr ? Json() : (*state.observed->dsd)["status"];
   Json out = {
       {"observedGeneration", dsd.generation},
       {"replicas", pods},
@@ -79,7 +83,8 @@ Json Status(const State& state, const std::vector<Condition>& conditions, absl::
   return out;
 }
 
-Json BlockedStatus(const Json& before, const std::vector<Condition>& conditions, int64_t generation, absl::Time now) {
+Json BlockedStatus(const Json& before, const std::vector<Condition>& conditions, int64_t generation,
+                   absl::Time now) {
   Json out = before.is_object() ? before : Json::object();
   out["observedGeneration"] = generation;
   out["conditions"] = ConditionsJson(conditions, before, generation, now);

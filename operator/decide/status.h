@@ -10,6 +10,7 @@ namespace deepseek::decide {
 Json Status(const State& state, const std::vector<Condition>& conditions, absl::Time now);
 
 /// The status when nothing is managed: what was reported before, with new conditions.
-Json BlockedStatus(const Json& before, const std::vector<Condition>& conditions, int64_t generation, absl::Time now);
+Json BlockedStatus(const Json& before, const std::vector<Condition>& conditions, int64_t generation,
+                   absl::Time now);
 
 }  // namespace deepseek::decide

@@ -11,9 +11,11 @@
 
 namespace deepseek::reconcile {
 
-/// Creates, applies and deletes. Stops at the first error; kAborted when the world is no longer as observed.
+/// Creates, applies and deletes. Stops at the first error; kAborted when the world is no longer as
+/// observed.
 absl::Status ApplyObjects(kube::Client& client, const decide::Cluster& cluster,
                           const std::vector<render::Rendered>& objects);
-absl::Status DeleteObjects(kube::Client& client, const std::string& ns, const std::vector<decide::Deletion>& deletions);
+absl::Status DeleteObjects(kube::Client& client, const std::string& ns,
+                           const std::vector<decide::Deletion>& deletions);
 
 }  // namespace deepseek::reconcile

@@ -8,12 +8,15 @@ namespace deepseek::reconcile {
 namespace {
 
 bool SameQuantity(const Json& a, const Json& b) {
-  const auto text = [](const Json& value) { return value.is_string() ? value.get<std::string>() : DumpJson(value); };
+  const auto text = [](const Json& value) {
+    return value.is_string() ? value.get<std::string>() : DumpJson(value);
+  };
   const auto x = api::CanonicalQuantity(text(a)), y = api::CanonicalQuantity(text(b));
   return x.ok() && y.ok() && *x == *y;
 }
 
-std::string Compare(const Json& desired, const Json& observed, const std::string& path, bool quantities) {
+std::string Compare(const Json& desired, const Json& observed, const std::string& path,
+                    bool quantities) {
   if (desired.is_object()) {
     if (!observed.is_object()) return path;
     for (const auto& [key, value] : desired.items()) {
@@ -23,7 +26,8 @@ std::string Compare(const Json& desired, const Json& observed, const std::string
         if (value.is_structured() && value.empty()) continue;
         return below;
       }
-      std::string difference = Compare(value, *at, below, quantities || key == "requests" || key == "limits");
+      std::string difference =
+          Compare(value, *at, below, quantities || key == "requests" || key == "limits");
       if (!difference.empty()) return difference;
     }
     return "";

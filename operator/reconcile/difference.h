@@ -7,9 +7,9 @@
 
 namespace deepseek::reconcile {
 
-/// Path of the first thing in which `observed` is not what `desired` says; empty when nothing has to be written. What
-/// the API server or others added does not count: `desired` is compared as a subset, quantities by value, and empty
-/// maps and lists like absent ones.
+/// Path of the first thing in which `observed` is not what `desired` says; empty when nothing has
+/// to be written. What the API server or others added does not count: `desired` is compared as a
+/// subset, quantities by value, and empty maps and lists like absent ones.
 std::string FindDifference(const Json& desired, const Json& observed);
 
 }  // namespace deepseek::reconcile

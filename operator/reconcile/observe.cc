@@ -13,7 +13,8 @@
 namespace deepseek::reconcile {
 namespace {
 
-// Is something read about pods that their own status does not say? Mount failures are only told by Events.
+// Is something read about pods that their own status does not say? Mount failures are only told by
+// Events.
 bool NeedsEvents(const decide::Cluster& cluster) {
   const auto observed = decide::Read(cluster);
   return std::any_of(observed.pods.begin(), observed.pods.end(), [](const decide::Pod& pod) {
@@ -23,7 +24,8 @@ bool NeedsEvents(const decide::Cluster& cluster) {
 
 absl::Status ListChildren(kube::Client& client, std::string_view ns, const std::string& selector,
                           decide::Cluster* cluster) {
-  const kube::ListOptions options{.ns = std::string(ns), .label_selector = selector, .field_selector = ""};
+  const kube::ListOptions options{
+      .ns = std::string(ns), .label_selector = selector, .field_selector = ""};
   for (const kube::Resource& kind : ChildKinds()) {
     ASSIGN_OR_RETURN(kube::List list, client.ListAll(kind, options));
     for (kube::Object& object : list.items) cluster->children.push_back(std::move(object));
@@ -36,10 +38,11 @@ absl::Status ListChildren(kube::Client& client, std::string_view ns, const std::
 // What has one of our names but not our label (somebody else's, or ours with its labels taken off).
 absl::Status FindUnlabelled(kube::Client& client, std::string_view ns, decide::Cluster* cluster) {
   for (const auto& [kind, name] : decide::ChildNames(*cluster->dsd)) {
-    const bool known = std::any_of(
-        cluster->children.begin(), cluster->children.end(), [&](const decide::Object& child) {
-          return decide::TextAt(*child, "/kind") == kind && decide::TextAt(*child, "/metadata/name") == name;
-        });
+    const bool known = std::any_of(cluster->children.begin(), cluster->children.end(),
+                                   [&](const decide::Object& child) {
+                                     return decide::TextAt(*child, "/kind") == kind &&
+                                            decide::TextAt(*child, "/metadata/name") == name;
+                                   });
     if (known) continue;
     absl::StatusOr<kube::Object> object = client.Get(*ResourceOf(kind), ns, name);
     if (object.ok()) {
@@ -55,8 +58,9 @@ absl::Status FindUnlabelled(kube::Client& client, std::string_view ns, decide::C
 
 const std::vector<kube::Resource>& ChildKinds() {
   using namespace kube::resources;  // NOLINT: the six names below
-  static const std::vector<kube::Resource>* const kinds = new std::vector<kube::Resource>{
-      kServiceAccount, kNetworkPolicy, kControllerRevision, kDeployment, kService, kPodDisruptionBudget};
+  static const std::vector<kube::Resource>* const kinds =
+      new std::vector<kube::Resource>{kServiceAccount, kNetworkPolicy, kControllerRevision,
+                                      kDeployment,     kService,       kPodDisruptionBudget};
   return *kinds;
 }
 
@@ -67,15 +71,17 @@ const kube::Resource* ResourceOf(std::string_view kind) {
   return kind == kube::resources::kPod.kind ? &kube::resources::kPod : nullptr;
 }
 
-absl::StatusOr<decide::Cluster> Observe(kube::Client& client, std::string_view ns, std::string_view name) {
+absl::StatusOr<decide::Cluster> Observe(kube::Client& client, std::string_view ns,
+                                        std::string_view name) {
   decide::Cluster cluster;
   ASSIGN_OR_RETURN(cluster.dsd, client.Get(kube::resources::kDeepSeekDeployment, ns, name));
   RETURN_IF_ERROR(ListChildren(client, ns, StrCat(api::kDeploymentLabel, "=", name), &cluster));
   RETURN_IF_ERROR(FindUnlabelled(client, ns, &cluster));
   if (NeedsEvents(cluster)) {
     ASSIGN_OR_RETURN(kube::List events,
-                     client.ListAll(kube::resources::kEvent,
-                                    {.ns = std::string(ns), .label_selector = "", .field_selector = "type=Warning"}));
+                     client.ListAll(kube::resources::kEvent, {.ns = std::string(ns),
+                                                              .label_selector = "",
+                                                              .field_selector = "type=Warning"}));
     cluster.events = std::move(events.items);
   }
   return cluster;

@@ -15,7 +15,9 @@ const std::vector<kube::Resource>& ChildKinds();
 /// The resource of a child's kind; nullptr if it is none of ours.
 const kube::Resource* ResourceOf(std::string_view kind);
 
-/// kNotFound when the DeepSeekDeployment is gone. All reads are live (no resourceVersion: the newest state).
-absl::StatusOr<decide::Cluster> Observe(kube::Client& client, std::string_view ns, std::string_view name);
+/// kNotFound when the DeepSeekDeployment is gone. All reads are live (no resourceVersion: the
+/// newest state).
+absl::StatusOr<decide::Cluster> Observe(kube::Client& client, std::string_view ns,
+                                        std::string_view name);
 
 }  // namespace deepseek::reconcile

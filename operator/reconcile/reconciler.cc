@@ -18,7 +18,8 @@
 namespace deepseek::reconcile {
 namespace {
 
-// A refused write is tried again this often: quotas are raised and permissions granted without our being told.
+// A refused write is tried again this often: quotas are raised and permissions granted without our
+// being told.
 constexpr absl::Duration kAfterRefusal = absl::Seconds(30);
 
 // The reason of a write that the API server refuses for good; empty for errors that pass.
@@ -55,11 +56,13 @@ std::vector<kube::Resource> WatchedChildren() {
 }
 
 std::string OwnerName(const Json& object) {
-  if (decide::TextAt(object, "/kind") == api::kKind) return decide::TextAt(object, "/metadata/name");
+  if (decide::TextAt(object, "/kind") == api::kKind)
+    return decide::TextAt(object, "/metadata/name");
   return decide::MetadataAt(object, "labels", api::kDeploymentLabel);
 }
 
-Reconciler::Reconciler(kube::Client& client, decide::Defaults defaults, std::function<absl::Time()> now)
+Reconciler::Reconciler(kube::Client& client, decide::Defaults defaults,
+                       std::function<absl::Time()> now)
     : client_(client), defaults_(std::move(defaults)), now_(std::move(now)) {}
 
 absl::StatusOr<absl::Duration> Reconciler::Reconcile(std::string_view ns, std::string_view name) {
@@ -77,7 +80,8 @@ absl::StatusOr<absl::Duration> Reconciler::Reconcile(std::string_view ns, std::s
     observed.refusal_reason = RefusalReason(written);
     observed.refusal_message = std::string(ToStd(written.message()));
     if (observed.refusal_reason.empty()) return written;
-    log::Warn("write refused", {{"namespace", ns}, {"deployment", name}, {"error", written.ToString()}});
+    log::Warn("write refused",
+              {{"namespace", ns}, {"deployment", name}, {"error", written.ToString()}});
     plan = decide::Decide(observed, defaults_, now);
     plan.requeue_after = kAfterRefusal;
     plan.events = plan.condition_events;

@@ -1,5 +1,6 @@
 #pragma once
-// The one place that does I/O in order: observe -> decide -> render -> apply, for one DeepSeekDeployment at a time.
+// The one place that does I/O in order: observe -> decide -> render -> apply, for one
+// DeepSeekDeployment at a time.
 
 #include <functional>
 #include <string>
@@ -13,25 +14,26 @@
 
 namespace deepseek::reconcile {
 
-/// The kinds whose changes must enqueue the DeepSeekDeployment that they belong to; watch them with the label
-/// selector kWatchSelector. DeepSeekDeployments themselves are watched without a selector.
+/// The kinds whose changes must enqueue the DeepSeekDeployment that they belong to; watch them with
+/// the label selector kWatchSelector. DeepSeekDeployments themselves are watched without a
+/// selector.
 std::vector<kube::Resource> WatchedChildren();
 extern const char kWatchSelector[];
 
 /// Name of the DeepSeekDeployment that `object` (any watched child) belongs to; empty if none.
 std::string OwnerName(const Json& object);
 
-/// Thread-safe as long as no two threads reconcile the same key at the same time. Every read is a live read, so
-/// nothing is ever decided before the key's own last write is seen.
+/// Thread-safe as long as no two threads reconcile the same key at the same time. Every read is a
+/// live read, so nothing is ever decided before the key's own last write is seen.
 class Reconciler {
  public:
   /// `client` must outlive the reconciler; `now` is the wall clock.
   Reconciler(kube::Client& client, decide::Defaults defaults, std::function<absl::Time()> now);
 
-  /// Brings the world of one DeepSeekDeployment one step closer to its spec. Returns when to come back even if nothing
-  /// is watched to change: absl::InfiniteDuration() means "only on events". Errors are for the queue's backoff:
-  /// kAborted is a lost race with another writer (retry at once), kUnavailable the API server being away. An object
-  /// that is gone is OK.
+  /// Brings the world of one DeepSeekDeployment one step closer to its spec. Returns when to come
+  /// back even if nothing is watched to change: absl::InfiniteDuration() means "only on events".
+  /// Errors are for the queue's backoff: kAborted is a lost race with another writer (retry at
+  /// once), kUnavailable the API server being away. An object that is gone is OK.
   absl::StatusOr<absl::Duration> Reconcile(std::string_view ns, std::string_view name);
 
  private:

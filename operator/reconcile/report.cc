@@ -20,7 +20,8 @@ Json EventObject(const Json& dsd, const decide::EventPlan& event, absl::Time now
           {"kind", "Event"},
           // As client-go names them: the object's name and the time, unique per emission.
           {"metadata",
-           {{"name", absl::StrFormat("%s.%x.%d", name, absl::ToUnixNanos(now), number)}, {"namespace", ns}}},
+           {{"name", absl::StrFormat("%s.%x.%d", name, absl::ToUnixNanos(now), number)},
+            {"namespace", ns}}},
           {"eventTime", absl::FormatTime("%Y-%m-%dT%H:%M:%E6SZ", now, absl::UTCTimeZone())},
           {"reportingController", api::kFieldManager},
           {"reportingInstance", api::kFieldManager},
@@ -52,16 +53,19 @@ absl::Status WriteStatus(kube::Client& client, const Json& dsd, const decide::Pl
                          {"resourceVersion", TextAt(dsd, "/metadata/resourceVersion")}}},
                        {"status", *plan.status}};
   return client
-      .Apply(kube::resources::kDeepSeekDeployment, ns, name, object, {.field_manager = api::kFieldManager}, "status")
+      .Apply(kube::resources::kDeepSeekDeployment, ns, name, object,
+             {.field_manager = api::kFieldManager}, "status")
       .status();
 }
 
-void WriteEvents(kube::Client& client, const Json& dsd, const std::vector<decide::EventPlan>& events,
-                 absl::Time now) {
+void WriteEvents(kube::Client& client, const Json& dsd,
+                 const std::vector<decide::EventPlan>& events, absl::Time now) {
   for (size_t i = 0; i < events.size(); ++i) {
     const Json object = EventObject(dsd, events[i], now, i);
     const absl::Status status =
-        client.Create(kube::resources::kEvent, TextAt(dsd, "/metadata/namespace"), object, api::kFieldManager)
+        client
+            .Create(kube::resources::kEvent, TextAt(dsd, "/metadata/namespace"), object,
+                    api::kFieldManager)
             .status();
     if (!status.ok()) {
       log::Warn("event not written", {{"namespace", TextAt(dsd, "/metadata/namespace")},

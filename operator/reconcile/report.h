@@ -14,6 +14,7 @@ namespace deepseek::reconcile {
 absl::Status WriteStatus(kube::Client& client, const Json& dsd, const decide::Plan& plan);
 
 /// Events are records, not state: one that cannot be written is logged and does not stop anything.
-void WriteEvents(kube::Client& client, const Json& dsd, const std::vector<decide::EventPlan>& events, absl::Time now);
+void WriteEvents(kube::Client& client, const Json& dsd,
+                 const std::vector<decide::EventPlan>& events, absl::Time now);
 
 }  // namespace deepseek::reconcile

@@ -11,16 +11,18 @@ Json Selector(const std::string& deployment, const std::string& hash8) {
   return labels;
 }
 
-Json Skeleton(const api::DeepSeekDeployment& dsd, const std::string& api_version, const std::string& kind,
-              const std::string& name, const std::string& hash8, const std::string& role) {
+Json Skeleton(const api::DeepSeekDeployment& dsd, const std::string& api_version,
+              const std::string& kind, const std::string& name, const std::string& hash8,
+              const std::string& role) {
   Json labels = Selector(dsd.name, hash8);
   labels["app.kubernetes.io/name"] = "deepseek-agent";
   labels["app.kubernetes.io/instance"] = dsd.name;
   labels["app.kubernetes.io/component"] = "agent";
   labels["app.kubernetes.io/managed-by"] = api::kFieldManager;
   if (!role.empty()) labels[api::kRoleLabel] = role;
-  const Json owner = {{"apiVersion", api::kApiVersion}, {"kind", api::kKind},          {"name", dsd.name},
-                      {"uid", dsd.uid},                 {"blockOwnerDeletion", true}, {"controller", true}};
+  const Json owner = {
+      {"apiVersion", api::kApiVersion}, {"kind", api::kKind}, {"name", dsd.name}, {"uid", dsd.uid},
+      {"blockOwnerDeletion", true},     {"controller", true}};
   return {{"apiVersion", api_version},
           {"kind", kind},
           {"metadata",

@@ -8,9 +8,11 @@
 
 namespace deepseek::render {
 
-/// {apiVersion, kind, metadata{name, namespace, labels, ownerReferences}}; `hash8` empty: not of one revision.
-Json Skeleton(const api::DeepSeekDeployment& dsd, const std::string& api_version, const std::string& kind,
-              const std::string& name, const std::string& hash8 = "", const std::string& role = "");
+/// {apiVersion, kind, metadata{name, namespace, labels, ownerReferences}}; `hash8` empty: not of
+/// one revision.
+Json Skeleton(const api::DeepSeekDeployment& dsd, const std::string& api_version,
+              const std::string& kind, const std::string& name, const std::string& hash8 = "",
+              const std::string& role = "");
 
 /// The labels by which pods are selected: of all revisions, or of one.
 Json Selector(const std::string& deployment, const std::string& hash8 = "");

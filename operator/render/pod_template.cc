@@ -10,7 +10,8 @@
 namespace deepseek::render {
 namespace {
 
-// Images have their user by name or number without a group: the kubelet would give gid 0, so all three are said here.
+// Images have their user by name or number without a group: the kubelet would give gid 0, so all
+// three are said here.
 constexpr int kUser = 65532;
 constexpr char kVolumeMount[] = "/model";
 constexpr char kBuiltinFolder[] = "/models/";
@@ -24,7 +25,9 @@ std::string Flag(absl::Duration duration) {
   return ms % 1000 == 0 ? StrCat(ms / 1000, "s") : StrCat(ms, "ms");
 }
 
-int64_t CeilSeconds(absl::Duration duration) { return absl::ToInt64Seconds(absl::Ceil(duration, absl::Seconds(1))); }
+int64_t CeilSeconds(absl::Duration duration) {
+  return absl::ToInt64Seconds(absl::Ceil(duration, absl::Seconds(1)));
+}
 
 std::string ModelFolder(const api::PodIntent& intent) {
   if (!intent.builtin.empty()) return kBuiltinFolder + intent.builtin;
@@ -33,17 +36,28 @@ std::string ModelFolder(const api::PodIntent& intent) {
 
 Json Args(const api::PodIntent& intent, const decide::Resolved& r) {
   Json args = {"serve",
-               "--model", ModelFolder(intent),
-               "--served-name", r.served_name,
-               "--http", StrCat("0.0.0.0:", api::kHttpPort),
-               "--metrics", StrCat("0.0.0.0:", api::kMetricsPort),
-               "--device", r.device,
-               "--compute", r.compute,
-               "--max-batch", StrCat(r.max_batch),
-               "--max-batch-delay", Flag(r.max_batch_delay),
-               "--drain-delay", Flag(r.drain_delay),
-               "--drain-timeout", Flag(r.drain_timeout),
-               "--log-level", r.log_level};
+               "--model",
+               ModelFolder(intent),
+               "--served-name",
+               r.served_name,
+               "--http",
+               StrCat("0.0.0.0:", api::kHttpPort),
+               "--metrics",
+               StrCat("0.0.0.0:", api::kMetricsPort),
+               "--device",
+               r.device,
+               "--compute",
+               r.compute,
+               "--max-batch",
+               StrCat(r.max_batch),
+               "--max-batch-delay",
+               Flag(r.max_batch_delay),
+               "--drain-delay",
+               Flag(r.drain_delay),
+               "--drain-timeout",
+               Flag(r.drain_timeout),
+               "--log-level",
+               r.log_level};
   const auto add = [&](const char* flag, const std::optional<int64_t>& value) {
     if (!value) return;
     args.push_back(flag);
@@ -62,7 +76,8 @@ Json Env(const std::string& deployment, const std::string& hash8) {
                                                         {"POD_IP", "status.podIP"},
                                                         {"NODE_NAME", "spec.nodeName"}};
   for (const auto& [name, path] : fields) {
-    env.push_back({{"name", name}, {"valueFrom", {{"fieldRef", {{"apiVersion", "v1"}, {"fieldPath", path}}}}}});
+    env.push_back({{"name", name},
+                   {"valueFrom", {{"fieldRef", {{"apiVersion", "v1"}, {"fieldPath", path}}}}}});
   }
   return env;
 }
@@ -74,8 +89,8 @@ Json Probe(const char* path, int period, int timeout, int64_t failures) {
           {"failureThreshold", failures}};
 }
 
-Json Container(const std::string& deployment, const std::string& hash8, const api::PodIntent& intent,
-               const decide::Resolved& r) {
+Json Container(const std::string& deployment, const std::string& hash8,
+               const api::PodIntent& intent, const decide::Resolved& r) {
   Json container = {
       {"name", api::kAgentContainer},
       {"image", r.image},
@@ -93,14 +108,17 @@ Json Container(const std::string& deployment, const std::string& hash8, const ap
       {"terminationMessagePolicy", "File"},
       {"volumeMounts", Json::array({{{"name", "tmp"}, {"mountPath", "/tmp"}}})},
   };
-  // /ready answers 503 while the model loads: a load that takes longer than the deadline is started anew. Only then do
-  // the other two probes begin.
-  const int64_t tries = (CeilSeconds(r.startup_deadline) + kStartupPeriodSeconds - 1) / kStartupPeriodSeconds;
-  container["startupProbe"] = Probe("/ready", kStartupPeriodSeconds, 2, std::max<int64_t>(1, tries));
+  // /ready answers 503 while the model loads: a load that takes longer than the deadline is started
+  // anew. Only then do the other two probes begin.
+  const int64_t tries =
+      (CeilSeconds(r.startup_deadline) + kStartupPeriodSeconds - 1) / kStartupPeriodSeconds;
+  container["startupProbe"] =
+      Probe("/ready", kStartupPeriodSeconds, 2, std::max<int64_t>(1, tries));
   container["readinessProbe"] = Probe("/ready", 2, 3, 3);
   container["livenessProbe"] = Probe("/health", 10, 5, 5);
   if (intent.builtin.empty()) {
-    container["volumeMounts"].push_back({{"name", "model"}, {"mountPath", kVolumeMount}, {"readOnly", true}});
+    container["volumeMounts"].push_back(
+        {{"name", "model"}, {"mountPath", kVolumeMount}, {"readOnly", true}});
   }
   container["resources"] = intent.pod->contains("resources")
                                ? intent.pod->at("resources")
@@ -121,9 +139,10 @@ void Place(const std::string& deployment, const api::PodIntent& intent, Json* sp
         Json::array({{{"weight", 100}, {"podAffinityTerm", term}}});
   }
   if (!spec->contains("topologySpreadConstraints")) {
-    (*spec)["topologySpreadConstraints"] = Json::array({{{"maxSkew", 1},
-                                                         {"topologyKey", "topology.kubernetes.io/zone"},
-                                                         {"whenUnsatisfiable", "ScheduleAnyway"}}});
+    (*spec)["topologySpreadConstraints"] =
+        Json::array({{{"maxSkew", 1},
+                      {"topologyKey", "topology.kubernetes.io/zone"},
+                      {"whenUnsatisfiable", "ScheduleAnyway"}}});
   }
   for (Json& constraint : (*spec)["topologySpreadConstraints"]) {
     if (!constraint.contains("labelSelector")) constraint["labelSelector"] = labels;
@@ -132,8 +151,8 @@ void Place(const std::string& deployment, const api::PodIntent& intent, Json* sp
 
 }  // namespace
 
-Json PodTemplate(const std::string& deployment, const std::string& hash8, const api::PodIntent& intent,
-                 const decide::Resolved& resolved) {
+Json PodTemplate(const std::string& deployment, const std::string& hash8,
+                 const api::PodIntent& intent, const decide::Resolved& resolved) {
   Json spec = {
       {"serviceAccountName", api::ServiceAccountName(deployment)},
       {"automountServiceAccountToken", false},
@@ -145,15 +164,18 @@ Json PodTemplate(const std::string& deployment, const std::string& hash8, const 
         {"fsGroup", kUser},
         {"fsGroupChangePolicy", "OnRootMismatch"},
         {"seccompProfile", {{"type", "RuntimeDefault"}}}}},
-      {"terminationGracePeriodSeconds", CeilSeconds(resolved.drain_delay + resolved.drain_timeout + kGrace)},
+      {"terminationGracePeriodSeconds",
+       CeilSeconds(resolved.drain_delay + resolved.drain_timeout + kGrace)},
       {"containers", Json::array({Container(deployment, hash8, intent, resolved)})},
       {"volumes", Json::array({{{"name", "tmp"}, {"emptyDir", Json::object()}}})},
   };
   if (intent.builtin.empty()) {
     spec["volumes"].push_back(
-        {{"name", "model"}, {"persistentVolumeClaim", {{"claimName", intent.claim_name}, {"readOnly", true}}}});
+        {{"name", "model"},
+         {"persistentVolumeClaim", {{"claimName", intent.claim_name}, {"readOnly", true}}}});
   }
-  for (const std::string& secret : intent.image_pull_secrets) spec["imagePullSecrets"].push_back({{"name", secret}});
+  for (const std::string& secret : intent.image_pull_secrets)
+    spec["imagePullSecrets"].push_back({{"name", secret}});
   Place(deployment, intent, &spec);
   return {{"metadata", {{"labels", Selector(deployment, hash8)}}}, {"spec", spec}};
 }

@@ -15,8 +15,8 @@ decide::Object Stamp(Json object) {
   return std::make_shared<const Json>(std::move(object));
 }
 
-// The template of a workload: stored in its revision, in the revision that this very plan makes, or, where the
-// revision is gone, in the Deployment itself.
+// The template of a workload: stored in its revision, in the revision that this very plan makes,
+// or, where the revision is gone, in the Deployment itself.
 Json TemplateOf(const decide::WorkloadPlan& workload, const Json& new_revision) {
   if (workload.revision != nullptr) return workload.revision->at("data").at("template");
   if (workload.orphan != nullptr) return workload.orphan->at("spec").at("template");

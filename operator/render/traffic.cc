@@ -15,12 +15,13 @@ Json HttpPorts() {
                        {"appProtocol", "http"}}});
 }
 
-// A rule from peers to a port. No rule at all where the user gave an empty list: in a NetworkPolicy an empty `from`
-// means everybody.
+// A rule from peers to a port. No rule at all where the user gave an empty list: in a NetworkPolicy
+// an empty `from` means everybody.
 void AddRule(const Json& peers, const Json& otherwise, int port, Json* ingress) {
   const Json& from = peers.is_null() ? otherwise : peers;
   if (from.empty()) return;
-  ingress->push_back({{"from", from}, {"ports", Json::array({{{"port", port}, {"protocol", "TCP"}}})}});
+  ingress->push_back(
+      {{"from", from}, {"ports", Json::array({{{"port", port}, {"protocol", "TCP"}}})}});
 }
 
 }  // namespace
@@ -36,14 +37,16 @@ Json Service(const api::DeepSeekDeployment& dsd) {
   if (dsd.service_annotations->is_object() && !dsd.service_annotations->empty()) {
     object["metadata"]["annotations"] = *dsd.service_annotations;
   }
-  object["spec"] = {{"type", dsd.service_type}, {"selector", Selector(dsd.name)}, {"ports", HttpPorts()}};
+  object["spec"] = {
+      {"type", dsd.service_type}, {"selector", Selector(dsd.name)}, {"ports", HttpPorts()}};
   return object;
 }
 
-Json RevisionService(const api::DeepSeekDeployment& dsd, const std::string& name, const std::string& hash8,
-                     const std::string& role) {
+Json RevisionService(const api::DeepSeekDeployment& dsd, const std::string& name,
+                     const std::string& hash8, const std::string& role) {
   Json object = Skeleton(dsd, "v1", "Service", name, hash8, role);
-  object["spec"] = {{"type", "ClusterIP"}, {"selector", Selector(dsd.name, hash8)}, {"ports", HttpPorts()}};
+  object["spec"] = {
+      {"type", "ClusterIP"}, {"selector", Selector(dsd.name, hash8)}, {"ports", HttpPorts()}};
   return object;
 }
 
@@ -57,8 +60,9 @@ Json PodDisruptionBudget(const api::DeepSeekDeployment& dsd) {
 
 Json NetworkPolicy(const api::DeepSeekDeployment& dsd) {
   const Json same_namespace = Json::array({{{"podSelector", Json::object()}}});
-  const Json prometheus = Json::array({{{"namespaceSelector", Json::object()},
-                                        {"podSelector", {{"matchLabels", {{"app.kubernetes.io/name", "prometheus"}}}}}}});
+  const Json prometheus = Json::array(
+      {{{"namespaceSelector", Json::object()},
+        {"podSelector", {{"matchLabels", {{"app.kubernetes.io/name", "prometheus"}}}}}}});
   Json ingress = Json::array();
   AddRule(*dsd.allowed_from, same_namespace, api::kHttpPort, &ingress);
   AddRule(*dsd.scrape_from, prometheus, api::kMetricsPort, &ingress);

@@ -14,13 +14,13 @@ Json ServiceAccount(const api::DeepSeekDeployment& dsd);
 Json Service(const api::DeepSeekDeployment& dsd);
 
 /// Selects the pods of one revision.
-Json RevisionService(const api::DeepSeekDeployment& dsd, const std::string& name, const std::string& hash8,
-                     const std::string& role);
+Json RevisionService(const api::DeepSeekDeployment& dsd, const std::string& name,
+                     const std::string& hash8, const std::string& role);
 
 Json PodDisruptionBudget(const api::DeepSeekDeployment& dsd);
 
-/// Ingress only: 8000 from traffic.allowedFrom, 9090 from observability.scrapeFrom. The kubelet's probes come from the
-/// node, which no NetworkPolicy keeps out.
+/// Ingress only: 8000 from traffic.allowedFrom, 9090 from observability.scrapeFrom. The kubelet's
+/// probes come from the node, which no NetworkPolicy keeps out.
 Json NetworkPolicy(const api::DeepSeekDeployment& dsd);
 
 }  // namespace deepseek::render

@@ -22,16 +22,21 @@ Json ControllerRevision(const api::DeepSeekDeployment& dsd, const decide::Revisi
   return object;
 }
 
-Json Deployment(const api::DeepSeekDeployment& dsd, const decide::WorkloadPlan& plan, const Json& pod_template) {
-  // One template for life: the Deployment itself never rolls. Its strategy only matters when somebody else edits it.
+Json Deployment(const api::DeepSeekDeployment& dsd, const decide::WorkloadPlan& plan,
+                const Json& pod_template) {
+  // One template for life: the Deployment itself never rolls. Its strategy only matters when
+  // somebody else edits it.
   Json object = Skeleton(dsd, "apps/v1", "Deployment", plan.name, plan.hash8, plan.role);
-  const int64_t deadline = std::min<int64_t>(absl::ToInt64Seconds(plan.progress_deadline), INT32_MAX);
-  object["spec"] = {{"replicas", plan.replicas},
-                    {"revisionHistoryLimit", 0},
-                    {"progressDeadlineSeconds", deadline},
-                    {"selector", {{"matchLabels", Selector(dsd.name, plan.hash8)}}},
-                    {"strategy", {{"type", "RollingUpdate"}, {"rollingUpdate", {{"maxSurge", 1}, {"maxUnavailable", 0}}}}},
-                    {"template", pod_template}};
+  const int64_t deadline =
+      std::min<int64_t>(absl::ToInt64Seconds(plan.progress_deadline), INT32_MAX);
+  object["spec"] = {
+      {"replicas", plan.replicas},
+      {"revisionHistoryLimit", 0},
+      {"progressDeadlineSeconds", deadline},
+      {"selector", {{"matchLabels", Selector(dsd.name, plan.hash8)}}},
+      {"strategy",
+       {{"type", "RollingUpdate"}, {"rollingUpdate", {{"maxSurge", 1}, {"maxUnavailable", 0}}}}},
+      {"template", pod_template}};
   return object;
 }
 

@@ -11,6 +11,7 @@ namespace deepseek::render {
 Json ControllerRevision(const api::DeepSeekDeployment& dsd, const decide::RevisionPlan& plan);
 
 /// `pod_template` verbatim.
-Json Deployment(const api::DeepSeekDeployment& dsd, const decide::WorkloadPlan& plan, const Json& pod_template);
+Json Deployment(const api::DeepSeekDeployment& dsd, const decide::WorkloadPlan& plan,
+                const Json& pod_template);
 
 }  // namespace deepseek::render

@@ -30,7 +30,8 @@ template <typename F>
 void Walk(const OrderedJson& schema, const std::string& path, const F& f) {
   f(path, schema);
   if (schema.contains("properties")) {
-    for (const auto& [name, child] : schema["properties"].items()) Walk(child, StrCat(path, ".", name), f);
+    for (const auto& [name, child] : schema["properties"].items())
+      Walk(child, StrCat(path, ".", name), f);
   }
   if (schema.contains("items")) Walk(schema["items"], path + "[]", f);
   if (schema.contains("additionalProperties")) Walk(schema["additionalProperties"], path + "{}", f);
@@ -38,7 +39,8 @@ void Walk(const OrderedJson& schema, const std::string& path, const F& f) {
 
 TEST(CrdTest, TheFilesInTheTreeAreWhatTheGeneratorWrites) {
   const char* how = "run: ninja -C build/release crdgen && build/release/bin/crdgen FILE";
-  EXPECT_EQ(ReadFile("crds/serving.deepseek-operator.io_deepseekdeployments.yaml"), CrdYaml()) << how;
+  EXPECT_EQ(ReadFile("crds/serving.deepseek-operator.io_deepseekdeployments.yaml"), CrdYaml())
+      << how;
   EXPECT_EQ(ReadFile("docs/reference/deepseekdeployment.md"), ReferenceMarkdown()) << how;
 }
 
@@ -52,7 +54,8 @@ TEST(CrdTest, NamesAreTheContract) {
   EXPECT_EQ(version["subresources"]["scale"]["labelSelectorPath"], ".status.selector");
   std::string columns;
   for (const auto& column : version["additionalPrinterColumns"]) {
-    StrAppend(&columns, column["name"].get<std::string>(), column.value("priority", 0) > 0 ? "* " : " ");
+    StrAppend(&columns, column["name"].get<std::string>(),
+              column.value("priority", 0) > 0 ? "* " : " ");
   }
   EXPECT_EQ(columns, "MODEL READY REVISION ROLLOUT AGE DEVICE* WEIGHT* SCALE* MESSAGE* ");
 }
@@ -66,25 +69,27 @@ TEST(CrdTest, EveryFieldIsDescribedAndTyped) {
     if (path != ".metadata") {
       EXPECT_FALSE(schema.value("description", "").empty()) << path;
     }
-    EXPECT_FALSE(schema.contains("x-kubernetes-preserve-unknown-fields")) << path << ": nothing is taken unchecked";
+    EXPECT_FALSE(schema.contains("x-kubernetes-preserve-unknown-fields"))
+        << path << ": nothing is taken unchecked";
   });
   EXPECT_GT(fields, 150);
 }
 
 TEST(CrdTest, StringsListsAndMapsAreBounded) {
   const OrderedJson crd = Crd();
-  Walk(SchemaOf(crd)["properties"]["spec"], "spec", [](const std::string& path, const OrderedJson& schema) {
-    const std::string type = schema.value("type", "");
-    if (type == "string" && !schema.contains("enum")) {
-      EXPECT_TRUE(schema.contains("maxLength")) << path;
-    }
-    if (type == "array") {
-      EXPECT_TRUE(schema.contains("maxItems")) << path;
-    }
-    if (schema.contains("additionalProperties")) {
-      EXPECT_TRUE(schema.contains("maxProperties")) << path;
-    }
-  });
+  Walk(SchemaOf(crd)["properties"]["spec"], "spec",
+       [](const std::string& path, const OrderedJson& schema) {
+         const std::string type = schema.value("type", "");
+         if (type == "string" && !schema.contains("enum")) {
+           EXPECT_TRUE(schema.contains("maxLength")) << path;
+         }
+         if (type == "array") {
+           EXPECT_TRUE(schema.contains("maxItems")) << path;
+         }
+         if (schema.contains("additionalProperties")) {
+           EXPECT_TRUE(schema.contains("maxProperties")) << path;
+         }
+       });
 }
 
 TEST(CrdTest, RulesHaveFixedMessages) {
@@ -116,7 +121,8 @@ TEST(CrdTest, KeysOfListsAreRequired) {
     if (!schema.contains("x-kubernetes-list-map-keys")) return;
     for (const auto& key : schema["x-kubernetes-list-map-keys"]) {
       const auto& required = schema["items"]["required"];
-      EXPECT_NE(std::find(required.begin(), required.end(), key), required.end()) << path << " " << key;
+      EXPECT_NE(std::find(required.begin(), required.end(), key), required.end())
+          << path << " " << key;
     }
   });
 }

@@ -11,7 +11,12 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 
 Json Object(const Json& spec, const std::string& name = "demo") {
-  return {{"metadata", {{"name", name}, {"namespace", "ns"}, {"uid", "u"}, {"generation", 3}, {"resourceVersion", "9"}}},
+  return {{"metadata",
+           {{"name", name},
+            {"namespace", "ns"},
+            {"uid", "u"},
+            {"generation", 3},
+            {"resourceVersion", "9"}}},
           {"spec", spec}};
 }
 
@@ -64,7 +69,8 @@ TEST(ParseTest, EverythingIsRead) {
   EXPECT_EQ(dsd->intent.drain_timeout, absl::Minutes(2));
   EXPECT_EQ(dsd->intent.startup_deadline, absl::Hours(1));
   EXPECT_EQ(dsd->intent.log_level, "warn");
-  EXPECT_EQ(*dsd->intent.pod, Json::parse(R"({"resources":{"limits":{"cpu":"2"}},"nodeSelector":{"a":"b"},
+  EXPECT_EQ(*dsd->intent.pod,
+            Json::parse(R"({"resources":{"limits":{"cpu":"2"}},"nodeSelector":{"a":"b"},
                                             "priorityClassName":"p"})"));
   EXPECT_EQ(dsd->rollout.strategy, Strategy::kRecreate);
   EXPECT_TRUE(dsd->rollout.paused);
@@ -85,7 +91,8 @@ class RefusalTest : public ::testing::TestWithParam<Refusal> {};
 TEST_P(RefusalTest, NamesTheField) {
   const auto dsd = Parse(Object(Spec(GetParam().spec)));
   ASSERT_FALSE(dsd.ok());
-  EXPECT_THAT(std::string(dsd.status().message().data(), dsd.status().message().size()), HasSubstr(GetParam().words));
+  EXPECT_THAT(std::string(dsd.status().message().data(), dsd.status().message().size()),
+              HasSubstr(GetParam().words));
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -96,8 +103,11 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{"no_model", R"({"model":null})", "spec.model: required"},
         Refusal{"no_source", R"({"model":{"source":null}})", "spec.model.source: required"},
         Refusal{"empty_source", R"({"model":{"source":{"builtin":null}}})", "exactly one"},
-        Refusal{"two_sources", R"({"model":{"source":{"persistentVolumeClaim":{"claimName":"c"}}}})", "exactly one"},
-        Refusal{"other_builtin", R"({"model":{"source":{"builtin":"x"}}})", "must be one of demo-v3"},
+        Refusal{"two_sources",
+                R"({"model":{"source":{"persistentVolumeClaim":{"claimName":"c"}}}})",
+                "exactly one"},
+        Refusal{"other_builtin", R"({"model":{"source":{"builtin":"x"}}})",
+                "must be one of demo-v3"},
         Refusal{"replicas_text", R"({"replicas":"2"})", "spec.replicas: must be an integer"},
         Refusal{"replicas_low", R"({"replicas":-1})", "from 0 to 1000"},
         Refusal{"replicas_huge", R"({"replicas":18446744073709551615})", "from 0 to 1000"},
@@ -109,56 +119,68 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{"delay", R"({"engine":{"maxBatchDelay":"fast"}})", "not a duration"},
         Refusal{"memory", R"({"engine":{"kvCacheMemory":"lots"}})", "not a quantity"},
         Refusal{"image", R"({"engine":{"image":"a b"}})", "does not match"},
-        Refusal{"resources", R"({"workload":{"resources":{"requests":{"cpu":[]}}}})", "not a quantity"},
+        Refusal{"resources", R"({"workload":{"resources":{"requests":{"cpu":[]}}}})",
+                "not a quantity"},
         Refusal{"list", R"({"workload":{"tolerations":{}}})", "must be a list"},
         Refusal{"map", R"({"workload":{"nodeSelector":[]}})", "must be a map"},
-        Refusal{"in_list", R"({"workload":{"tolerations":[{"op":1}]}})", "spec.workload.tolerations[0].op: unknown"},
-        Refusal{"required_in_list", R"({"engine":{"imagePullSecrets":[{}]}})", "imagePullSecrets[0].name: required"},
+        Refusal{"in_list", R"({"workload":{"tolerations":[{"op":1}]}})",
+                "spec.workload.tolerations[0].op: unknown"},
+        Refusal{"required_in_list", R"({"engine":{"imagePullSecrets":[{}]}})",
+                "imagePullSecrets[0].name: required"},
         Refusal{"peer", R"({"traffic":{"allowedFrom":[{}]}})", "either an ipBlock or selectors"},
-        Refusal{"peer_both", R"({"observability":{"scrapeFrom":[{"podSelector":{},"ipBlock":{"cidr":"1.2.3.4/32"}}]}})",
-                "either an ipBlock or selectors"}),
+        Refusal{
+            "peer_both",
+            R"({"observability":{"scrapeFrom":[{"podSelector":{},"ipBlock":{"cidr":"1.2.3.4/32"}}]}})",
+            "either an ipBlock or selectors"}),
     [](const auto& info) { return std::string(info.param.name); });
 
 TEST(ParseTest, PathsStayInTheVolume) {
   for (const char* path : {"/etc", "..", "a/..", "../b", "a/../b"}) {
     const auto dsd = Parse(Object(
-        {{"model", {{"source", {{"persistentVolumeClaim", {{"claimName", "c"}, {"path", path}}}}}}}}));
+        {{"model",
+          {{"source", {{"persistentVolumeClaim", {{"claimName", "c"}, {"path", path}}}}}}}}));
     EXPECT_FALSE(dsd.ok()) << path;
   }
   const auto fine = Parse(Object(
-      {{"model", {{"source", {{"persistentVolumeClaim", {{"claimName", "c"}, {"path", "a..b/c..."}}}}}}}}));
+      {{"model",
+        {{"source", {{"persistentVolumeClaim", {{"claimName", "c"}, {"path", "a..b/c..."}}}}}}}}));
   EXPECT_TRUE(fine.ok()) << fine.status();
 }
 
 TEST(ParseTest, Names) {
-  for (const std::string& name : {std::string("1a"), std::string("A"), std::string("a-"), std::string(),
-                                  std::string("a.b"), std::string(55, 'a')}) {
+  for (const std::string& name : {std::string("1a"), std::string("A"), std::string("a-"),
+                                  std::string(), std::string("a.b"), std::string(55, 'a')}) {
     EXPECT_FALSE(Parse(Object(Spec("{}"), name)).ok()) << name;
   }
   EXPECT_TRUE(Parse(Object(Spec("{}"), std::string(54, 'a'))).ok());
 }
 
 TEST(ParseTest, GarbageIsAnError) {
-  for (const char* text : {"null", "[]", "3", "{}", R"({"spec":[]})", R"({"metadata":{"name":3},"spec":{}})",
-                           R"({"metadata":[],"spec":{"model":{"source":{"builtin":"demo-v3"}}}})"}) {
+  for (const char* text :
+       {"null", "[]", "3", "{}", R"({"spec":[]})", R"({"metadata":{"name":3},"spec":{}})",
+        R"({"metadata":[],"spec":{"model":{"source":{"builtin":"demo-v3"}}}})"}) {
     EXPECT_FALSE(Parse(Json::parse(text)).ok()) << text;
   }
 }
 
-std::string Intent(const char* more) { return Parse(Object(Spec(more)))->canonical_intent; }
+std::string Intent(const char* more) {
+  return Parse(Object(Spec(more)))->canonical_intent;
+}
 
 TEST(IntentTest, WhatTouchesNoPodIsNotPartOfIt) {
-  for (const char* more : {R"({"replicas":7})", R"({"rollout":{"maxSurge":3}})", R"({"rollout":{"paused":true}})",
-                           R"({"traffic":{"service":{"type":"NodePort"}}})", R"({"revisionHistoryLimit":9})",
-                           R"({"observability":{"scrapeFrom":[]}})", R"({"rollout":{"retryToken":"x"}})"}) {
+  for (const char* more :
+       {R"({"replicas":7})", R"({"rollout":{"maxSurge":3}})", R"({"rollout":{"paused":true}})",
+        R"({"traffic":{"service":{"type":"NodePort"}}})", R"({"revisionHistoryLimit":9})",
+        R"({"observability":{"scrapeFrom":[]}})", R"({"rollout":{"retryToken":"x"}})"}) {
     EXPECT_EQ(Intent(more), Intent("{}")) << more;
   }
 }
 
 TEST(IntentTest, WhatTouchesPodsIs) {
-  for (const char* more : {R"({"model":{"name":"x"}})", R"({"engine":{"image":"x"}})", R"({"engine":{"maxBatch":1}})",
-                           R"({"workload":{"nodeSelector":{"a":"b"}}})", R"({"workload":{"drain":{"delay":"1s"}}})",
-                           R"({"observability":{"logLevel":"debug"}})"}) {
+  for (const char* more :
+       {R"({"model":{"name":"x"}})", R"({"engine":{"image":"x"}})", R"({"engine":{"maxBatch":1}})",
+        R"({"workload":{"nodeSelector":{"a":"b"}}})", R"({"workload":{"drain":{"delay":"1s"}}})",
+        R"({"observability":{"logLevel":"debug"}})"}) {
     EXPECT_NE(Intent(more), Intent("{}")) << more;
   }
 }
@@ -166,8 +188,10 @@ TEST(IntentTest, WhatTouchesPodsIs) {
 TEST(IntentTest, SpellingsOfOneWishAreOne) {
   EXPECT_EQ(Intent(R"({"workload":{"resources":{"requests":{"cpu":"1000m","memory":"1024Mi"}}}})"),
             Intent(R"({"workload":{"resources":{"requests":{"memory":"1Gi","cpu":1}}}})"));
-  EXPECT_EQ(Intent(R"({"workload":{"drain":{"timeout":"60s"}}})"), Intent(R"({"workload":{"drain":{"timeout":"1m"}}})"));
-  EXPECT_EQ(Intent(R"({"engine":{"kvCacheMemory":"1Gi"}})"), Intent(R"({"engine":{"kvCacheMemory":1073741824}})"));
+  EXPECT_EQ(Intent(R"({"workload":{"drain":{"timeout":"60s"}}})"),
+            Intent(R"({"workload":{"drain":{"timeout":"1m"}}})"));
+  EXPECT_EQ(Intent(R"({"engine":{"kvCacheMemory":"1Gi"}})"),
+            Intent(R"({"engine":{"kvCacheMemory":1073741824}})"));
   EXPECT_EQ(Intent(R"({"engine":{},"workload":{"tolerations":[],"resources":{}}})"), Intent("{}"));
 }
 

@@ -35,7 +35,8 @@ void ExpectSame(const YAML::Node& yaml, const OrderedJson& json, const std::stri
   } else if (json.is_array()) {
     ASSERT_TRUE(yaml.IsSequence()) << path;
     ASSERT_EQ(yaml.size(), json.size()) << path;
-    for (size_t i = 0; i < json.size(); ++i) ExpectSame(yaml[i], json[i], path + "/" + std::to_string(i));
+    for (size_t i = 0; i < json.size(); ++i)
+      ExpectSame(yaml[i], json[i], path + "/" + std::to_string(i));
   } else if (json.is_string()) {
     EXPECT_EQ(yaml.as<std::string>(), json.get<std::string>()) << path;
   } else if (json.is_boolean()) {
@@ -45,7 +46,9 @@ void ExpectSame(const YAML::Node& yaml, const OrderedJson& json, const std::stri
   }
 }
 
-TEST(YamlTest, AReaderSeesTheCrd) { ExpectSame(YAML::Load(CrdYaml()), Crd(), ""); }
+TEST(YamlTest, AReaderSeesTheCrd) {
+  ExpectSame(YAML::Load(CrdYaml()), Crd(), "");
+}
 
 }  // namespace
 }  // namespace deepseek::api

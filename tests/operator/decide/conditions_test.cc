@@ -128,7 +128,8 @@ TEST(ConditionsTest, TheDefaultDeadlineIsBeyondTheStartupDeadline) {
 TEST(ConditionsTest, PausedIsSaidAndTheClockStands) {
   World w;
   ASSERT_TRUE(w.Settle());
-  const Json change = {{"engine", {{"maxBatch", 2}}}, {"rollout", {{"paused", true}, {"progressDeadline", "1m"}}}};
+  const Json change = {{"engine", {{"maxBatch", 2}}},
+                       {"rollout", {{"paused", true}, {"progressDeadline", "1m"}}}};
   w.Edit(change);
   ASSERT_TRUE(w.Settle());
   w.now += absl::Hours(5);
@@ -138,7 +139,8 @@ TEST(ConditionsTest, PausedIsSaidAndTheClockStands) {
   EXPECT_EQ(w.Condition("Available"), "True/MinimumReplicasAvailable");
   EXPECT_EQ(w.status["rollout"]["phase"], "Paused");
   EXPECT_EQ(w.Picture(), "r1 1/1");
-  w.Edit({{"engine", {{"maxBatch", 2}}}, {"rollout", {{"paused", false}, {"progressDeadline", "1m"}}}});
+  w.Edit({{"engine", {{"maxBatch", 2}}},
+          {"rollout", {{"paused", false}, {"progressDeadline", "1m"}}}});
   w.Reconcile();
   EXPECT_EQ(w.Condition("Stalled"), "False/None") << "five paused hours do not count";
   ASSERT_TRUE(w.Settle());
@@ -166,7 +168,8 @@ TEST(ConditionsTest, RefusedSpec) {
   EXPECT_EQ(w.Condition("Ready"), "False/InvalidSpec");
   EXPECT_THAT(w.Message("Stalled"), HasSubstr("spec.engine.device"));
   EXPECT_EQ(w.Picture(), before) << "what serves goes on serving";
-  EXPECT_EQ(w.status["stableRevision"].get<std::string>().substr(0, 5), "demo-") << "the rest of the report stays";
+  EXPECT_EQ(w.status["stableRevision"].get<std::string>().substr(0, 5), "demo-")
+      << "the rest of the report stays";
 }
 
 TEST(ConditionsTest, ARefusedWriteOutranks) {
@@ -181,10 +184,11 @@ TEST(ConditionsTest, ARefusedWriteOutranks) {
 }
 
 TEST(ConditionsTest, TransitionTimesOnlyMoveWithTheStatus) {
-  const Json before = {{"conditions", Json::array({{{"type", "Ready"},
-                                                    {"status", "False"},
-                                                    {"reason", "Creating"},
-                                                    {"lastTransitionTime", "2020-01-01T00:00:00Z"}}})}};
+  const Json before = {
+      {"conditions", Json::array({{{"type", "Ready"},
+                                   {"status", "False"},
+                                   {"reason", "Creating"},
+                                   {"lastTransitionTime", "2020-01-01T00:00:00Z"}}})}};
   const absl::Time now = absl::FromUnixSeconds(1'700'000'000);
   const Json same = ConditionsJson({{"Ready", "False", "Updating", "m"}}, before, 4, now);
   EXPECT_EQ(same[0]["lastTransitionTime"], "2020-01-01T00:00:00Z");
@@ -200,7 +204,8 @@ TEST(ConditionsTest, EventsTellFailuresOnce) {
   ASSERT_EQ(events.size(), 1u);
   EXPECT_TRUE(events[0].warning);
   const Json before = {{"conditions", ConditionsJson(failed, Json(), 1, absl::UnixEpoch())}};
-  EXPECT_TRUE(ConditionEvents({{"Ready", "False", reason::kImagePullFailed, "other words"}}, before).empty());
+  EXPECT_TRUE(ConditionEvents({{"Ready", "False", reason::kImagePullFailed, "other words"}}, before)
+                  .empty());
   EXPECT_EQ(ConditionEvents({{"Ready", "False", reason::kModelInvalid, "m"}}, before).size(), 1u);
   EXPECT_TRUE(ConditionEvents({{"Ready", "False", reason::kUpdating, "m"}}, before).empty());
 }

@@ -60,12 +60,14 @@ TEST(FailureTest, OtherRevisionsDoNotCount) {
 TEST(FailureTest, AnInvalidModelIsToldByTheAgentsLastLine) {
   Pod pod = P();
   pod.running = true;  // the kubelet tries again: still invalid until it is ready
-  pod.ended = Ended{2, "Error", "loading\nerror: model: /model/x: no config.json (check spec.model.source)\n"};
+  pod.ended = Ended{2, "Error",
+                    "loading\nerror: model: /model/x: no config.json (check spec.model.source)\n"};
   const auto failure = Of(pod);
   ASSERT_TRUE(failure);
   EXPECT_EQ(failure->reason, reason::kModelInvalid);
   EXPECT_TRUE(failure->terminal);
-  EXPECT_EQ(failure->message, "pod p: error: model: /model/x: no config.json (check spec.model.source)");
+  EXPECT_EQ(failure->message,
+            "pod p: error: model: /model/x: no config.json (check spec.model.source)");
 }
 
 TEST(FailureTest, AnInvalidModelWithoutWordsStillSaysSomething) {
@@ -114,7 +116,8 @@ INSTANTIATE_TEST_SUITE_P(Table, WaitingTest,
                                            Waiting{"InvalidImageName", reason::kImagePullFailed},
                                            Waiting{"ErrImageNeverPull", reason::kImagePullFailed},
                                            Waiting{"CrashLoopBackOff", reason::kCrashLooping},
-                                           Waiting{"CreateContainerConfigError", reason::kCrashLooping},
+                                           Waiting{"CreateContainerConfigError",
+                                                   reason::kCrashLooping},
                                            Waiting{"RunContainerError", reason::kCrashLooping}),
                          [](const auto& info) { return std::string(info.param.waiting); });
 
@@ -133,11 +136,14 @@ TEST_P(SchedulerTest, Reason) {
 }
 INSTANTIATE_TEST_SUITE_P(
     Table, SchedulerTest,
-    ::testing::Values(Words{"cpu", "0/1 nodes are available: 1 Insufficient cpu.", reason::kUnschedulable},
-                      Words{"gpu", "0/1 nodes are available: 1 Insufficient nvidia.com/gpu.", reason::kInsufficientGPU},
-                      Words{"no_claim", "0/1 nodes are available: persistentvolumeclaim \"w\" not found.",
-                            reason::kVolumeNotReady},
-                      Words{"unbound", "pod has unbound immediate PersistentVolumeClaims", reason::kVolumeNotReady}),
+    ::testing::Values(
+        Words{"cpu", "0/1 nodes are available: 1 Insufficient cpu.", reason::kUnschedulable},
+        Words{"gpu", "0/1 nodes are available: 1 Insufficient nvidia.com/gpu.",
+              reason::kInsufficientGPU},
+        Words{"no_claim", "0/1 nodes are available: persistentvolumeclaim \"w\" not found.",
+              reason::kVolumeNotReady},
+        Words{"unbound", "pod has unbound immediate PersistentVolumeClaims",
+              reason::kVolumeNotReady}),
     [](const auto& info) { return std::string(info.param.name); });
 
 class RefusedTest : public ::testing::TestWithParam<Words> {};
@@ -154,19 +160,21 @@ TEST_P(RefusedTest, Reason) {
 }
 INSTANTIATE_TEST_SUITE_P(
     Table, RefusedTest,
-    ::testing::Values(Words{"quota", "pods \"x\" is forbidden: exceeded quota: q", reason::kQuotaExceeded},
-                      Words{"quota_needs_limits", "forbidden: failed quota: q: must specify limits.cpu",
-                            reason::kQuotaExceeded},
-                      Words{"security", "pods \"x\" is forbidden: violates PodSecurity \"restricted:latest\"",
-                            reason::kPodSecurityRefused},
-                      Words{"other", "pods \"x\" is forbidden: no PriorityClass with name y", reason::kPodsRefused}),
+    ::testing::Values(
+        Words{"quota", "pods \"x\" is forbidden: exceeded quota: q", reason::kQuotaExceeded},
+        Words{"quota_needs_limits", "forbidden: failed quota: q: must specify limits.cpu",
+              reason::kQuotaExceeded},
+        Words{"security", "pods \"x\" is forbidden: violates PodSecurity \"restricted:latest\"",
+              reason::kPodSecurityRefused},
+        Words{"other", "pods \"x\" is forbidden: no PriorityClass with name y",
+              reason::kPodsRefused}),
     [](const auto& info) { return std::string(info.param.name); });
 
 TEST(FailureTest, MountFailuresComeFromEvents) {
   Pod pod = P();
   pod.waiting_reason = "ContainerCreating";
-  const Warning other{"uid-q", "FailedMount", "not ours", {}}, ours{"uid-p", "FailedMount", "timed out", {}},
-      harmless{"uid-p", "Unhealthy", "probe", {}};
+  const Warning other{"uid-q", "FailedMount", "not ours", {}},
+      ours{"uid-p", "FailedMount", "timed out", {}}, harmless{"uid-p", "Unhealthy", "probe", {}};
   EXPECT_FALSE(Of(pod, {other, harmless}));
   const auto failure = Of(pod, {other, harmless, ours});
   EXPECT_EQ(failure->reason, reason::kVolumeNotReady);

@@ -9,7 +9,9 @@
 namespace deepseek::decide {
 namespace {
 
-Json Batch(int batch) { return {{"engine", {{"maxBatch", batch}}}, {"revisionHistoryLimit", 2}}; }
+Json Batch(int batch) {
+  return {{"engine", {{"maxBatch", batch}}}, {"revisionHistoryLimit", 2}};
+}
 
 std::vector<int64_t> Numbers(const World& w) {
   std::vector<int64_t> out;
@@ -19,7 +21,8 @@ std::vector<int64_t> Numbers(const World& w) {
 
 std::string ActionsOf(const Plan& plan) {
   std::string out;
-  for (const Decision& decision : plan.decisions) StrAppend(&out, decision.action, "/", decision.reason, " ");
+  for (const Decision& decision : plan.decisions)
+    StrAppend(&out, decision.action, "/", decision.reason, " ");
   return out;
 }
 
@@ -68,7 +71,8 @@ TEST(HistoryTest, BeyondTheLimitTheOldestGo) {
     ASSERT_TRUE(w.Settle());
     EXPECT_LE(Numbers(w).size(), 3u);
   }
-  EXPECT_EQ(Numbers(w), (std::vector<int64_t>{6, 5, 4})) << "the current one and two that can be restored";
+  EXPECT_EQ(Numbers(w), (std::vector<int64_t>{6, 5, 4}))
+      << "the current one and two that can be restored";
 }
 
 TEST(HistoryTest, TheStableRevisionOutlivesFailedOnes) {
@@ -83,7 +87,8 @@ TEST(HistoryTest, TheStableRevisionOutlivesFailedOnes) {
     EXPECT_EQ(w.Ready(), 1) << "stable serves on";
   }
   bool found = false;
-  for (const Revision& revision : Read(w.Observe()).revisions) found = found || revision.hash8 == stable;
+  for (const Revision& revision : Read(w.Observe()).revisions)
+    found = found || revision.hash8 == stable;
   EXPECT_TRUE(found);
   EXPECT_EQ(w.status["stableRevision"], StrCat("demo-", stable));
   w.Edit(Batch(1));

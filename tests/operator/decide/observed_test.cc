@@ -11,7 +11,9 @@
 namespace deepseek::decide {
 namespace {
 
-Object Make(const char* text) { return std::make_shared<const Json>(Json::parse(text)); }
+Object Make(const char* text) {
+  return std::make_shared<const Json>(Json::parse(text));
+}
 
 Cluster Empty() {
   Cluster cluster;
@@ -22,29 +24,40 @@ Cluster Empty() {
 
 Ownership OwnershipWith(const char* owners) {
   Cluster cluster = Empty();
-  Json object = {{"kind", "Service"}, {"metadata", {{"name", "demo"}, {"ownerReferences", Json::parse(owners)}}}};
+  Json object = {{"kind", "Service"},
+                 {"metadata", {{"name", "demo"}, {"ownerReferences", Json::parse(owners)}}}};
   cluster.children.push_back(std::make_shared<const Json>(object));
   return Read(cluster).children.at(0).ownership;
 }
 
 TEST(ObservedTest, WhoseIsIt) {
-  const char* ours = R"([{"apiVersion":"serving.deepseek-operator.io/v1alpha1","kind":"DeepSeekDeployment",
+  const char* ours =
+      R"([{"apiVersion":"serving.deepseek-operator.io/v1alpha1","kind":"DeepSeekDeployment",
                           "name":"demo","uid":"u1","controller":true}])";
   EXPECT_EQ(OwnershipWith(ours), Ownership::kOurs);
-  EXPECT_EQ(OwnershipWith(R"([{"apiVersion":"serving.deepseek-operator.io/v1beta1","kind":"DeepSeekDeployment",
+  EXPECT_EQ(
+      OwnershipWith(
+          R"([{"apiVersion":"serving.deepseek-operator.io/v1beta1","kind":"DeepSeekDeployment",
                                "name":"demo","uid":"u1","controller":true}])"),
-            Ownership::kOurs);
-  EXPECT_EQ(OwnershipWith(R"([{"apiVersion":"serving.deepseek-operator.io/v1alpha1","kind":"DeepSeekDeployment",
+      Ownership::kOurs);
+  EXPECT_EQ(
+      OwnershipWith(
+          R"([{"apiVersion":"serving.deepseek-operator.io/v1alpha1","kind":"DeepSeekDeployment",
                                "name":"demo","uid":"u0","controller":true}])"),
-            Ownership::kFormer);
-  EXPECT_EQ(OwnershipWith(R"([{"apiVersion":"serving.deepseek-operator.io/v1alpha1","kind":"DeepSeekDeployment",
+      Ownership::kFormer);
+  EXPECT_EQ(
+      OwnershipWith(
+          R"([{"apiVersion":"serving.deepseek-operator.io/v1alpha1","kind":"DeepSeekDeployment",
                                "name":"other","uid":"u2","controller":true}])"),
-            Ownership::kForeign);
-  EXPECT_EQ(OwnershipWith(R"([{"apiVersion":"serving.deepseek-operator.io/v1alpha1","kind":"DeepSeekDeployment",
+      Ownership::kForeign);
+  EXPECT_EQ(
+      OwnershipWith(
+          R"([{"apiVersion":"serving.deepseek-operator.io/v1alpha1","kind":"DeepSeekDeployment",
                                "name":"demo","uid":"u1"}])"),
-            Ownership::kForeign)
+      Ownership::kForeign)
       << "an owner that is not the controller";
-  EXPECT_EQ(OwnershipWith(R"([{"apiVersion":"evil.io/v1","kind":"DeepSeekDeployment","name":"demo","uid":"u1",
+  EXPECT_EQ(OwnershipWith(
+                R"([{"apiVersion":"evil.io/v1","kind":"DeepSeekDeployment","name":"demo","uid":"u1",
                                "controller":true}])"),
             Ownership::kForeign);
   EXPECT_EQ(OwnershipWith("[]"), Ownership::kForeign);
@@ -56,16 +69,21 @@ Object PodWith(const char* owner, const char* phase) {
       Json{{"metadata",
             {{"name", "p"},
              {"labels", {{api::kDeploymentLabel, "demo"}, {api::kRevisionLabel, "cafe0000"}}},
-             {"ownerReferences", Json::array({{{"kind", "ReplicaSet"}, {"name", owner}, {"controller", true}}})}}},
+             {"ownerReferences",
+              Json::array({{{"kind", "ReplicaSet"}, {"name", owner}, {"controller", true}}})}}},
            {"status", {{"phase", phase}}}});
 }
 
 TEST(ObservedTest, OnlyPodsOfOurReplicaSetsCount) {
   Cluster cluster = Empty();
-  cluster.pods = {PodWith("demo-cafe0000-abc", "Running"), PodWith("other-cafe0000-abc", "Running"),
-                  PodWith("demo-beef0000-abc", "Running"), PodWith("demo-cafe0000-abc", "Failed"),
-                  PodWith("demo-cafe0000-abc", "Succeeded"),
-                  Make(R"({"metadata":{"name":"q","labels":{"serving.deepseek-operator.io/deployment":"demo"}}})")};
+  cluster.pods = {
+      PodWith("demo-cafe0000-abc", "Running"),
+      PodWith("other-cafe0000-abc", "Running"),
+      PodWith("demo-beef0000-abc", "Running"),
+      PodWith("demo-cafe0000-abc", "Failed"),
+      PodWith("demo-cafe0000-abc", "Succeeded"),
+      Make(
+          R"({"metadata":{"name":"q","labels":{"serving.deepseek-operator.io/deployment":"demo"}}})")};
   EXPECT_EQ(Read(cluster).pods.size(), 1u);
 }
 
@@ -86,8 +104,8 @@ TEST(ObservedTest, ContainersPastAndPresent) {
     {"name":"sidecar","restartCount":9,"state":{"waiting":{"reason":"ImagePullBackOff"}}},
     {"name":"agent","restartCount":2,"state":{"waiting":{"reason":"CrashLoopBackOff","message":"m"}},
      "lastState":{"terminated":{"exitCode":2,"reason":"Error","message":"error: x"}}}])");
-  pod["status"]["conditions"] =
-      Json::parse(R"([{"type":"PodScheduled","status":"False","reason":"Unschedulable","message":"no room"}])");
+  pod["status"]["conditions"] = Json::parse(
+      R"([{"type":"PodScheduled","status":"False","reason":"Unschedulable","message":"no room"}])");
   cluster.pods = {std::make_shared<const Json>(pod)};
   const Pod read = Read(cluster).pods.at(0);
   EXPECT_EQ(read.restarts, 2);
@@ -153,9 +171,15 @@ TEST(ObservedTest, ADeploymentsFailureAndStaleStatus) {
 }
 
 TEST(ObservedTest, AnyShapeIsReadWithoutHarm) {
-  const char* shapes[] = {"null", "3", "[]", "{}", R"({"metadata":3})", R"({"metadata":{"labels":[]},"status":[]})",
-                          R"({"kind":"Deployment","metadata":{"name":7},"spec":"x"})",
-                          R"({"kind":"ControllerRevision","metadata":{"ownerReferences":{}},"data":1})"};
+  const char* shapes[] = {
+      "null",
+      "3",
+      "[]",
+      "{}",
+      R"({"metadata":3})",
+      R"({"metadata":{"labels":[]},"status":[]})",
+      R"({"kind":"Deployment","metadata":{"name":7},"spec":"x"})",
+      R"({"kind":"ControllerRevision","metadata":{"ownerReferences":{}},"data":1})"};
   Cluster cluster = Empty();
   for (const char* shape : shapes) {
     cluster.children.push_back(Make(shape));
@@ -167,7 +191,8 @@ TEST(ObservedTest, AnyShapeIsReadWithoutHarm) {
 }
 
 TEST(JsonReadTest, AbsentAndOtherTypesAreDefaults) {
-  const Json json = Json::parse(R"({"a":{"b":"x","n":3,"t":true,"l":[1]},"when":"2023-01-01T00:00:00Z"})");
+  const Json json =
+      Json::parse(R"({"a":{"b":"x","n":3,"t":true,"l":[1]},"when":"2023-01-01T00:00:00Z"})");
   EXPECT_EQ(TextAt(json, "/a/b"), "x");
   EXPECT_EQ(TextAt(json, "/a/n"), "");
   EXPECT_EQ(TextAt(json, "/a/b/c"), "");

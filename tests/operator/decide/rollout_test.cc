@@ -8,8 +8,12 @@
 namespace deepseek::decide {
 namespace {
 
-Share S(int want, int ready) { return {.exists = true, .want = want, .ready = ready, .pods = want, .settled = true}; }
-Share Absent() { return {}; }
+Share S(int want, int ready) {
+  return {.exists = true, .want = want, .ready = ready, .pods = want, .settled = true};
+}
+Share Absent() {
+  return {};
+}
 
 struct Case {
   const char* name;
@@ -65,9 +69,28 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"old_failed", 1, 1, 0, kRoll, kGo, Absent(), {S(1, 0)}, true, 1, {0}},
         Case{"old_partly_ready", 3, 1, 0, kRoll, kGo, Absent(), {S(3, 2)}, true, 1, {2}},
         Case{"two_olds", 3, 1, 0, kRoll, kGo, Absent(), {S(1, 0), S(3, 3)}, true, 0, {0, 3}},
-        Case{"two_olds_ready_front_first", 3, 1, 0, kRoll, kGo, S(1, 1), {S(1, 1), S(2, 2)}, true, 1, {0, 2}},
-        Case{"unsettled_old_waits", 2, 1, 0, kRoll, kGo, Absent(),
-             {Share{.exists = true, .want = 2, .ready = 0, .pods = 0, .settled = false}}, true, 1, {2}},
+        Case{"two_olds_ready_front_first",
+             3,
+             1,
+             0,
+             kRoll,
+             kGo,
+             S(1, 1),
+             {S(1, 1), S(2, 2)},
+             true,
+             1,
+             {0, 2}},
+        Case{"unsettled_old_waits",
+             2,
+             1,
+             0,
+             kRoll,
+             kGo,
+             Absent(),
+             {Share{.exists = true, .want = 2, .ready = 0, .pods = 0, .settled = false}},
+             true,
+             1,
+             {2}},
         // replicas changes in mid-rollout.
         Case{"more_in_mid_rollout", 5, 1, 0, kRoll, kGo, S(1, 1), {S(2, 2)}, true, 4, {2}},
         Case{"fewer_in_mid_rollout", 1, 1, 0, kRoll, kGo, S(1, 1), {S(3, 3)}, true, 1, {0}},
@@ -81,8 +104,17 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"paused_keeps_unready_old", 3, 1, 0, kRoll, kPaused, S(1, 0), {S(3, 1)}, true, 1, {3}},
         // Recreate.
         Case{"recreate_stops_all", 3, 1, 0, kRecreate, kGo, Absent(), {S(3, 3)}, false, 0, {0}},
-        Case{"recreate_waits_for_the_last_pod", 3, 1, 0, kRecreate, kGo, Absent(),
-             {Share{.exists = true, .want = 0, .ready = 0, .pods = 1, .settled = true}}, false, 0, {0}},
+        Case{"recreate_waits_for_the_last_pod",
+             3,
+             1,
+             0,
+             kRecreate,
+             kGo,
+             Absent(),
+             {Share{.exists = true, .want = 0, .ready = 0, .pods = 1, .settled = true}},
+             false,
+             0,
+             {0}},
         Case{"recreate_starts", 3, 1, 0, kRecreate, kGo, Absent(), {S(0, 0)}, true, 3, {0}},
         Case{"recreate_first", 2, 1, 0, kRecreate, kGo, Absent(), {}, true, 2, {}},
         Case{"recreate_scales", 1, 1, 0, kRecreate, kGo, S(2, 2), {}, true, 1, {}},
@@ -98,7 +130,8 @@ Share AnyShare() {
           .settled = *rc::gen::arbitrary<bool>()};
 }
 
-// Whatever the state: a step never grows the total beyond the surge and never takes ready pods below the minimum.
+// Whatever the state: a step never grows the total beyond the surge and never takes ready pods
+// below the minimum.
 TEST(RolloutProperty, EveryStepIsSafe) {
   EXPECT_TRUE(rc::check("every step is safe", [] {
     const int replicas = *rc::gen::inRange(0, 8);
@@ -112,12 +145,14 @@ TEST(RolloutProperty, EveryStepIsSafe) {
     const Replicas next = NextReplicas(replicas, rollout, paused, current, old);
 
     RC_ASSERT(next.old.size() == old.size());
-    const int before = current.want + std::accumulate(old.begin(), old.end(), 0,
-                                                      [](int sum, const Share& s) { return sum + s.want; });
+    const int before =
+        current.want + std::accumulate(old.begin(), old.end(), 0,
+                                       [](int sum, const Share& s) { return sum + s.want; });
     const int after = next.current + std::accumulate(next.old.begin(), next.old.end(), 0);
     RC_ASSERT(after <= std::max(before, replicas + rollout.max_surge));
 
-    int ready_before = std::min(current.ready, current.want), ready_after = std::min(current.ready, next.current);
+    int ready_before = std::min(current.ready, current.want),
+        ready_after = std::min(current.ready, next.current);
     for (size_t i = 0; i < old.size(); ++i) {
       RC_ASSERT(next.old[i] >= 0);
       ready_before += std::min(old[i].ready, old[i].want);

@@ -1,5 +1,6 @@
-// Whole rollouts as text: one line per step with what stands, what was decided and what is reported. A person reviews
-// the diff of tests/golden/operator/*.txt. UPDATE_GOLDEN=1 rewrites them.
+// Whole rollouts as text: one line per step with what stands, what was decided and what is
+// reported. A person reviews the diff of tests/golden/operator/*.txt. UPDATE_GOLDEN=1 rewrites
+// them.
 
 #include <gtest/gtest.h>
 
@@ -31,15 +32,18 @@ class Transcript {
     for (int i = 0; i < rounds; ++i) {
       world.now += absl::Seconds(1);
       const Plan plan = world.Reconcile();
-      const std::string line = absl::StrFormat("%-22s Ready=%s", world.Picture(), world.Condition("Ready"));
+      const std::string line =
+          absl::StrFormat("%-22s Ready=%s", world.Picture(), world.Condition("Ready"));
       std::string more;
       if (!world.Condition("Stalled").starts_with("False")) more += "  Stalled";
       if (world.Condition("Available").starts_with("False")) more += "  unavailable";
       for (const Decision& decision : plan.decisions) {
-        StrAppend(&more, "\n       - ", decision.action, " (", decision.reason, "): ", decision.message);
+        StrAppend(&more, "\n       - ", decision.action, " (", decision.reason,
+                  "): ", decision.message);
       }
       if (line + more != last_) {
-        absl::StrAppendFormat(&text_, "%4ds  %s%s\n", absl::ToInt64Seconds(world.now - start_), line, more);
+        absl::StrAppendFormat(&text_, "%4ds  %s%s\n", absl::ToInt64Seconds(world.now - start_),
+                              line, more);
       }
       last_ = line + more;
       world.Step();
@@ -60,7 +64,9 @@ class Transcript {
 
  private:
   absl::Time start_ = world.now;
-  std::string text_ = "Pods as r<revision> ready/wanted; decisions below the step that took them.\n", last_;
+  std::string text_ =
+                  "Pods as r<revision> ready/wanted; decisions below the step that took them.\n",
+              last_;
 };
 
 Json Three(const Json& more = Json::object()) {
@@ -149,7 +155,8 @@ TEST(TranscriptTest, NoRoomForASurge) {
   Transcript t;
   t.Edit("apply, 3 replicas", Three());
   t.Run();
-  t.Edit("a change, maxSurge 0, maxUnavailable 1", Batch(8, {{"rollout", {{"maxSurge", 0}, {"maxUnavailable", 1}}}}));
+  t.Edit("a change, maxSurge 0, maxUnavailable 1",
+         Batch(8, {{"rollout", {{"maxSurge", 0}, {"maxUnavailable", 1}}}}));
   t.Run();
   t.Expect("no_surge");
 }

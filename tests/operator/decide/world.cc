@@ -10,13 +10,19 @@
 namespace deepseek::decide {
 namespace {
 
-std::string Time(absl::Time time) { return absl::FormatTime("%Y-%m-%dT%H:%M:%E*SZ", time, absl::UTCTimeZone()); }
+std::string Time(absl::Time time) {
+  return absl::FormatTime("%Y-%m-%dT%H:%M:%E*SZ", time, absl::UTCTimeZone());
+}
 
-std::string Key(const std::string& kind, const std::string& name) { return StrCat(kind, " ", name); }
+std::string Key(const std::string& kind, const std::string& name) {
+  return StrCat(kind, " ", name);
+}
 
 }  // namespace
 
-World::World() { Edit(Json::object()); }
+World::World() {
+  Edit(Json::object());
+}
 
 void World::Edit(const Json& more) {
   spec = {{"model", {{"source", {{"builtin", "demo-v3"}}}}}, {"replicas", 1}};
@@ -39,7 +45,8 @@ Json World::PodObject(const WorldPod& pod) const {
   Json container = {{"name", "agent"}, {"restartCount", fate == Fate::kInvalid ? 1 : 0}};
   if (fate == Fate::kInvalid && !pod.ready) {
     container["state"]["waiting"] = {{"reason", "CrashLoopBackOff"}, {"message", "back-off"}};
-    container["lastState"]["terminated"] = {{"exitCode", 2}, {"message", "error: bad shard: w.safetensors: truncated\n"}};
+    container["lastState"]["terminated"] = {
+        {"exitCode", 2}, {"message", "error: bad shard: w.safetensors: truncated\n"}};
   } else if (fate == Fate::kImagePull && !pod.ready) {
     container["state"]["waiting"] = {{"reason", "ImagePullBackOff"}, {"message", "no such image"}};
   } else if (fate == Fate::kPending && !pod.ready) {
@@ -70,23 +77,30 @@ Cluster World::Observe() const {
   Json dsd = {{"apiVersion", api::kApiVersion},
               {"kind", api::kKind},
               {"metadata",
-               {{"name", "demo"}, {"namespace", "ns"}, {"uid", "dsd-uid"}, {"generation", generation_},
+               {{"name", "demo"},
+                {"namespace", "ns"},
+                {"uid", "dsd-uid"},
+                {"generation", generation_},
                 {"resourceVersion", StrCat(version_)}}},
               {"spec", spec}};
   if (!status.is_null()) dsd["status"] = status;
   cluster.dsd = std::make_shared<const Json>(std::move(dsd));
-  for (const auto& [key, child] : children) cluster.children.push_back(std::make_shared<const Json>(child));
-  for (const WorldPod& pod : pods) cluster.pods.push_back(std::make_shared<const Json>(PodObject(pod)));
+  for (const auto& [key, child] : children)
+    cluster.children.push_back(std::make_shared<const Json>(child));
+  for (const WorldPod& pod : pods)
+    cluster.pods.push_back(std::make_shared<const Json>(PodObject(pod)));
   return cluster;
 }
 
 void World::Put(const Json& object) {
   Json& place = children[Key(object["kind"], object["metadata"]["name"])];
   Json next = object;
-  next["metadata"]["uid"] = place.is_null() ? StrCat("uid-", ++uids_) : place["metadata"]["uid"].get<std::string>();
+  next["metadata"]["uid"] =
+      place.is_null() ? StrCat("uid-", ++uids_) : place["metadata"]["uid"].get<std::string>();
   next["metadata"]["resourceVersion"] = StrCat(++version_);
   if (place.is_object() && place.contains("status")) next["status"] = place["status"];
-  next["metadata"]["generation"] = 1 + (place.is_object() ? IntegerAt(place, "/metadata/generation") : 0);
+  next["metadata"]["generation"] =
+      1 + (place.is_object() ? IntegerAt(place, "/metadata/generation") : 0);
   place = std::move(next);
 }
 
@@ -96,12 +110,16 @@ Plan World::Reconcile() {
     const Json& object = *rendered.object;
     const auto at = children.find(Key(object["kind"], object["metadata"]["name"]));
     const std::string hash = MetadataAt(object, "annotations", api::kAppliedHashAnnotation);
-    if (at != children.end() && MetadataAt(at->second, "annotations", api::kAppliedHashAnnotation) == hash) continue;
+    if (at != children.end() &&
+        MetadataAt(at->second, "annotations", api::kAppliedHashAnnotation) == hash)
+      continue;
     Put(object);
   }
   for (const Deletion& deletion : plan.deletions) {
     children.erase(Key(deletion.kind, deletion.name));
-    std::erase_if(pods, [&](const WorldPod& pod) { return deletion.kind == "Pod" && pod.name == deletion.name; });
+    std::erase_if(pods, [&](const WorldPod& pod) {
+      return deletion.kind == "Pod" && pod.name == deletion.name;
+    });
   }
   if (plan.status != nullptr) status = *plan.status;
   return plan;
@@ -119,7 +137,8 @@ void World::Step() {
     }
     const auto want = static_cast<size_t>(object["spec"]["replicas"].get<int>());
     // Unready ones go first.
-    std::stable_sort(own.begin(), own.end(), [](const WorldPod* a, const WorldPod* b) { return a->ready && !b->ready; });
+    std::stable_sort(own.begin(), own.end(),
+                     [](const WorldPod* a, const WorldPod* b) { return a->ready && !b->ready; });
     for (; own.size() > want; own.pop_back()) {
       own.back()->stopping = true;
       own.back()->ready = false;
@@ -130,7 +149,8 @@ void World::Step() {
     }
   }
   for (WorldPod& pod : pods) {
-    if (pod.stopping || pod.ready || pod.created == now || FateOf(pod.hash8) != Fate::kReady) continue;
+    if (pod.stopping || pod.ready || pod.created == now || FateOf(pod.hash8) != Fate::kReady)
+      continue;
     pod.ready = true;
     pod.ready_since = now;
   }
@@ -147,8 +167,10 @@ bool World::Settle(int rounds) {
     now += absl::Seconds(1);
     Reconcile();
     Step();
-    const bool stopping = std::any_of(pods.begin(), pods.end(), [](const WorldPod& pod) { return pod.stopping; });
-    if (Picture() + status.dump() == before && children == children_before && !stopping) return true;
+    const bool stopping =
+        std::any_of(pods.begin(), pods.end(), [](const WorldPod& pod) { return pod.stopping; });
+    if (Picture() + status.dump() == before && children == children_before && !stopping)
+      return true;
   }
   return false;
 }
@@ -167,7 +189,8 @@ std::string World::Message(const std::string& type) const {
 }
 
 int World::Ready() const {
-  return static_cast<int>(std::count_if(pods.begin(), pods.end(), [](const WorldPod& pod) { return pod.ready; }));
+  return static_cast<int>(
+      std::count_if(pods.begin(), pods.end(), [](const WorldPod& pod) { return pod.ready; }));
 }
 
 int World::Wanted() const {
@@ -183,8 +206,9 @@ std::string World::Picture() const {
   for (const Revision& revision : Read(Observe()).revisions) {
     const auto at = children.find(Key("Deployment", revision.child.name));
     if (at == children.end()) continue;
-    const auto ready = std::count_if(pods.begin(), pods.end(),
-                                     [&](const WorldPod& pod) { return pod.hash8 == revision.hash8 && pod.ready; });
+    const auto ready = std::count_if(pods.begin(), pods.end(), [&](const WorldPod& pod) {
+      return pod.hash8 == revision.hash8 && pod.ready;
+    });
     StrAppend(&out, out.empty() ? "" : "  ", "r", revision.number, " ", ready, "/",
               at->second["spec"]["replicas"].get<int>());
   }

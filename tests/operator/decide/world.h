@@ -32,7 +32,8 @@ class World {
 
   /// Decide on what is now, and do it. Returns the plan.
   Plan Reconcile();
-  /// The Deployment controller and the kubelet: one round. Stopping pods go, missing ones come, others meet their fate.
+  /// The Deployment controller and the kubelet: one round. Stopping pods go, missing ones come,
+  /// others meet their fate.
   void Step();
   /// Both in turns until nothing changes; at most `rounds`. Returns whether it came to rest.
   bool Settle(int rounds = 200);
@@ -41,14 +42,14 @@ class World {
   /// "Ready=False/Updating Available=True/..." of the last plan.
   std::string Condition(const std::string& type) const;
   std::string Message(const std::string& type) const;
-  int Ready() const;                     ///< ready pods that are not stopping
-  int Wanted() const;                    ///< of all Deployments
+  int Ready() const;   ///< ready pods that are not stopping
+  int Wanted() const;  ///< of all Deployments
   /// "901131b0 2/3  97e290bc 0/1": ready and wanted, by revision number.
   std::string Picture() const;
 
   absl::Time now = absl::FromUnixSeconds(1'700'000'000);
   Defaults defaults{"agent:1", "IfNotPresent", "0.1.0"};
-  std::map<std::string, Fate> fates;     ///< by hash8; others become ready
+  std::map<std::string, Fate> fates;  ///< by hash8; others become ready
   std::vector<WorldPod> pods;
   std::map<std::string, Json> children;  ///< by "Kind name"
   Json status;

@@ -1,5 +1,5 @@
-// Random histories of edits and failures. Whatever happened, once everything is well the last edit serves at full
-// count, alone; and on the way ready pods are never taken below the minimum.
+// Random histories of edits and failures. Whatever happened, once everything is well the last edit
+// serves at full count, alone; and on the way ready pods are never taken below the minimum.
 
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
@@ -12,7 +12,8 @@ namespace deepseek::decide {
 namespace {
 
 Json AnySpec() {
-  Json spec = {{"replicas", *rc::gen::inRange(0, 5)}, {"revisionHistoryLimit", *rc::gen::inRange(2, 4)}};
+  Json spec = {{"replicas", *rc::gen::inRange(0, 5)},
+               {"revisionHistoryLimit", *rc::gen::inRange(2, 4)}};
   // Few distinct intents, so that reverts are common.
   spec["engine"]["maxBatch"] = *rc::gen::inRange(1, 5);
   const int surge = *rc::gen::inRange(0, 3);
@@ -20,7 +21,8 @@ Json AnySpec() {
   spec["rollout"]["maxUnavailable"] = *rc::gen::inRange(surge == 0 ? 1 : 0, 3);
   if (*rc::gen::inRange(0, 8) == 0) spec["rollout"]["strategy"] = "Recreate";
   if (*rc::gen::inRange(0, 6) == 0) spec["rollout"]["paused"] = true;
-  if (*rc::gen::inRange(0, 6) == 0) spec["rollout"]["retryToken"] = std::to_string(*rc::gen::inRange(0, 3));
+  if (*rc::gen::inRange(0, 6) == 0)
+    spec["rollout"]["retryToken"] = std::to_string(*rc::gen::inRange(0, 3));
   return spec;
 }
 
@@ -28,30 +30,36 @@ int Minimum(const Json& spec) {
   return spec["replicas"].get<int>() - spec["rollout"]["maxUnavailable"].get<int>();
 }
 
+// Ready pods that stay when every Deployment gets what it wants: unready pods go first.
+int Staying(const World& w) {
+  std::map<std::string, int> ready;
+  for (const WorldPod& pod : w.pods) ready[pod.hash8] += pod.ready ? 1 : 0;
+  int stays = 0;
+  for (const auto& [hash8, count] : ready) {
+    const auto at = w.children.find("Deployment demo-" + hash8);
+    stays +=
+        at == w.children.end() ? 0 : std::min(count, at->second["spec"]["replicas"].get<int>());
+  }
+  return stays;
+}
+
 // One reconcile; what it takes away must not be ready pods that are needed.
 void ReconcileSafely(World* w) {
-  const int ready_before = w->Ready(), wanted_before = w->Wanted();
+  const int staying_before = Staying(*w), wanted_before = w->Wanted();
   w->now += absl::Milliseconds(700);
   w->Reconcile();
   const bool rolling = w->spec["rollout"].value("strategy", "Rolling") == "Rolling";
   if (!rolling) return;
   RC_ASSERT(w->Wanted() <= std::max(wanted_before, w->spec["replicas"].get<int>() +
                                                        w->spec["rollout"]["maxSurge"].get<int>()));
-  // Scaling down takes unready pods first: what stays ready is bounded by what each Deployment still wants.
-  std::map<std::string, int> ready;
-  for (const WorldPod& pod : w->pods) ready[pod.hash8] += pod.ready ? 1 : 0;
-  int stays = 0;
-  for (const auto& [hash8, count] : ready) {
-    const auto at = w->children.find("Deployment demo-" + hash8);
-    stays += at == w->children.end() ? 0 : std::min(count, at->second["spec"]["replicas"].get<int>());
-  }
-  RC_ASSERT(stays >= std::min(ready_before, Minimum(w->spec)));
+  RC_ASSERT(Staying(*w) >= std::min(staying_before, Minimum(w->spec)));
 }
 
 // At most one of the three of kstatus.
 void ExpectKstatus(const World& w) {
   int truths = 0;
-  for (const char* type : {"Ready", "Reconciling", "Stalled"}) truths += w.Condition(type).starts_with("True") ? 1 : 0;
+  for (const char* type : {"Ready", "Reconciling", "Stalled"})
+    truths += w.Condition(type).starts_with("True") ? 1 : 0;
   RC_ASSERT(truths == 1);
 }
 
@@ -66,8 +74,8 @@ TEST(WorldProperty, AnyHistoryConverges) {
           w.Edit(AnySpec());
           break;
         case 2:
-          w.fates[w.last_hash8] = *rc::gen::element(Fate::kReady, Fate::kLoading, Fate::kInvalid, Fate::kImagePull,
-                                                    Fate::kPending);
+          w.fates[w.last_hash8] = *rc::gen::element(Fate::kReady, Fate::kLoading, Fate::kInvalid,
+                                                    Fate::kImagePull, Fate::kPending);
           break;
         case 3:
           if (!w.pods.empty()) w.pods[*rc::gen::inRange<size_t>(0, w.pods.size())].ready = false;
@@ -89,7 +97,8 @@ TEST(WorldProperty, AnyHistoryConverges) {
     RC_ASSERT(w.Condition("Ready") == "True/AllReplicasReady");
     RC_ASSERT(w.Ready() == last["replicas"].get<int>());
     for (const WorldPod& pod : w.pods) RC_ASSERT(pod.hash8 == w.last_hash8);
-    // Nothing is left lying about: one Deployment, two Services, and as many revisions as the history may hold.
+    // Nothing is left lying about: one Deployment, two Services, and as many revisions as the
+    // history may hold.
     int deployments = 0, services = 0, revisions = 0;
     for (const auto& [key, object] : w.children) {
       deployments += key.starts_with("Deployment ") ? 1 : 0;

@@ -15,15 +15,17 @@ using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-void CreateForeign(Harness* h, const kube::Resource& r, const std::string& name, const Json& more = Json::object()) {
+void CreateForeign(Harness* h, const kube::Resource& r, const std::string& name,
+                   const Json& more = Json::object()) {
   Json object = {{"apiVersion", r.ApiVersion()},
                  {"kind", r.kind},
                  {"metadata", {{"name", name}, {"namespace", kNamespace}}}};
   object.merge_patch(more);
-  const auto response = h->server->SendAsController({.method = "POST",
-                                                     .path = kube::CollectionPath(r, kNamespace),
-                                                     .headers = {{"Content-Type", "application/json"}},
-                                                     .body = object.dump()});
+  const auto response =
+      h->server->SendAsController({.method = "POST",
+                                   .path = kube::CollectionPath(r, kNamespace),
+                                   .headers = {{"Content-Type", "application/json"}},
+                                   .body = object.dump()});
   ASSERT_EQ(response.code, 201) << response.body;
 }
 
@@ -44,21 +46,25 @@ TEST_P(ForeignObject, IsNeverWrittenAndIsNamed) {
   EXPECT_THAT(h.EventReasons(), Contains("NameConflict"));
 
   // Once it is out of the way, all goes on.
-  h.server->SendAsController(
-      {.method = "DELETE", .path = kube::ObjectPath(resource, kNamespace, name), .headers = {}, .body = ""});
+  h.server->SendAsController({.method = "DELETE",
+                              .path = kube::ObjectPath(resource, kNamespace, name),
+                              .headers = {},
+                              .body = ""});
   h.Converge("demo");
   EXPECT_EQ(h.Condition("demo", "Ready"), "True AllReplicasReady");
 }
 
-INSTANTIATE_TEST_SUITE_P(Kinds, ForeignObject,
-                         ::testing::Values(std::pair(kServiceAccount, std::string("demo-agent")),
-                                           std::pair(kService, std::string("demo")),
-                                           std::pair(kube::resources::kPodDisruptionBudget, std::string("demo")),
-                                           std::pair(kube::resources::kNetworkPolicy, std::string("demo"))));
+INSTANTIATE_TEST_SUITE_P(
+    Kinds, ForeignObject,
+    ::testing::Values(std::pair(kServiceAccount, std::string("demo-agent")),
+                      std::pair(kService, std::string("demo")),
+                      std::pair(kube::resources::kPodDisruptionBudget, std::string("demo")),
+                      std::pair(kube::resources::kNetworkPolicy, std::string("demo"))));
 
 TEST(ConflictTest, OurLabelsOnSomebodyElsesServiceChangeNothing) {
   Harness h;
-  CreateForeign(&h, kService, "other", {{"metadata", {{"labels", {{api::kDeploymentLabel, "demo"}}}}}});
+  CreateForeign(&h, kService, "other",
+                {{"metadata", {{"labels", {{api::kDeploymentLabel, "demo"}}}}}});
   h.Apply("demo", Spec());
   h.Converge("demo");
   EXPECT_EQ(h.Condition("demo", "Ready"), "True AllReplicasReady");
@@ -85,13 +91,14 @@ TEST(ConflictTest, ACreateThatLosesTheRaceIsNotATakeOver) {
   h.Apply("demo", Spec());
   // Somebody creates the ServiceAccount between our read and our POST.
   bool raced = false;
-  h.server->set_before([&](const kube::FakeCall& call) -> std::optional<absl::StatusOr<kube::HttpResponse>> {
-    if (!raced && call.verb == "create" && call.collection == "/serviceaccounts") {
-      raced = true;
-      CreateForeign(&h, kServiceAccount, "demo-agent");
-    }
-    return std::nullopt;
-  });
+  h.server->set_before(
+      [&](const kube::FakeCall& call) -> std::optional<absl::StatusOr<kube::HttpResponse>> {
+        if (!raced && call.verb == "create" && call.collection == "/serviceaccounts") {
+          raced = true;
+          CreateForeign(&h, kServiceAccount, "demo-agent");
+        }
+        return std::nullopt;
+      });
   h.Converge("demo");
   if (!raced) GTEST_SKIP() << "the fake names the collection differently";
   EXPECT_EQ(h.Condition("demo", "Ready"), "False NameConflict");
@@ -101,12 +108,14 @@ TEST(ConflictTest, ACreateThatLosesTheRaceIsNotATakeOver) {
 TEST(ConflictTest, ARefusedWriteIsTold) {
   Harness h;
   h.Apply("demo", Spec());
-  h.server->set_before([&](const kube::FakeCall& call) -> std::optional<absl::StatusOr<kube::HttpResponse>> {
-    if (call.verb == "create" && call.collection == "apps/deployments") {
-      return kube::FakeApiServer::Refusal(403, "Forbidden", "exceeded quota: few, requested: count/deployments.apps=1");
-    }
-    return std::nullopt;
-  });
+  h.server->set_before(
+      [&](const kube::FakeCall& call) -> std::optional<absl::StatusOr<kube::HttpResponse>> {
+        if (call.verb == "create" && call.collection == "apps/deployments") {
+          return kube::FakeApiServer::Refusal(
+              403, "Forbidden", "exceeded quota: few, requested: count/deployments.apps=1");
+        }
+        return std::nullopt;
+      });
   h.Reconcile("demo");
   EXPECT_EQ(h.Condition("demo", "Ready"), "False QuotaExceeded");
   EXPECT_THAT(h.Message("demo", "Ready"), HasSubstr("exceeded quota: few"));

@@ -1,5 +1,5 @@
-// The operator dies after every single write, in every kind of change: a new one reaches the same end state, and no pod
-// is restarted that the undisturbed run did not restart.
+// The operator dies after every single write, in every kind of change: a new one reaches the same
+// end state, and no pod is restarted that the undisturbed run did not restart.
 
 #include <gtest/gtest.h>
 
@@ -30,11 +30,14 @@ void Do(Harness* h, const Change& change) {
 std::vector<Change> Changes() {
   return {
       {"create", Json(), Spec({{"replicas", 2}})},
-      {"image", Spec({{"replicas", 2}}), Spec({{"replicas", 2}, {"engine", {{"image", "agent:x"}}}})},
+      {"image", Spec({{"replicas", 2}}),
+       Spec({{"replicas", 2}, {"engine", {{"image", "agent:x"}}}})},
       {"scale up", Spec({{"replicas", 1}}), Spec({{"replicas", 3}})},
       {"scale down", Spec({{"replicas", 3}}), Spec({{"replicas", 1}})},
       {"recreate", Spec({{"replicas", 2}}),
-       Spec({{"replicas", 2}, {"engine", {{"maxBatch", 2}}}, {"rollout", {{"strategy", "Recreate"}}}})},
+       Spec({{"replicas", 2},
+             {"engine", {{"maxBatch", 2}}},
+             {"rollout", {{"strategy", "Recreate"}}}})},
       {"service", Spec(), Spec({{"traffic", {{"service", {{"type", "NodePort"}}}}}})},
       {"retry", Spec(), Spec({{"rollout", {{"retryToken", "a"}}}})},
       {"delete", Spec({{"replicas", 2}}), Json()},
@@ -75,7 +78,8 @@ INSTANTIATE_TEST_SUITE_P(Changes, CrashTest, ::testing::ValuesIn(Changes()), [](
 
 // A revert in mid-rollout, with the crash anywhere on the way there and back.
 TEST(CrashTest, RevertingInMidRollout) {
-  const Json first = Spec({{"replicas", 3}}), second = Spec({{"replicas", 3}, {"engine", {{"maxBatch", 3}}}});
+  const Json first = Spec({{"replicas", 3}}),
+             second = Spec({{"replicas", 3}, {"engine", {{"maxBatch", 3}}}});
   const auto begin = [&](Harness* h) {
     h->Apply("demo", first);
     h->Converge("demo");

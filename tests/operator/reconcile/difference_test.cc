@@ -17,14 +17,16 @@ struct Case {
 class DifferenceTest : public ::testing::TestWithParam<Case> {};
 
 TEST_P(DifferenceTest, NamesTheFirstThingThatDiffers) {
-  EXPECT_EQ(FindDifference(Json::parse(GetParam().desired), Json::parse(GetParam().observed)), GetParam().difference);
+  EXPECT_EQ(FindDifference(Json::parse(GetParam().desired), Json::parse(GetParam().observed)),
+            GetParam().difference);
 }
 
 INSTANTIATE_TEST_SUITE_P(
     Table, DifferenceTest,
     ::testing::Values(
         Case{"equal", R"({"a":1})", R"({"a":1})", ""},
-        Case{"defaults_of_the_server_do_not_count", R"({"spec":{"a":1}})", R"({"spec":{"a":1,"b":2},"status":{}})", ""},
+        Case{"defaults_of_the_server_do_not_count", R"({"spec":{"a":1}})",
+             R"({"spec":{"a":1,"b":2},"status":{}})", ""},
         Case{"another_value", R"({"spec":{"a":1}})", R"({"spec":{"a":2}})", "/spec/a"},
         Case{"missing", R"({"spec":{"a":1}})", R"({"spec":{}})", "/spec/a"},
         Case{"empty_map_is_absence", R"({"spec":{"a":{}}})", R"({"spec":{}})", ""},
@@ -35,8 +37,10 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"type_differs", R"({"a":{"b":1}})", R"({"a":"x"})", "/a"},
         Case{"quantities_by_value", R"({"requests":{"cpu":"0.5","memory":"1024Mi"}})",
              R"({"requests":{"cpu":"500m","memory":"1Gi"}})", ""},
-        Case{"quantities_that_differ", R"({"limits":{"cpu":"0.5"}})", R"({"limits":{"cpu":"501m"}})", "/limits/cpu"},
-        Case{"other_strings_are_no_quantities", R"({"labels":{"v":"1.0"}})", R"({"labels":{"v":"1"}})", "/labels/v"}),
+        Case{"quantities_that_differ", R"({"limits":{"cpu":"0.5"}})",
+             R"({"limits":{"cpu":"501m"}})", "/limits/cpu"},
+        Case{"other_strings_are_no_quantities", R"({"labels":{"v":"1.0"}})",
+             R"({"labels":{"v":"1"}})", "/labels/v"}),
     [](const auto& info) { return std::string(info.param.name); });
 
 }  // namespace

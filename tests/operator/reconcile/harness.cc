@@ -18,11 +18,13 @@ Json Spec(const Json& more) {
   return spec;
 }
 
-Harness::Harness() { Upgrade("agent:1", "0.1.0"); }
+Harness::Harness() {
+  Upgrade("agent:1", "0.1.0");
+}
 
 void Harness::Upgrade(const std::string& image, const std::string& version) {
-  reconciler = std::make_unique<Reconciler>(client, decide::Defaults{image, "IfNotPresent", version},
-                                            [this] { return now; });
+  reconciler = std::make_unique<Reconciler>(
+      client, decide::Defaults{image, "IfNotPresent", version}, [this] { return now; });
 }
 
 void Harness::Apply(const std::string& name, const Json& spec) {
@@ -106,7 +108,8 @@ std::string Harness::Deployments() const {
 
 std::vector<std::string> Harness::Pods() const {
   std::vector<std::string> names;
-  for (const auto& pod : server->All(kPod, kNamespace)) names.push_back(decide::TextAt(*pod, "/metadata/name"));
+  for (const auto& pod : server->All(kPod, kNamespace))
+    names.push_back(decide::TextAt(*pod, "/metadata/name"));
   return names;
 }
 
@@ -124,9 +127,11 @@ std::string Harness::EndState() const {
   for (const kube::Resource& r : WatchedChildren()) {
     for (const auto& object : server->All(r, kNamespace)) {
       if (r.kind == "Pod") continue;
-      Json copy = {{"kind", (*object)["kind"]}, {"name", (*object)["metadata"]["name"]},
+      Json copy = {{"kind", (*object)["kind"]},
+                   {"name", (*object)["metadata"]["name"]},
                    {"labels", (*object)["metadata"].value("labels", Json())}};
-      for (const char* part : {"spec", "data", "revision"}) copy[part] = object->value(part, Json());
+      for (const char* part : {"spec", "data", "revision"})
+        copy[part] = object->value(part, Json());
       const Json annotations = object->at("metadata").value("annotations", Json::object());
       for (const auto& [key, value] : annotations.items()) {
         const bool time = key == api::kStartedAtAnnotation || key == api::kStableSinceAnnotation ||
@@ -147,7 +152,9 @@ std::string Harness::EndState() const {
   return out;
 }
 
-int Harness::Writes() const { return static_cast<int>(server->Calls().size()); }
+int Harness::Writes() const {
+  return static_cast<int>(server->Calls().size());
+}
 
 std::vector<std::string> Harness::EventReasons() const {
   std::vector<std::string> out;

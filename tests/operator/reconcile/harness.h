@@ -25,10 +25,13 @@ class Harness {
   /// A new operator with these defaults.
   void Upgrade(const std::string& image, const std::string& version);
 
-  /// One reconcile; retries lost races. Fails the test on any other error unless the server has crashed.
+  /// One reconcile; retries lost races. Fails the test on any other error unless the server has
+  /// crashed.
   void Reconcile(const std::string& name);
-  /// Reconciles and steps the fake controllers until nothing changes. `each` is called between steps.
-  void Converge(const std::string& name, const std::function<void()>& each = [] {});
+  /// Reconciles and steps the fake controllers until nothing changes. `each` is called between
+  /// steps.
+  void Converge(
+      const std::string& name, const std::function<void()>& each = [] {});
 
   Json Get(const kube::Resource& r, const std::string& name) const;
   bool Exists(const kube::Resource& r, const std::string& name) const;

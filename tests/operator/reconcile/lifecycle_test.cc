@@ -25,7 +25,9 @@ std::string OnlyDeployment(const Harness& h) {
   return all.substr(0, all.find('='));
 }
 
-std::string Hash8(const std::string& name) { return name.substr(name.size() - 8); }
+std::string Hash8(const std::string& name) {
+  return name.substr(name.size() - 8);
+}
 
 TEST(LifecycleTest, AppliedBecomesReadyWithAllItsChildren) {
   Harness h;
@@ -130,7 +132,9 @@ TEST(LifecycleTest, AnOperatorUpgradeRestartsNoPodAndOffersTheUpgrade) {
   h.Apply("demo", Spec({{"replicas", 3}}));
   h.Converge("demo");
   EXPECT_THAT(h.Pods(), Contains(before[0]));
-  EXPECT_EQ(decide::TextAt(h.Get(kDeployment, OnlyDeployment(h))["spec"]["template"]["spec"]["containers"][0], "/image"),
+  EXPECT_EQ(decide::TextAt(
+                h.Get(kDeployment, OnlyDeployment(h))["spec"]["template"]["spec"]["containers"][0],
+                "/image"),
             "agent:1");
 }
 
@@ -139,7 +143,8 @@ TEST(LifecycleTest, ABadModelIsToldInTheAgentsWordsAndTheOldOneServes) {
   h.Apply("demo", Spec());
   h.Converge("demo");
   const std::string old = OnlyDeployment(h);
-  const std::string line = "error: model.safetensors: header: length 99 exceeds the file (copy it again)";
+  const std::string line =
+      "error: model.safetensors: header: length 99 exceeds the file (copy it again)";
   h.workloads.set_fate(Hash8(old), FakeWorkloads::Fate::kReady);
   h.workloads.set_fate("", FakeWorkloads::Fate::kFails, line);
   h.Apply("demo", Spec({{"engine", {{"maxBatch", 4}}}}));
@@ -165,7 +170,8 @@ TEST(LifecycleTest, DeletingLeavesNothing) {
   h.Converge("demo");
   h.Delete("demo");
   h.Converge("demo");
-  for (const kube::Resource& r : WatchedChildren()) EXPECT_THAT(h.server->All(r, kNamespace), IsEmpty()) << r.kind;
+  for (const kube::Resource& r : WatchedChildren())
+    EXPECT_THAT(h.server->All(r, kNamespace), IsEmpty()) << r.kind;
 }
 
 TEST(LifecycleTest, HistoryKeepsTheLimitAndTheStableOne) {
@@ -174,7 +180,8 @@ TEST(LifecycleTest, HistoryKeepsTheLimitAndTheStableOne) {
     h.Apply("demo", Spec({{"revisionHistoryLimit", 2}, {"engine", {{"maxBatch", batch}}}}));
     h.Converge("demo");
   }
-  EXPECT_THAT(h.server->All(kControllerRevision, kNamespace), SizeIs(3));  // the current one and two to go back to
+  EXPECT_THAT(h.server->All(kControllerRevision, kNamespace),
+              SizeIs(3));  // the current one and two to go back to
 }
 
 TEST(LifecycleTest, AHandThatEditsOurDeploymentIsCorrected) {
@@ -182,10 +189,11 @@ TEST(LifecycleTest, AHandThatEditsOurDeploymentIsCorrected) {
   h.Apply("demo", Spec({{"replicas", 2}}));
   h.Converge("demo");
   const std::string name = OnlyDeployment(h);
-  const auto patched = h.server->SendAsController({.method = "PATCH",
-                                                   .path = kube::ObjectPath(kDeployment, kNamespace, name),
-                                                   .headers = {{"Content-Type", "application/merge-patch+json"}},
-                                                   .body = R"({"spec":{"replicas":7}})"});
+  const auto patched =
+      h.server->SendAsController({.method = "PATCH",
+                                  .path = kube::ObjectPath(kDeployment, kNamespace, name),
+                                  .headers = {{"Content-Type", "application/merge-patch+json"}},
+                                  .body = R"({"spec":{"replicas":7}})"});
   ASSERT_EQ(patched.code, 200);
   h.Converge("demo");
   EXPECT_EQ(h.Deployments(), name + "=2");
