@@ -33,7 +33,7 @@ template <typename J>
 absl::StatusOr<J> Parse(std::string_view text, std::string_view what, JsonLimits limits) {
   if (text.size() > limits.max_bytes) {
     return absl::InvalidArgumentError(StrCat(what, ": JSON text of ", text.size(),
-                                                   " bytes is over the limit of ", limits.max_bytes));
+                                             " bytes is over the limit of ", limits.max_bytes));
   }
   if (Depth(text) > limits.max_depth) {
     return absl::InvalidArgumentError(

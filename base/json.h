@@ -20,7 +20,8 @@ struct JsonLimits {
 };
 
 /// Parses strict JSON. Never throws. Errors (kInvalidArgument) name `what` and the byte offset.
-absl::StatusOr<Json> ParseJson(std::string_view text, std::string_view what, JsonLimits limits = {});
+absl::StatusOr<Json> ParseJson(std::string_view text, std::string_view what,
+                               JsonLimits limits = {});
 
 /// As ParseJson, but objects keep the order of their keys.
 absl::StatusOr<OrderedJson> ParseOrderedJson(std::string_view text, std::string_view what,

@@ -1,7 +1,7 @@
 #include "base/log.h"
 
-#include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/fmt/chrono.h>
+#include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
 #include <atomic>
@@ -14,7 +14,9 @@ namespace {
 
 std::atomic<Format> format{Format::kJson};
 
-std::string Quote(std::string_view text) { return DumpJson(Json(std::string(text))); }
+std::string Quote(std::string_view text) {
+  return DumpJson(Json(std::string(text)));
+}
 
 spdlog::logger& Logger() {
   static spdlog::logger& logger = *[] {
@@ -64,9 +66,11 @@ void Write(Level level, std::string_view message, std::initializer_list<Field> f
   if (format.load() == Format::kJson) {
     const auto now = std::chrono::system_clock::now();
     const auto ms =
-        std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count() % 1000;
+        std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count() %
+        1000;
     line = fmt::format(R"({{"ts":"{:%Y-%m-%dT%H:%M:%S}.{:03}Z","level":"{}","msg":{})",
-                       fmt::gmtime(std::chrono::system_clock::to_time_t(now)), ms, name, Quote(message));
+                       fmt::gmtime(std::chrono::system_clock::to_time_t(now)), ms, name,
+                       Quote(message));
     for (const Field& f : fields) StrAppend(&line, ",", Quote(f.key), ":", f.json);
     line += '}';
   } else {
@@ -76,8 +80,12 @@ void Write(Level level, std::string_view message, std::initializer_list<Field> f
   Logger().log(spd, line);
 }
 
-void SetLevel(Level level) { Logger().set_level(ToSpd(level)); }
-void SetFormat(Format f) { format = f; }
+void SetLevel(Level level) {
+  Logger().set_level(ToSpd(level));
+}
+void SetFormat(Format f) {
+  format = f;
+}
 
 absl::Status SetLevelByName(std::string_view name) {
   for (int i = 0; i < 4; ++i) {

@@ -1,5 +1,6 @@
 #pragma once
-// Structured logging: one line per event, JSON for machines, short text for people. Never log user text or secrets.
+// Structured logging: one line per event, JSON for machines, short text for people. Never log user
+// text or secrets.
 
 #include <initializer_list>
 #include <string>
@@ -30,10 +31,18 @@ struct Field {
 
 /// Thread-safe; lines go to stderr whole.
 void Write(Level level, std::string_view message, std::initializer_list<Field> fields = {});
-inline void Debug(std::string_view m, std::initializer_list<Field> f = {}) { Write(Level::kDebug, m, f); }
-inline void Info(std::string_view m, std::initializer_list<Field> f = {}) { Write(Level::kInfo, m, f); }
-inline void Warn(std::string_view m, std::initializer_list<Field> f = {}) { Write(Level::kWarn, m, f); }
-inline void Error(std::string_view m, std::initializer_list<Field> f = {}) { Write(Level::kError, m, f); }
+inline void Debug(std::string_view m, std::initializer_list<Field> f = {}) {
+  Write(Level::kDebug, m, f);
+}
+inline void Info(std::string_view m, std::initializer_list<Field> f = {}) {
+  Write(Level::kInfo, m, f);
+}
+inline void Warn(std::string_view m, std::initializer_list<Field> f = {}) {
+  Write(Level::kWarn, m, f);
+}
+inline void Error(std::string_view m, std::initializer_list<Field> f = {}) {
+  Write(Level::kError, m, f);
+}
 
 /// Settings of the process; may be called at any time (log level reload). Default: info, JSON.
 void SetLevel(Level level);

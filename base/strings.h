@@ -1,5 +1,6 @@
 #pragma once
-// Debian's Abseil has a string_view of its own. Our code speaks std::string_view; these few functions bridge the two.
+// Debian's Abseil has a string_view of its own. Our code speaks std::string_view; these few
+// functions bridge the two.
 
 #include <string>
 #include <string_view>
@@ -10,8 +11,12 @@
 
 namespace deepseek {
 
-inline absl::string_view ToAbsl(std::string_view s) { return {s.data(), s.size()}; }
-inline std::string_view ToStd(absl::string_view s) { return {s.data(), s.size()}; }
+inline absl::string_view ToAbsl(std::string_view s) {
+  return {s.data(), s.size()};
+}
+inline std::string_view ToStd(absl::string_view s) {
+  return {s.data(), s.size()};
+}
 
 namespace internal {
 template <typename T>

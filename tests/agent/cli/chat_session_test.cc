@@ -36,7 +36,8 @@ std::string Delta(const std::string& field, const std::string& text) {
 class ChatSessionTest : public ::testing::Test {
  protected:
   void Start(std::vector<std::string> answers) {
-    session_ = std::make_unique<ChatSession>(std::make_unique<ScriptedTransport>(&bodies_, std::move(answers)), "m");
+    session_ = std::make_unique<ChatSession>(
+        std::make_unique<ScriptedTransport>(&bodies_, std::move(answers)), "m");
   }
   absl::Status Ask(const std::string& question) {
     said_.clear();
@@ -55,7 +56,8 @@ class ChatSessionTest : public ::testing::Test {
 };
 
 TEST_F(ChatSessionTest, KeepsTheConversation) {
-  Start({Delta("reasoning_content", "hm") + Delta("content", "Pa") + Delta("content", "ris") + "data: [DONE]\n\n",
+  Start({Delta("reasoning_content", "hm") + Delta("content", "Pa") + Delta("content", "ris") +
+             "data: [DONE]\n\n",
          Delta("content", "Rome")});
   EXPECT_TRUE(Ask("France?").ok());
   EXPECT_EQ(said_, "Paris");
@@ -78,8 +80,10 @@ TEST_F(ChatSessionTest, AFailedQuestionLeavesNoTrace) {
 }
 
 TEST_F(ChatSessionTest, OddChunksAreHarmless) {
-  Start({": ping\n\ndata: {}\n\ndata: [1]\n\ndata: {\"choices\":[]}\n\ndata: {\"choices\":[{}]}\r\n\r\n" +
-         Delta("content", "x")});
+  Start(
+      {": ping\n\ndata: {}\n\ndata: [1]\n\ndata: {\"choices\":[]}\n\ndata: "
+       "{\"choices\":[{}]}\r\n\r\n" +
+       Delta("content", "x")});
   EXPECT_TRUE(Ask("a").ok());
   EXPECT_EQ(said_, "x");
 }

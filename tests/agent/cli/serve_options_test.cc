@@ -12,14 +12,15 @@ struct Parsed {
   ServeOptions options;
   explicit Parsed(std::vector<std::string> args) {
     AddServeFlags(app, &options);
-    std::reverse(args.begin(), args.end());   // CLI11 takes them so
+    std::reverse(args.begin(), args.end());  // CLI11 takes them so
     app.parse(args);
   }
 };
 
 TEST(ServeConfig, FillsWhatTheCommandLineLeavesOpen) {
   Parsed p({"--max-batch", "8"});
-  const auto status = ApplyConfig(p.app, "model: /m\nmax-batch: 4\ndrain-delay: 2s\nserved-name: a b\n", "c.yaml");
+  const auto status =
+      ApplyConfig(p.app, "model: /m\nmax-batch: 4\ndrain-delay: 2s\nserved-name: a b\n", "c.yaml");
   ASSERT_TRUE(status.ok()) << status;
   EXPECT_EQ(p.options.model, "/m");
   EXPECT_EQ(p.options.max_batch, 8);
@@ -30,8 +31,10 @@ TEST(ServeConfig, FillsWhatTheCommandLineLeavesOpen) {
 
 TEST(ServeConfig, NamesWhatIsWrong) {
   const std::vector<std::pair<std::string, std::string>> cases = {
-      {"modell: x", "modell"}, {"grpc: x", "grpc"},        {"tls-cert: x", "tls-cert"}, {"config: x", "config"},
-      {"max-batch: x", "max-batch"}, {"max-batch: 0", "max-batch"}, {"model: [a]", "model"}, {"- a", "map"},
+      {"modell: x", "modell"},       {"grpc: x", "grpc"},
+      {"tls-cert: x", "tls-cert"},   {"config: x", "config"},
+      {"max-batch: x", "max-batch"}, {"max-batch: 0", "max-batch"},
+      {"model: [a]", "model"},       {"- a", "map"},
       {"a: b: c", "c.yaml"}};
   for (const auto& [yaml, word] : cases) {
     Parsed p({});
@@ -49,7 +52,8 @@ TEST(ServeFlags, UnknownOnesAreRefused) {
 TEST(ServeFlags, DurationsAndBytes) {
   EXPECT_EQ(*ParseDurationFlag("--x", "1m30s"), absl::Seconds(90));
   EXPECT_EQ(*ParseDurationFlag("--x", "0"), absl::ZeroDuration());
-  for (const char* bad : {"", "5", "-1s", "5x", "inf"}) EXPECT_FALSE(ParseDurationFlag("--x", bad).ok()) << bad;
+  for (const char* bad : {"", "5", "-1s", "5x", "inf"})
+    EXPECT_FALSE(ParseDurationFlag("--x", bad).ok()) << bad;
   EXPECT_EQ(*ParseBytesFlag("--x", "0"), 0);
   EXPECT_EQ(*ParseBytesFlag("--x", "512Mi"), int64_t{512} << 20);
   EXPECT_EQ(*ParseBytesFlag("--x", "2G"), 2'000'000'000);

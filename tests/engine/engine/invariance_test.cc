@@ -92,7 +92,8 @@ TEST_P(Invariance, PreemptedAnswersKeepTheirBits) {
   const std::vector<Bits> alone = Serve(Options(GetParam(), 2), false, GrowingRequests());
   EngineOptions tight = Options(GetParam(), 2);
   tight.model.max_context = 256;
-  // 6 blocks of 64 tokens (4 layers of 80 numbers): three requests start, each grows to four blocks.
+  // 6 blocks of 64 tokens (4 layers of 80 numbers): three requests start, each grows to four
+  // blocks.
   tight.model.kv_memory_bytes = int64_t{6} * 64 * 4 * 80 * (GetParam() == Compute::kFp32 ? 4 : 2);
   int64_t preemptions = 0;
   EXPECT_EQ(Serve(tight, true, GrowingRequests(), &preemptions), alone);
