@@ -29,6 +29,10 @@ class CheckLinks(unittest.TestCase):
             self.assertEqual(code, 1, link)
             self.assertIn("a.md:2: ", out)
 
+    def test_words_over_two_lines(self):
+        code, out = self.check(a="see [the\nother](c.md)\n")
+        self.assertEqual((code, out), (1, "a.md:2: c.md: is not there\n1 relative links, 1 dead\n"))
+
     def test_code_is_no_link(self):
         code, out = self.check(a="`[c](c.md)`\n```\n[c](c.md)\n```\n~~~\n[c](c.md)\n```\n~~~\n")
         self.assertEqual((code, out), (0, "0 relative links, 0 dead\n"))
