@@ -1,0 +1,51 @@
+"""Names in the sources stand in their page, and the page names nothing that is not there."""
+import pathlib
+import re
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def text(*names):
+    return "\n".join((ROOT / name).read_text(encoding="utf-8") for name in names)
+
+
+def sources(folder):
+    return text(*sorted(str(path.relative_to(ROOT)) for path in (ROOT / folder).glob("*.cc")))
+
+
+class Metrics(unittest.TestCase):
+    def setUp(self):
+        self.code = sources("agent/telemetry")
+        self.page = text("docs/reference/metrics.md")
+        self.names = set(re.findall(r'"((?:vllm:|deepseek_)[a-z0-9_]+)"', self.code))
+
+    def test_the_sources_name_metrics(self):
+        self.assertGreater(len(self.names), 20)
+        self.assertIn("vllm:time_to_first_token_seconds", self.names)
+
+    def test_each_has_a_row_and_each_row_a_metric(self):
+        rows = set(re.findall(r"^- `((?:vllm:|deepseek_)[a-z0-9_]+)` \(", self.page, re.MULTILINE))
+        self.assertEqual(rows, self.names)
+
+    def test_reasons_of_refusals(self):
+        reasons = set(re.findall(r'^ +return "([a-z_]+)";', self.code.split("Name(Refusal", 1)[1].split("struct", 1)[0],
+                                 re.MULTILINE))
+        self.assertGreaterEqual(len(reasons), 7)
+        for reason in reasons:
+            self.assertIn(f"`{reason}`", self.page)
+
+
+class Reasons(unittest.TestCase):
+    def test_each_reason_has_a_row_and_each_row_a_reason(self):
+        header, conditions = text("operator/decide/reasons.h").split("namespace deepseek::decide::condition", 1)
+        reasons = set(re.findall(r'k\w+\[\] =\s*"(\w+)";', header))
+        self.assertGreater(len(reasons), 25)
+        page = text("docs/troubleshooting.md").split("## By reason", 1)[1].split("\n## ", 1)[0]
+        self.assertEqual(set(re.findall(r"^- `([A-Z]\w+)`:", page, re.MULTILINE)), reasons)
+        for condition in re.findall(r'k\w+\[\] =\s*"(\w+)";', conditions):
+            self.assertIn(f"`{condition}`", text("docs/concepts.md"))
+
+
+if __name__ == "__main__":
+    unittest.main()
