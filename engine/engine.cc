@@ -69,18 +69,14 @@ absl::StatusOr<std::unique_ptr<Engine>> LoadModel(const EngineOptions& options) 
   resolved.threads = ThreadsFor(resolved.threads, AvailableCpus());
   LoadCallbacks callbacks;
   callbacks.cancel = options.cancel_load;
-  std::atomic<int64_t> total_bytes = 0;
   if (options.on_progress) {
     callbacks.on_progress = [&](int64_t loaded, int64_t total) {
-      total_bytes = total;
       options.on_progress({loaded, total});
     };
   }
   ASSIGN_OR_RETURN(auto backend, CreateCpuBackend({resolved.compute, resolved.threads}));
   ASSIGN_OR_RETURN(auto model,
                    LoadModelWeights(resolved, LimitsFor(options), callbacks, std::move(backend)));
-  // The files may hold tensors that were left out (MTP): the end is the end all the same.
-  if (options.on_progress) options.on_progress({total_bytes, total_bytes});
   return std::make_unique<ServingEngine>(std::move(model), options);
 }
 

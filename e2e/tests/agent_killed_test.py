@@ -37,7 +37,7 @@ class AgentKilled(Story):
         self.assertGreater(len(self.events()), before)
         told = kube.wait_until("an Event on the DeepSeekDeployment about the lost agent", lambda: [
             event for event in self.events("demo")
-            if event[0] in ("MinimumReplicasUnavailable", "CrashLooping", "AgentRestarted")], 30, self.describe)
+            if event[0] in ("MinimumReplicasUnavailable", "CrashLooping")], 30, self.describe)
         self.assertTrue(told[0][1])
 
 

@@ -12,6 +12,7 @@
 #include "engine/model/mla_block.h"
 #include "engine/model/rope.h"
 #include "engine/model/weight_loader.h"
+#include "engine/weights/expected_tensors.h"
 
 namespace deepseek::engine {
 namespace {
@@ -89,7 +90,8 @@ absl::Status DeepseekV3::LoadMtp(WeightLoader* loader) {
 }
 
 absl::Status DeepseekV3::Load(const Checkpoint& checkpoint, const LoadCallbacks& callbacks) {
-  WeightLoader loader(checkpoint, spec_, backend_.get(), callbacks);
+  WeightLoader loader(checkpoint, spec_, backend_.get(), callbacks,
+                      ExpectedBytes(checkpoint, spec_, options_.load_mtp));
   ASSIGN_OR_RETURN(embedding_, loader.Table("model.embed_tokens.weight"));
   for (int32_t i = 0; i < spec_.layers; ++i) {
     ASSIGN_OR_RETURN(MlaBlockWeights block, LoadMlaBlock(spec_, i, &loader));

@@ -9,12 +9,12 @@
 namespace deepseek::engine {
 
 WeightLoader::WeightLoader(const Checkpoint& checkpoint, const ModelSpec& spec, Backend* backend,
-                           const LoadCallbacks& callbacks)
+                           const LoadCallbacks& callbacks, int64_t total_bytes)
     : checkpoint_(checkpoint),
       spec_(spec),
       backend_(backend),
       callbacks_(callbacks),
-      total_bytes_(checkpoint.total_bytes()) {}
+      total_bytes_(total_bytes) {}
 
 absl::StatusOr<const TensorView*> WeightLoader::Take(const std::string& tensor) {
   if (callbacks_.cancel != nullptr && callbacks_.cancel->load()) {

@@ -15,8 +15,9 @@ namespace deepseek::engine {
 /// checked before (CheckTensors).
 class WeightLoader {
  public:
+  /// `total_bytes`: what the load will read (ExpectedBytes), for the progress.
   WeightLoader(const Checkpoint& checkpoint, const ModelSpec& spec, Backend* backend,
-               const LoadCallbacks& callbacks);
+               const LoadCallbacks& callbacks, int64_t total_bytes);
   /// NAME.weight as a linear.
   absl::StatusOr<PackedWeight> Linear(const std::string& name);
   /// NAME.weight whose activations are never rounded.
