@@ -23,6 +23,7 @@ Request Of(int32_t length, int32_t seed, float temperature) {
 // Short prompts and long answers grow out of their room.
 std::vector<Request> GrowingRequests() {
   std::vector<Request> requests;
+  requests.reserve(6);
   for (int32_t i = 0; i < 6; ++i) {
     requests.push_back(Of(50 + i, i, i % 2 == 0 ? 0.0F : 1.0F));
     requests.back().max_tokens = 150;
@@ -32,6 +33,7 @@ std::vector<Request> GrowingRequests() {
 
 std::vector<Request> Requests() {
   std::vector<Request> requests;
+  requests.reserve(10);
   for (int32_t i = 0; i < 10; ++i) requests.push_back(Of(1 + i * 23, i, i % 2 == 0 ? 0.0F : 1.0F));
   return requests;
 }
