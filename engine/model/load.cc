@@ -45,8 +45,8 @@ absl::StatusOr<std::unique_ptr<Model>> LoadModelWeights(const ModelOptions& opti
   ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::Open(resolved.model_dir));
   const int64_t needed = ExpectedBytes(checkpoint, spec, resolved.load_mtp);
   if (const int64_t free = AvailableMemoryBytes(); needed > free) {
-    return absl::ResourceExhaustedError(StrCat(resolved.model_dir, ": the weights need ", needed,
-                                               " bytes, memory leaves ", free));
+    return absl::ResourceExhaustedError(
+        StrCat(resolved.model_dir, ": the weights need ", needed, " bytes, memory leaves ", free));
   }
   auto checked = CheckTensors(checkpoint, spec, resolved.load_mtp);
   if (!checked.ok()) {

@@ -131,6 +131,7 @@ TEST_P(Shapes, CpuAgreesWithTheReference) {
   spec.kernels = Kernels::kReference;
   const auto reference = MustLoad(spec);
   std::vector<int32_t> tokens;
+  tokens.reserve(100);
   for (int32_t i = 0; i < 100; ++i) tokens.push_back(i * 31 % 97);
   RunSpec run;
   run.prompt = 80;
@@ -158,7 +159,7 @@ TEST_P(Shapes, CpuAgreesWithTheReference) {
   EXPECT_EQ(RunModel(cpu.get(), tokens, run).logits, actual.logits);
 }
 
-std::function<void(Json&)> Set(const char* field, Json value) {
+std::function<void(Json&)> Set(const char* field, const Json& value) {
   return [field, value](Json& json) { json[field] = value; };
 }
 void Fp8(Json& json, int64_t rows, int64_t cols) {
