@@ -24,7 +24,7 @@ struct Config {
   std::string server_name;  ///< name in its certificate, if not the host of `server`
   Material ca, cert, key, token;
   std::string ns = "default";  ///< of the context; in-cluster: of the pod
-  std::string origin;          ///< in words, for logs: "kubeconfig /root/.kube/config, context dev"
+  std::string origin;          ///< in words, for logs: "kubeconfig ~/.kube/config, context dev"
 };
 
 /// One kubeconfig file or several separated by ':' (the first one to define a name wins, missing
