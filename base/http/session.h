@@ -1,6 +1,8 @@
 #pragma once
 // One connection of the server. Internal to base/http: the only header that knows Boost.
 
+#include <utility>  // before Boost: 1.74's asio/awaitable.hpp uses std::exchange without it
+
 #include <boost/asio.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
