@@ -8,7 +8,7 @@ phase_table=()
 spinner=
 started=$SECONDS
 
-fail() { # WHAT WHY TODO
+fail() { # WHAT WHY REMEDY
   stop_spinner
   printf '\nerror: %s\n  why:        %s\n  what to do: %s\n' "$1" "$2" "$3" >&2
   exit 1
@@ -34,7 +34,7 @@ watch_log() { # LOG START
     fi
   done
 }
-# phase TITLE TODO COMMAND...: runs COMMAND with its output in a log. The command stays in the foreground, so that Ctrl-C
+# phase TITLE REMEDY COMMAND...: runs COMMAND with its output in a log. The command stays in the foreground, so that Ctrl-C
 # reaches it and sudo can ask for a password.
 phase() {
   local title=$1 todo=$2 start=$SECONDS rc=0 log
