@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 
+#include "engine/arch/options.h"
 #include "engine/kernels/buffer.h"
 
 namespace deepseek::engine {
@@ -21,8 +22,9 @@ struct HostMatrix {
   const float* scales = nullptr;
   int64_t scale_stride = 0;
   int32_t block_rows = 128, block_cols = 128;
-  bool exact = false;          ///< activations are never rounded for this one (the router)
-  int64_t row0 = 0, col0 = 0;  ///< place of the slice in the whole tensor
+  bool exact = false;  ///< activations are never rounded for this one (the router)
+  WeightType store = WeightType::kNative;  ///< the packed form asked for (quantize.h)
+  int64_t row0 = 0, col0 = 0;              ///< place of the slice in the whole tensor
 
   HostMatrix Slice(int64_t row, int64_t row_count, int64_t col, int64_t col_count) const {
     HostMatrix s = *this;
