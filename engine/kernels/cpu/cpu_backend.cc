@@ -30,10 +30,28 @@ void CpuBackend::ForItems(int64_t items, int64_t multiply_adds, const ThreadPool
 }
 
 absl::StatusOr<PackedWeight> CpuBackend::Pack(const HostMatrix& matrix) {
-  ASSIGN_OR_RETURN(const PackedMatrix packed, PackMatrix(matrix, &arena_, &pool_));
+  ASSIGN_OR_RETURN(const PackedWeight weight, Place(matrix));
+  const PackedMatrix& packed = Matrix(weight);
+  pool_.Run(packed.tiles, [&](int64_t tile, int) { FillTiles(matrix, packed, tile, tile + 1); });
+  return weight;
+}
+
+absl::StatusOr<PackedWeight> CpuBackend::Place(const HostMatrix& matrix) {
+  ASSIGN_OR_RETURN(const PackedMatrix packed, PlaceMatrix(matrix, &arena_));
   weight_bytes_ += PackedBytes(packed);
+  const std::lock_guard lock(load_mutex_);
   weights_.push_back(packed);
   return PackedWeight{weights_.size(), matrix.rows, matrix.cols};
+}
+
+void CpuBackend::Fill(const PackedWeight& weight, const HostMatrix& matrix, int64_t row_begin,
+                      int64_t row_end) {
+  static_assert(kPackRows == kTileRows);
+  const PackedMatrix packed = [&] {
+    const std::lock_guard lock(load_mutex_);
+    return Matrix(weight);
+  }();
+  FillTiles(matrix, packed, row_begin / kTileRows, (row_end + kTileRows - 1) / kTileRows);
 }
 
 absl::Status CpuBackend::Plan(const StepPlan& plan) {

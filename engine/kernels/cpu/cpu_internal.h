@@ -1,6 +1,7 @@
 #pragma once
 // The CPU backend's class, shared by its parts.
 
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,9 @@ class CpuBackend : public HostBackend {
   std::string_view name() const override { return name_; }
   int64_t progress() const override { return HostBackend::progress() + pool_.progress(); }
   absl::StatusOr<PackedWeight> Pack(const HostMatrix& matrix) override;
+  absl::StatusOr<PackedWeight> Place(const HostMatrix& matrix) override;
+  void Fill(const PackedWeight& weight, const HostMatrix& matrix, int64_t row_begin,
+            int64_t row_end) override;
   absl::Status Plan(const StepPlan& plan) override;
   void RmsNorm(const Buffer& x, const Buffer& weight, float eps, int64_t rows,
                const Buffer& out) override;
@@ -68,6 +72,7 @@ class CpuBackend : public HostBackend {
   ThreadPool pool_;
   std::string name_;
   HostArena arena_;
+  std::mutex load_mutex_;                               // weights_ while Fill runs beside Place
   std::vector<PackedMatrix> weights_;                   // [handle - 1], in arena_
   std::vector<const float*> x_rows_;                    // [pairs]
   std::vector<float*> out_rows_;                        // [pairs]
