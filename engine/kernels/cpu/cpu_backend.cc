@@ -77,11 +77,12 @@ absl::Status CpuBackend::Plan(const StepPlan& plan) {
   const int64_t width = plan.kv_lora_rank + plan.rope_dim;
   for (AttendScratch& s : attend_) {
     s.latent.resize(size(kBlockTokens * width));
-    s.keys.resize(size(int64_t{kBlockTokens} * (plan.nope_dim + plan.rope_dim)));
-    s.values.resize(size(int64_t{kBlockTokens} * plan.v_dim));
+    s.keys.resize(
+        size(int64_t{kBlockTokens} * std::max(plan.nope_dim + plan.rope_dim, plan.head_dim)));
+    s.values.resize(size(int64_t{kBlockTokens} * std::max(plan.v_dim, plan.head_dim)));
     s.q_latent.resize(size(plan.heads * width));
     s.o_latent.resize(size(int64_t{plan.heads} * plan.kv_lora_rank));
-    s.state.resize(size(std::max(plan.max_rows, plan.heads)));
+    s.state.resize(size(std::max(plan.max_rows, kGqaRowsPerItem * plan.heads)));
   }
   return absl::OkStatus();
 }
