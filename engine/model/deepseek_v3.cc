@@ -12,7 +12,6 @@
 #include "engine/model/mla_block.h"
 #include "engine/model/rope.h"
 #include "engine/model/weight_loader.h"
-#include "engine/weights/expected_tensors.h"
 
 namespace deepseek::engine {
 namespace {
@@ -90,8 +89,7 @@ absl::Status DeepseekV3::LoadMtp(WeightLoader* loader) {
 }
 
 absl::Status DeepseekV3::Load(const Checkpoint& checkpoint, const LoadCallbacks& callbacks) {
-  WeightLoader loader(checkpoint, spec_, backend_.get(), callbacks,
-                      ExpectedBytes(checkpoint, spec_, options_.load_mtp));
+  WeightLoader loader(checkpoint, spec_, options_, backend_.get(), callbacks);
   ASSIGN_OR_RETURN(embedding_, loader.Table("model.embed_tokens.weight"));
   for (int32_t i = 0; i < spec_.layers; ++i) {
     ASSIGN_OR_RETURN(MlaBlockWeights block, LoadMlaBlock(spec_, i, &loader));
@@ -111,7 +109,8 @@ absl::Status DeepseekV3::Load(const Checkpoint& checkpoint, const LoadCallbacks&
   ASSIGN_OR_RETURN(const int32_t blocks, PlanKvBlocks(spec_, options_, layers, options_.max_context,
                                                       AvailableMemoryBytes()));
   ASSIGN_OR_RETURN(cache_, KvCache::Create(backend_.get(), spec_, options_.kv, layers, blocks));
-  return PlanStep();
+  RETURN_IF_ERROR(PlanStep());
+  return loader.Finish();
 }
 
 absl::Status DeepseekV3::PlanStep() {
