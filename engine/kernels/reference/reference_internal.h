@@ -13,6 +13,10 @@ void RmsNormRow(const float* x, const float* weight, float eps, int64_t n, float
 /// Rotates x [rope_dim] in place by the angles of `position`.
 void RotateRow(float* x, const RopeTable& table, int32_t position, int32_t rope_dim);
 
+float Dot(const float* a, const float* b, int64_t n);
+/// scores [n] -> probabilities.
+void Softmax(float* scores, int32_t n);
+
 class ReferenceBackend : public HostBackend {
  public:
   std::string_view name() const override { return "reference"; }
@@ -28,6 +32,9 @@ class ReferenceBackend : public HostBackend {
             const RopeTable& table) override;
   void MlaAppend(const Buffer& kv, const MlaLayer& layer, const RopeTable& table) override;
   void MlaAttend(const Buffer& q, const MlaLayer& layer, const Buffer& out) override;
+  void GqaAppend(const Buffer& k, const Buffer& v, const GqaLayer& layer,
+                 const RopeTable& table) override;
+  void GqaAttend(const Buffer& q, const GqaLayer& layer, const Buffer& out) override;
   void Moe(const Buffer& x, const Buffer& ids, const Buffer& weights, int32_t experts_per_token,
            absl::Span<const FfnWeights> experts, const Buffer& out) override;
   void Ffn(const Buffer& x, const FfnWeights& ffn, const Buffer& out) override;

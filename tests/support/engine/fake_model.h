@@ -40,6 +40,9 @@ class FakeBackend final : public Backend {
   void Rope(const Buffer&, int32_t, int32_t, int32_t, const RopeTable&) override {}
   void MlaAppend(const Buffer&, const MlaLayer&, const RopeTable&) override {}
   void MlaAttend(const Buffer&, const MlaLayer&, const Buffer&) override {}
+  void GqaAppend(const Buffer&, const Buffer&, const GqaLayer&, const RopeTable&) override {}
+  void GqaAttend(const Buffer&, const GqaLayer&, const Buffer&) override {}
+  void AddBias(const Buffer&, int64_t, const Buffer&) override {}
   void Route(const Buffer&, const Buffer&, const RouteSpec&, const Buffer&,
              const Buffer&) override {}
   void Moe(const Buffer&, const Buffer&, const Buffer&, int32_t, absl::Span<const FfnWeights>,
