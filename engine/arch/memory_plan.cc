@@ -33,7 +33,8 @@ int64_t KeptBytes(const PlannedTensor& t, const ModelSpec& spec, WeightType aske
     case PlannedTensor::Keep::kLinear:
       break;
   }
-  const PackedForm form = PackedFormOf(t.stored, asked, t.first_col % spec.fp8_block_cols == 0);
+  const PackedForm form = PackedFormOf(
+      t.stored, asked, t.first_col % spec.fp8_block_cols == 0 && spec.fp8_block_cols % 4 == 0);
   const int64_t group = form == PackedForm::kF8 ? spec.fp8_block_cols : kIntGroup;
   return PackedSize(form, t.rows, t.cols, group) * t.count;
 }
@@ -51,20 +52,41 @@ int64_t StepBytes(const ModelSpec& s, const StepShape& step, bool mtp) {
   return kF32 * (step.rows * row + step.logit_rows * (int64_t{s.hidden} + s.vocab));
 }
 
-// engine/kernels/cpu: gate, up and down of all (row, expert) pairs, pointers to their rows, and per
-// thread one key tile.
-int64_t ScratchBytes(const ModelSpec& s, const StepShape& step) {
+// A row of activations as a product reads it: as it is, rounded to bf16, or INT8 codes with a scale
+// and a sum per group.
+int64_t PreparedRowBytes(Compute compute, int64_t cols) {
+  switch (compute) {
+    case Compute::kInt8:
+      return RoundUp(cols, kIntGroup) / kIntGroup * (kIntGroup + 8);
+    case Compute::kBf16:
+      return RoundUp(cols, 4) * 2;
+    default:
+      return cols * kF32;
+  }
+}
+
+// engine/kernels/cpu: rows prepared for a product, the intermediate and the output of all (row,
+// expert) pairs, and per thread a block of an expert and one key tile.
+int64_t ScratchBytes(const ModelSpec& s, const StepShape& step, Compute compute,
+                     int64_t widest_cols) {
   const int64_t rows = std::max(step.rows, step.logit_rows);
   const int64_t pairs = std::max<int64_t>(rows, int64_t{step.rows} * s.experts_per_token);
   const bool dense = s.experts == 0 || s.first_dense_layers > 0;
   const int64_t ffn = std::max<int64_t>(dense ? s.dense_intermediate : 0,
                                         int64_t{s.shared_experts} * s.expert_intermediate);
-  const int64_t wide = std::max(step.rows * ffn, pairs * s.expert_intermediate);
-  const int64_t pointers = 6 * pairs * int64_t{sizeof(void*)};
-  const int64_t width = s.attention == Attention::kMla ? s.kv_width() : 0;
-  const int64_t tile = kBlockTokens * (width + s.nope_dim + s.rope_dim + s.v_dim) +
-                       s.heads * (width + s.kv_lora_rank) + 3 * std::max(step.rows, s.heads);
-  return kF32 * (2 * wide + pairs * s.hidden + step.threads * tile) + pointers;
+  const int64_t prepared =
+      compute == Compute::kFp32 ? 0 : rows * PreparedRowBytes(compute, widest_cols);
+  const int64_t intermediate = std::max(step.rows * PreparedRowBytes(compute, ffn),
+                                        pairs * PreparedRowBytes(compute, s.expert_intermediate));
+  const int64_t pointers = (3 * pairs + 2 * rows) * int64_t{sizeof(void*)};
+  constexpr int64_t kExpertBlock = 2 * 48 * kIntGroup;  // gate and up of 48 rows, 128 columns
+  const bool mla = s.attention == Attention::kMla;
+  const int64_t width = mla ? s.kv_width() : 0;
+  const int64_t keys = mla ? s.nope_dim + s.rope_dim + s.v_dim : 2 * s.head_dim;
+  const int64_t tile = kBlockTokens * (width + keys) + s.heads * (width + s.kv_lora_rank) +
+                       3 * std::max<int64_t>(step.rows, 16 * int64_t{s.heads});
+  return prepared + intermediate + pointers +
+         kF32 * (pairs * s.hidden + step.threads * (tile + kExpertBlock));
 }
 
 int64_t BytesPerToken(const ModelSpec& spec, const MemoryPlan& plan) {
@@ -98,7 +120,11 @@ int64_t KvRowBytes(const ModelSpec& spec, KvType type) {
 MemoryPlan PlanMemory(const ModelSpec& spec, const ModelOptions& options, const StepShape& step,
                       absl::Span<const PlannedTensor> tensors, int64_t available_bytes) {
   MemoryPlan plan;
+  int64_t widest = 0;
   for (const PlannedTensor& t : tensors) {
+    if (t.keep == PlannedTensor::Keep::kLinear || t.keep == PlannedTensor::Keep::kNative) {
+      widest = std::max(widest, t.cols);
+    }
     plan.part_bytes[static_cast<size_t>(t.part)] += KeptBytes(t, spec, options.weights);
   }
   const bool mtp = options.load_mtp && spec.mtp_layers > 0;
@@ -108,7 +134,7 @@ MemoryPlan PlanMemory(const ModelSpec& spec, const ModelOptions& options, const 
   plan.max_batch = options.max_batch;
   plan.table_bytes = 2 * int64_t{options.max_context} * (rotary / 2) * kF32;
   plan.step_bytes = StepBytes(spec, step, mtp);
-  plan.scratch_bytes = ScratchBytes(spec, step);
+  plan.scratch_bytes = ScratchBytes(spec, step, options.compute, widest);
   plan.overhead_bytes =
       kProgramBytes + spec.vocab * kBytesPerVocabularyEntry + step.threads * kBytesPerThread;
   plan.weight_bytes_per_token = BytesPerToken(spec, plan);

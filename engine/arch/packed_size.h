@@ -15,19 +15,18 @@ constexpr int64_t RoundUp(int64_t n, int64_t to) {
   return (n + to - 1) / to * to;
 }
 
-/// Rows come in tiles of 16. bf16 and F32 columns come in pairs; FP8 has an F32 scale per row and
-/// `group` columns; INT8 and INT4 have whole groups of `group` columns with a bf16 scale per row
-/// and group.
+/// Rows come in tiles of 16, columns in quads. FP8 has an F32 scale per row and `group` columns;
+/// INT8 and INT4 have whole groups of `group` columns with a bf16 scale per row and group.
 constexpr int64_t PackedSize(PackedForm form, int64_t rows, int64_t cols, int64_t group) {
   rows = RoundUp(rows, 16);
   const int64_t groups = (cols + group - 1) / group;
   switch (form) {
     case PackedForm::kF32:
-      return rows * RoundUp(cols, 2) * 4;
+      return rows * RoundUp(cols, 4) * 4;
     case PackedForm::kBf16:
-      return rows * RoundUp(cols, 2) * 2;
+      return rows * RoundUp(cols, 4) * 2;
     case PackedForm::kF8:
-      return rows * RoundUp(cols, 2) + rows * groups * 4;
+      return rows * RoundUp(cols, 4) + rows * groups * 4;
     case PackedForm::kInt8:
       return rows * groups * (group + 2);
     case PackedForm::kInt4:

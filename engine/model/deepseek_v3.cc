@@ -78,7 +78,8 @@ absl::Status DeepseekV3::LoadMtp(WeightLoader* loader) {
   const std::string prefix = StrCat("model.layers.", spec_.layers, ".");
   ASSIGN_OR_RETURN(mtp_.embedding_norm, loader->Vector(prefix + "enorm.weight"));
   ASSIGN_OR_RETURN(mtp_.hidden_norm, loader->Vector(prefix + "hnorm.weight"));
-  ASSIGN_OR_RETURN(const HostMatrix eh, loader->Matrix(prefix + "eh_proj"));
+  ASSIGN_OR_RETURN(HostMatrix eh, loader->Matrix(prefix + "eh_proj"));
+  eh.store = loader->store();
   // eh_proj([e ; h]) = left e + right h: the embedding half comes first in released weights.
   ASSIGN_OR_RETURN(mtp_.project_embedding, loader->Pack(eh.Slice(0, eh.rows, 0, spec_.hidden)));
   ASSIGN_OR_RETURN(mtp_.project_hidden,

@@ -39,8 +39,8 @@ TEST(Load, RefusesByName) {
   EXPECT_THAT(message([](ModelOptions& o) { o.kv_memory_bytes = 1; }), HasSubstr("--kv-memory"));
   EXPECT_THAT(message([](ModelOptions& o) { o.load_mtp = true; }),
               HasSubstr("num_nextn_predict_layers"));
-  EXPECT_THAT(message([](ModelOptions& o) { o.weights = WeightType::kInt4; }),
-              HasSubstr("--weights int4"));
+  EXPECT_THAT(message([](ModelOptions& o) { o.compute = Compute::kInt8; }),
+              HasSubstr("--compute int8 with --weights native"));
   EXPECT_THAT(message([](ModelOptions& o) { o.model_dir = "/nowhere"; }),
               HasSubstr("/nowhere/config.json"));
 }
