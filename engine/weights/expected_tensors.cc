@@ -156,6 +156,7 @@ absl::Status CheckTensors(const Checkpoint& checkpoint, const ModelSpec& spec, b
 int64_t ExpectedBytes(const Checkpoint& checkpoint, const ModelSpec& spec, bool mtp) {
   int64_t bytes = 0;
   for (const ExpectedTensor& expected : ExpectedTensors(spec, mtp)) {
+    if (expected.optional) continue;
     for (const char* part : {"", "_scale_inv"}) {
       const TensorView* view = checkpoint.Find(expected.name + part);
       if (view != nullptr) bytes += static_cast<int64_t>(view->data.size());

@@ -107,6 +107,19 @@ absl::Status CpuBackend::Plan(const StepPlan& plan) {
   return absl::OkStatus();
 }
 
+int64_t CpuBackend::scratch_bytes() const {
+  const auto bytes = [](const auto&... v) {
+    return ((static_cast<int64_t>(v.capacity() * sizeof(v[0]))) + ... + 0);
+  };
+  int64_t sum = bytes(prepared_, prepared_rows_, out_rows_, expert_x_, intermediate_, down_,
+                      pair_out_, pair_of_, expert_begin_, expert_rows_, work_);
+  for (const ExpertScratch& s : expert_scratch_) sum += bytes(s.gate, s.up, s.gate_rows, s.up_rows);
+  for (const AttendScratch& s : attend_) {
+    sum += bytes(s.latent, s.keys, s.values, s.q_latent, s.o_latent, s.state);
+  }
+  return sum;
+}
+
 void CpuBackend::RmsNorm(const Buffer& x, const Buffer& weight, float eps, int64_t rows,
                          const Buffer& out) {
   const int64_t n = weight.shape[0];
