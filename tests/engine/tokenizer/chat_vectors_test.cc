@@ -1,8 +1,6 @@
-// Prompts as jinja2 renders them: for the demo model, and for the real models where their files
-// are. DEEPSEEK_TOKENIZERS: folder with <name>/tokenizer{,_config}.json. DEEPSEEK_CHAT: folder with
-// more chat vectors.
+// Prompts as jinja2 renders them: for the demo model, and (where scripts/fetch-tokenizers has put
+// their files) for the real models.
 
-#include <filesystem>
 #include <map>
 
 #include "engine/tokenizer/chat_template.h"
@@ -82,33 +80,29 @@ TEST(DemoChatVectors, AreMetExactly) {
   Check(**chat, *tokenizer, cases, cases, conversations);
 }
 
-TEST(RealChatVectors, AreMetExactly) {
-  const std::optional<std::string> folder = testing::RealTokenizers();
-  if (!folder) GTEST_SKIP() << "DEEPSEEK_TOKENIZERS names no folder with the real files";
-  const char* more = std::getenv("DEEPSEEK_CHAT");
-  const std::string vectors = more != nullptr ? more : Source("tests/golden/chat/real");
-  const auto conversations = ById({*ReadFile(Source("tests/golden/chat/conversations.json"))});
-  int checked = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(vectors)) {
-    const std::string name = entry.path().stem().string();
-    const std::string model = *folder + "/" + name;
-    if (!std::filesystem::exists(model + "/tokenizer_config.json")) continue;
-    SCOPED_TRACE(name);
-    const auto chat = ParseChatTemplate(*ReadFile(model + "/tokenizer_config.json"));
-    if (chat.status().code() == absl::StatusCode::kNotFound)
-      continue;  // V3.2 and V4 have Python encoders instead
-    ASSERT_TRUE(chat.ok()) << chat.status();
-    const std::unique_ptr<Tokenizer> tokenizer = testing::LoadTokenizer(model + "/tokenizer.json");
-    const Json rows = ReadJson(entry.path().string());
-    const Json texts =
-        rows.contains("text_of")
-            ? ReadJson(vectors + "/" + rows["text_of"].get<std::string>() + ".json")["cases"]
-            : rows["cases"];
-    Check(**chat, *tokenizer, rows["cases"], texts, conversations);
-    ++checked;
-  }
-  if (checked == 0) GTEST_SKIP() << "no real tokenizer files in " << *folder;
+class RealChat : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(RealChat, RendersItsVectors) {
+  const std::string model = testing::RealTokenizers() + "/" + GetParam();
+  const testing::VectorSet set = testing::RealVectors();
+  if (!std::filesystem::exists(model + "/tokenizer_config.json"))
+    GTEST_SKIP() << model << " is missing: make tokenizers";
+  const auto chat = ParseChatTemplate(*ReadFile(model + "/tokenizer_config.json"));
+  if (chat.status().code() == absl::StatusCode::kNotFound)
+    GTEST_SKIP() << GetParam() << " has no Jinja template";
+  ASSERT_TRUE(chat.ok()) << chat.status();
+  const std::unique_ptr<Tokenizer> tokenizer = testing::LoadTokenizer(model + "/tokenizer.json");
+  const Json rows = ReadJson(set.chat + "/" + GetParam() + ".json");
+  const Json texts =
+      rows.contains("text_of")
+          ? ReadJson(set.chat + "/" + rows["text_of"].get<std::string>() + ".json")["cases"]
+          : rows["cases"];
+  Check(**chat, *tokenizer, rows["cases"], texts, ById({*ReadFile(set.conversations)}));
 }
+
+INSTANTIATE_TEST_SUITE_P(Vectors, RealChat,
+                         ::testing::ValuesIn(testing::VectorNames(testing::RealVectors().chat)),
+                         testing::TestName);
 
 }  // namespace
 }  // namespace deepseek::engine
