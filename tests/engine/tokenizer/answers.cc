@@ -1,7 +1,13 @@
-// tokenizer_answers FILE: what a tokenizer.json makes of lines {"text"} or {"ids"} on standard
-// input. compare_library.py holds the answers against the Python library's.
+// Answers to lines on standard input, which compare_library.py and compare_chat.py hold against the
+// Python libraries':
+//   tokenizer_answers FILE          a tokenizer.json, lines {"text"} or {"ids"}
+//   tokenizer_answers --chat FILE   a tokenizer_config.json, lines of variables
+//   tokenizer_answers --chat TYPE   the encoder of a model_type, lines of variables
 
 #include <iostream>
+
+#include "engine/tokenizer/chat_template.h"
+#include "engine/tokenizer/prompt_encoder.h"
 
 #include "engine/tokenizer/tokenizer.h"
 #include "tests/engine/tokenizer/files.h"
@@ -25,13 +31,32 @@ Json OfIds(const Tokenizer& t, const std::vector<int32_t>& ids) {
           {"flush", stream.Flush()}};
 }
 
+OrderedJson OfVariables(const ChatTemplate& chat, const std::string& line) {
+  const absl::StatusOr<RenderedChat> got = chat.Render(OrderedJson::parse(line));
+  if (got.ok()) return {{"text", got->text}};
+  return {{"error", std::string(got.status().message())},
+          {"code", static_cast<int>(got.status().code())}};
+}
+
 int Main(int argc, char** argv) {
+  std::string line;
+  if (argc == 3 && std::string(argv[1]) == "--chat") {
+    const auto format = PromptFormatOf(argv[2]);
+    absl::StatusOr<std::unique_ptr<ChatTemplate>> chat =
+        format ? MakePromptEncoder(*format)
+               : ParseChatTemplate(testing::ReadFile(argv[2]).value_or(""));
+    if (!chat.ok()) {
+      std::cerr << chat.status() << '\n';
+      return 1;
+    }
+    while (std::getline(std::cin, line)) std::cout << OfVariables(**chat, line).dump() << '\n';
+    return 0;
+  }
   const std::unique_ptr<Tokenizer> t = argc == 2 ? testing::LoadTokenizer(argv[1]) : nullptr;
   if (t == nullptr) {
-    std::cerr << "usage: tokenizer_answers FILE <lines\n";
+    std::cerr << "usage: tokenizer_answers FILE | --chat FILE | --chat TYPE, lines on stdin\n";
     return 1;
   }
-  std::string line;
   while (std::getline(std::cin, line)) {
     const Json row = Json::parse(line);
     std::cout << (row.contains("text") ? OfText(*t, row["text"]) : OfIds(*t, row["ids"])).dump()
