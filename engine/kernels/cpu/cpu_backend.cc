@@ -33,7 +33,7 @@ absl::StatusOr<PackedWeight> CpuBackend::Pack(const HostMatrix& matrix) {
   ASSIGN_OR_RETURN(const PackedMatrix packed, PackMatrix(matrix, &arena_, &pool_));
   weight_bytes_ += PackedBytes(packed);
   weights_.push_back(packed);
-  return PackedWeight{weights_.size(), matrix.rows, matrix.cols};
+  return PackedWeight{weights_.size(), matrix.rows, matrix.cols, PackedBytes(packed)};
 }
 
 absl::Status CpuBackend::Plan(const StepPlan& plan) {

@@ -15,7 +15,7 @@ absl::StatusOr<PackedWeight> ReferenceBackend::Pack(const HostMatrix& m) {
   }
   weight_bytes_ += m.rows * m.cols * int64_t{sizeof(float)};
   weights_.push_back(std::move(values));
-  return PackedWeight{weights_.size(), m.rows, m.cols};
+  return PackedWeight{weights_.size(), m.rows, m.cols, m.rows * m.cols * int64_t{sizeof(float)}};
 }
 
 void ReferenceBackend::MatVec(const PackedWeight& w, const float* x, float* y) const {
