@@ -65,6 +65,15 @@ class ProfilingBackend final : public Backend {
     op_of_[packed.handle] = OpOf(matrix.name);
     return packed;
   }
+  absl::StatusOr<PackedWeight> Place(const HostMatrix& matrix) override {
+    ASSIGN_OR_RETURN(const PackedWeight packed, inner_->Place(matrix));
+    op_of_[packed.handle] = OpOf(matrix.name);
+    return packed;
+  }
+  void Fill(const PackedWeight& weight, const HostMatrix& matrix, int64_t row_begin,
+            int64_t row_end) override {
+    inner_->Fill(weight, matrix, row_begin, row_end);
+  }
   int64_t weight_bytes() const override { return inner_->weight_bytes(); }
   int64_t huge_page_bytes() const override { return inner_->huge_page_bytes(); }
   absl::Status Upload(const Buffer& to, absl::Span<const uint8_t> bytes) override {
@@ -112,6 +121,19 @@ class ProfilingBackend final : public Backend {
   void MlaAttend(const Buffer& q, const MlaLayer& layer, const Buffer& out) override {
     const Timed t(this, Op::kAttend, counting() ? MlaCost(layer) : OpCost());
     inner_->MlaAttend(q, layer, out);
+  }
+  void GqaAppend(const Buffer& k, const Buffer& v, const GqaLayer& layer,
+                 const RopeTable& table) override {
+    const Timed t(this, Op::kAppend, {});
+    inner_->GqaAppend(k, v, layer, table);
+  }
+  void GqaAttend(const Buffer& q, const GqaLayer& layer, const Buffer& out) override {
+    const Timed t(this, Op::kAttend, counting() ? GqaCost(layer) : OpCost());
+    inner_->GqaAttend(q, layer, out);
+  }
+  void AddBias(const Buffer& bias, int64_t rows, const Buffer& x) override {
+    const Timed t(this, Op::kOther, {.flops = static_cast<double>(rows * bias.shape[0])});
+    inner_->AddBias(bias, rows, x);
   }
   void Route(const Buffer& scores, const Buffer& bias, const RouteSpec& spec, const Buffer& ids,
              const Buffer& weights) override {
@@ -181,6 +203,21 @@ class ProfilingBackend final : public Backend {
     return it == op_of_.end() ? Op::kOther : it->second;
   }
 
+  // Adds flops_of(segment, keys, pairs of a row and a key that it may see) and the cache read.
+  template <typename Flops>
+  void AddAttention(const Buffer& cache, OpCost* cost, const Flops& flops_of) const {
+    // [blocks, ...]: bytes of a position, scales included.
+    const int64_t position_bytes =
+        cache.elements() * SizeOf(cache.dtype) / (cache.shape[0] * kBlockTokens);
+    for (const Segment& s : segments_) {
+      const double keys = s.context + s.rows;
+      // Causal: row i of the segment sees context + i + 1 keys.
+      const double pairs = s.rows * (s.context + (s.rows + 1) / 2.0);
+      cost->kv_bytes += (s.context + s.rows) * position_bytes;
+      cost->flops += flops_of(s, keys, pairs);
+    }
+  }
+
   // Generated rows work in the latent space, prompt rows expand the keys and values of their
   // context once per segment (RowPath).
   OpCost MlaCost(const MlaLayer& l) const {
@@ -188,15 +225,19 @@ class ProfilingBackend final : public Backend {
     cost.weight_bytes = Sum(l.k_up) + Sum(l.v_up);
     const double heads = l.heads, latent = l.kv_lora_rank, width = latent + l.rope_dim;
     const double lift = heads * latent * (l.nope_dim + l.v_dim);
-    for (const Segment& s : segments_) {
-      const double keys = s.context + s.rows;
-      // Causal: row i of the segment sees context + i + 1 keys.
-      const double pairs = s.rows * (s.context + (s.rows + 1) / 2.0);
-      cost.kv_bytes += static_cast<int64_t>(keys * width) * SizeOf(l.cache.dtype);
-      cost.flops += s.path == RowPath::kGenerated
-                        ? 2 * (s.rows * lift + heads * pairs * (width + latent))
-                        : 2 * (keys * lift + heads * pairs * (l.nope_dim + l.rope_dim + l.v_dim));
-    }
+    AddAttention(l.cache, &cost, [&](const Segment& s, double keys, double pairs) {
+      return s.path == RowPath::kGenerated
+                 ? 2 * (s.rows * lift + heads * pairs * (width + latent))
+                 : 2 * (keys * lift + heads * pairs * (l.nope_dim + l.rope_dim + l.v_dim));
+    });
+    return cost;
+  }
+
+  OpCost GqaCost(const GqaLayer& l) const {
+    OpCost cost;
+    AddAttention(l.cache, &cost, [&](const Segment&, double, double pairs) {
+      return 4.0 * l.heads * l.head_dim * pairs;
+    });
     return cost;
   }
 
