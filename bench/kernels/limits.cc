@@ -1,7 +1,8 @@
 #include "bench/kernels/limits.h"
 
+#include <time.h>
+
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -11,6 +12,12 @@ namespace {
 
 constexpr size_t kReadBytes = size_t{512} << 20;  // far above any last-level cache
 constexpr double kSecondsPerCase = 0.25;
+
+double CpuSeconds() {
+  timespec t{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+  return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
+}
 
 Limits& Stored() {
   static Limits limits;
@@ -55,16 +62,25 @@ const Limits& MeasuredLimits() {
   return Stored();
 }
 
-void Report(benchmark::State& state, double bytes, double flops, Unit unit) {
-  const Limits& limits = MeasuredLimits();
+Meter::Meter() : start_(std::chrono::steady_clock::now()), cpu_(CpuSeconds()) {}
+
+void Meter::Report(benchmark::State& state, double bytes, double flops, Unit unit,
+                   int threads) const {
+  const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start_;
   const auto n = static_cast<double>(state.iterations());
-  using benchmark::Counter;
-  state.counters["GB/s"] = Counter(bytes * n * 1e-9, Counter::kIsRate);
-  state.counters["Gop/s"] = Counter(flops * n * 1e-9, Counter::kIsRate);
+  const double seconds = taken.count() / n, cpu = (CpuSeconds() - cpu_) / n / threads;
+  if (seconds <= 0 || cpu <= 0) return;
+  state.counters["GB_s"] = bytes / seconds * 1e-9;
+  state.counters["Gop_s"] = flops / seconds * 1e-9;
+  state.counters["cpu"] = cpu / seconds;
+  const Limits& limits = MeasuredLimits();
   const double peak = limits.Gops(unit);
   if (limits.bandwidth.best <= 0 || peak <= 0) return;
-  const double seconds = std::max(bytes / limits.bandwidth.best, flops / peak) * 1e-9;
-  state.counters["share"] = Counter(seconds * n, Counter::kIsRate);
+  // The ceilings are those of all threads: one thread's part of the rate is its share of them.
+  const double part = static_cast<double>(threads) / limits.threads;
+  const double least = std::max(bytes / limits.bandwidth.best, flops / peak / part) * 1e-9;
+  state.counters["share"] = least / seconds;
+  state.counters["share_cpu"] = least / cpu;
 }
 
 }  // namespace deepseek::bench

@@ -4,7 +4,7 @@
 
 #include <benchmark/benchmark.h>
 
-#include <cstdint>
+#include <chrono>
 
 #include "bench/ceilings.h"
 
@@ -24,10 +24,20 @@ struct Limits {
 void MeasureLimits(int threads);
 const Limits& MeasuredLimits();
 
-/// Sets the counters of a benchmark that moves `bytes` and makes `flops` operations (multiply and
-/// add: two) per iteration: GB/s, Gop/s, and share: the time that the tighter of the two ceilings
-/// asks for, over the time taken. 1 is the roof. Ceilings are the best case's best pass, so a share
-/// on a crowded machine is too low, never too high.
-void Report(benchmark::State& state, double bytes, double flops, Unit unit);
+/// Times the loop of a benchmark: made just before it, asked just after it.
+class Meter {
+ public:
+  Meter();
+  /// Sets the counters of a benchmark that moves `bytes` and makes `flops` operations (multiply and
+  /// add: two) per iteration: GB_s, Gop_s, cpu (share of the threads' time that the process got),
+  /// share: the time that the tighter of the two ceilings asks for over the time taken (1 is the
+  /// roof), and share_cpu: the same over processor time divided by threads, which a crowded machine
+  /// disturbs less. Ceilings are the best pass of the best case, so shares err to the low side.
+  void Report(benchmark::State& state, double bytes, double flops, Unit unit, int threads) const;
+
+ private:
+  std::chrono::steady_clock::time_point start_;
+  double cpu_;
+};
 
 }  // namespace deepseek::bench

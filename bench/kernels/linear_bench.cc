@@ -74,12 +74,14 @@ void Run(benchmark::State& state, const Format& format, const Shape& shape) {
   const auto rows = static_cast<int32_t>(state.range(0));
   l.operands.BeginStep(rows);
   size_t next = 0;
+  const Meter meter;
   for (auto _ : state) {
     l.operands.backend().Linear(l.x, l.weights[next], rows, false, l.out);
     next = next + 1 == l.weights.size() ? 0 : next + 1;
   }
-  Report(state, static_cast<double>(l.weights[0].bytes),
-         2.0 * rows * static_cast<double>(shape.out * shape.in), format.unit);
+  meter.Report(state, static_cast<double>(l.weights[0].bytes),
+               2.0 * rows * static_cast<double>(shape.out * shape.in), format.unit,
+               MeasuredLimits().threads);
 }
 
 }  // namespace
@@ -92,7 +94,7 @@ void RegisterLinear() {
       auto* bench = benchmark::RegisterBenchmark(
           name.c_str(), [&format, &shape](benchmark::State& state) { Run(state, format, shape); });
       for (const int32_t rows : kRows) bench->Arg(rows);
-      bench->UseRealTime()->MeasureProcessCPUTime();
+      bench->UseRealTime();
     }
   }
 }

@@ -88,12 +88,14 @@ void Run(benchmark::State& state, const Format& format) {
   }
   e.operands.BeginStep(rows);
   size_t next = 0;
+  const Meter meter;
   for (auto _ : state) {
     e.operands.backend().Moe(e.x, choices[next], e.shares, kTopK, e.weights, e.out);
     next = (next + 1) % kChoices;
   }
-  Report(state, static_cast<double>(bytes) / kChoices,
-         2.0 * rows * kTopK * 3 * kHidden * kIntermediate, format.unit);
+  meter.Report(state, static_cast<double>(bytes) / kChoices,
+               2.0 * rows * kTopK * 3 * kHidden * kIntermediate, format.unit,
+               MeasuredLimits().threads);
 }
 
 }  // namespace
@@ -107,8 +109,7 @@ void RegisterMoe() {
         ->Arg(8)
         ->Arg(32)
         ->Arg(512)
-        ->UseRealTime()
-        ->MeasureProcessCPUTime();
+        ->UseRealTime();
   }
 }
 

@@ -25,9 +25,11 @@ void Norm(benchmark::State& state) {
   engine::Buffer weight = operands.Rows(1, cols, 2);
   weight.shape = {cols, 0, 0};
   operands.BeginStep(rows);
+  const Meter meter;
   for (auto _ : state) operands.backend().RmsNorm(x, weight, 1e-6F, rows, out);
   // x twice (the sum of squares, the product), weight and out once.
-  Report(state, 4.0 * 4 * rows * cols, 4.0 * rows * cols, Unit::kFp32);
+  meter.Report(state, 4.0 * 4 * rows * cols, 4.0 * rows * cols, Unit::kFp32,
+               MeasuredLimits().threads);
 }
 
 void Swiglu(benchmark::State& state) {
@@ -39,13 +41,15 @@ void Swiglu(benchmark::State& state) {
   const auto n = state.range(0);
   std::vector<float> gate(static_cast<size_t>(n), 0.5F), up(static_cast<size_t>(n), 2.0F);
   std::vector<float> out(static_cast<size_t>(n));
+  const Meter meter;
   for (auto _ : state) {
     (*kernels)->swiglu(gate.data(), up.data(), n, out.data());
     benchmark::DoNotOptimize(out.data());
     benchmark::ClobberMemory();
   }
   // About 20 operations an element: exp as a polynomial, a division, two products.
-  Report(state, 3.0 * 4 * static_cast<double>(n), 20.0 * static_cast<double>(n), Unit::kFp32);
+  meter.Report(state, 3.0 * 4 * static_cast<double>(n), 20.0 * static_cast<double>(n), Unit::kFp32,
+               1);
 }
 
 }  // namespace
