@@ -1,7 +1,5 @@
-// LoadModelWeights: from a folder to a model that can run, and the registry of families.
+// LoadModelWeights: from a folder to a model that can run.
 
-#include <array>
-#include <string_view>
 #include <utility>
 
 #include "base/status.h"
@@ -13,15 +11,9 @@
 namespace deepseek::engine {
 namespace {
 
-struct Family {
-  std::string_view name;
-  decltype(&LoadDeepseekV3) load;
-};
-constexpr std::array<Family, 1> kFamilies{{{"deepseek_v3", &LoadDeepseekV3}}};
-
 absl::Status ResolveContext(const ModelSpec& spec, ModelOptions* options) {
   if (options->max_context == 0) options->max_context = spec.max_positions;
-  if (options->max_context > spec.max_positions) {
+  if (options->max_context > spec.max_positions && !options->beyond_positions) {
     return absl::InvalidArgumentError(StrCat("--max-context ", options->max_context,
                                              " is above the model's max_position_embeddings ",
                                              spec.max_positions));
@@ -53,12 +45,8 @@ absl::StatusOr<std::unique_ptr<Model>> LoadModelWeights(const ModelOptions& opti
     return absl::Status(checked.code(),
                         ToAbsl(StrCat(resolved.model_dir, ": ", ToStd(checked.message()))));
   }
-  for (const Family& family : kFamilies) {
-    if (family.name == spec.family) {
-      return family.load(spec, resolved, limits, callbacks, checkpoint, std::move(backend));
-    }
-  }
-  return absl::UnimplementedError(StrCat("family ", spec.family, " has no forward pass"));
+  ASSIGN_OR_RETURN(const FamilyLoader load, FindFamily(spec.family));
+  return load({spec, resolved, limits, callbacks, checkpoint}, std::move(backend));
 }
 
 }  // namespace deepseek::engine
