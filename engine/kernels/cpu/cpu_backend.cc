@@ -44,7 +44,7 @@ absl::StatusOr<PackedWeight> CpuBackend::Place(const HostMatrix& matrix) {
   weight_bytes_ += PackedBytes(packed);
   const std::lock_guard lock(load_mutex_);
   weights_.push_back(packed);
-  return PackedWeight{weights_.size(), matrix.rows, matrix.cols};
+  return PackedWeight{weights_.size(), matrix.rows, matrix.cols, PackedBytes(packed)};
 }
 
 void CpuBackend::Fill(const PackedWeight& weight, const HostMatrix& matrix, int64_t row_begin,
