@@ -108,38 +108,5 @@ void Gemm(const PackedMatrix& w, int64_t tile_begin, int64_t tile_end, const flo
   }
 }
 
-// Each column is a sum over tiles, then over the 16 lanes in a fixed tree.
-template <WeightFormat F>
-void AbsorbFormat(const PackedMatrix& w, const float* q, float* out) {
-  const int64_t tile_bytes = w.tile_bytes();
-  for (int64_t k = 0; k < w.cols; k += 2) {
-    V even = V::Zero();
-    V odd = V::Zero();
-    for (int64_t t = 0; t < w.tiles; ++t) {
-      const int64_t left = w.rows - t * kTileRows;
-      V x = left >= kTileRows ? V::Load(q + t * kTileRows) : V::LoadN(q + t * kTileRows, left);
-      if constexpr (F == WeightFormat::kF8) {
-        x = Mul(x, V::Load(w.scales + (t * w.groups + k / w.group) * kTileRows));
-      }
-      const Pair pair = LoadPair<F>(w.data + t * tile_bytes + k / 2 * PairBytes(F));
-      even = Fma(pair.even, x, even);
-      odd = Fma(pair.odd, x, odd);
-    }
-    out[k] = ReduceAdd(even);
-    if (k + 1 < w.cols) out[k + 1] = ReduceAdd(odd);
-  }
-}
-
-void Absorb(const PackedMatrix& w, const float* q, float* out) {
-  switch (w.format) {
-    case WeightFormat::kF32:
-      return AbsorbFormat<WeightFormat::kF32>(w, q, out);
-    case WeightFormat::kBf16:
-      return AbsorbFormat<WeightFormat::kBf16>(w, q, out);
-    case WeightFormat::kF8:
-      return AbsorbFormat<WeightFormat::kF8>(w, q, out);
-  }
-}
-
 }  // namespace
 }  // namespace deepseek::engine
