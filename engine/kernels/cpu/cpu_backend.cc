@@ -30,10 +30,28 @@ void CpuBackend::ForItems(int64_t items, int64_t multiply_adds, const ThreadPool
 }
 
 absl::StatusOr<PackedWeight> CpuBackend::Pack(const HostMatrix& matrix) {
-  ASSIGN_OR_RETURN(const PackedMatrix packed, PackMatrix(matrix, &arena_, &pool_));
+  ASSIGN_OR_RETURN(const PackedWeight weight, Place(matrix));
+  const PackedMatrix& packed = Matrix(weight);
+  pool_.Run(packed.tiles, [&](int64_t tile, int) { FillTiles(matrix, packed, tile, tile + 1); });
+  return weight;
+}
+
+absl::StatusOr<PackedWeight> CpuBackend::Place(const HostMatrix& matrix) {
+  ASSIGN_OR_RETURN(const PackedMatrix packed, PlaceMatrix(matrix, &arena_));
   weight_bytes_ += PackedBytes(packed);
+  const std::lock_guard lock(load_mutex_);
   weights_.push_back(packed);
   return PackedWeight{weights_.size(), matrix.rows, matrix.cols};
+}
+
+void CpuBackend::Fill(const PackedWeight& weight, const HostMatrix& matrix, int64_t row_begin,
+                      int64_t row_end) {
+  static_assert(kPackRows == kTileRows);
+  const PackedMatrix packed = [&] {
+    const std::lock_guard lock(load_mutex_);
+    return Matrix(weight);
+  }();
+  FillTiles(matrix, packed, row_begin / kTileRows, (row_end + kTileRows - 1) / kTileRows);
 }
 
 absl::Status CpuBackend::Plan(const StepPlan& plan) {
@@ -59,11 +77,12 @@ absl::Status CpuBackend::Plan(const StepPlan& plan) {
   const int64_t width = plan.kv_lora_rank + plan.rope_dim;
   for (AttendScratch& s : attend_) {
     s.latent.resize(size(kBlockTokens * width));
-    s.keys.resize(size(int64_t{kBlockTokens} * (plan.nope_dim + plan.rope_dim)));
-    s.values.resize(size(int64_t{kBlockTokens} * plan.v_dim));
+    s.keys.resize(
+        size(int64_t{kBlockTokens} * std::max(plan.nope_dim + plan.rope_dim, plan.head_dim)));
+    s.values.resize(size(int64_t{kBlockTokens} * std::max(plan.v_dim, plan.head_dim)));
     s.q_latent.resize(size(plan.heads * width));
     s.o_latent.resize(size(int64_t{plan.heads} * plan.kv_lora_rank));
-    s.state.resize(size(std::max(plan.max_rows, plan.heads)));
+    s.state.resize(size(std::max(plan.max_rows, kGqaRowsPerItem * plan.heads)));
   }
   return absl::OkStatus();
 }

@@ -1,6 +1,7 @@
 #pragma once
 // The CPU backend's class, shared by its parts.
 
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -12,12 +13,18 @@
 
 namespace deepseek::engine {
 
+/// Rows of a segment that share one pass over the key tiles of a kv head.
+inline constexpr int32_t kGqaRowsPerItem = 16;
+
 class CpuBackend : public HostBackend {
  public:
   CpuBackend(const KernelTable* kernels, int threads, bool spin);
   std::string_view name() const override { return name_; }
   int64_t progress() const override { return HostBackend::progress() + pool_.progress(); }
   absl::StatusOr<PackedWeight> Pack(const HostMatrix& matrix) override;
+  absl::StatusOr<PackedWeight> Place(const HostMatrix& matrix) override;
+  void Fill(const PackedWeight& weight, const HostMatrix& matrix, int64_t row_begin,
+            int64_t row_end) override;
   absl::Status Plan(const StepPlan& plan) override;
   void RmsNorm(const Buffer& x, const Buffer& weight, float eps, int64_t rows,
                const Buffer& out) override;
@@ -27,6 +34,9 @@ class CpuBackend : public HostBackend {
             const RopeTable& table) override;
   void MlaAppend(const Buffer& kv, const MlaLayer& layer, const RopeTable& table) override;
   void MlaAttend(const Buffer& q, const MlaLayer& layer, const Buffer& out) override;
+  void GqaAppend(const Buffer& k, const Buffer& v, const GqaLayer& layer,
+                 const RopeTable& table) override;
+  void GqaAttend(const Buffer& q, const GqaLayer& layer, const Buffer& out) override;
   void Moe(const Buffer& x, const Buffer& ids, const Buffer& weights, int32_t experts_per_token,
            absl::Span<const FfnWeights> experts, const Buffer& out) override;
   void Ffn(const Buffer& x, const FfnWeights& ffn, const Buffer& out) override;
@@ -42,11 +52,11 @@ class CpuBackend : public HostBackend {
   /// One thread's scratch for attention over a key tile.
   struct AttendScratch {
     std::vector<float> latent;        // [64, lora + rope]
-    std::vector<float> keys;          // [64, nope + rope]
-    std::vector<float> values;        // [64, v]
+    std::vector<float> keys;          // [64, nope + rope or head_dim]
+    std::vector<float> values;        // [64, v or head_dim]
     std::vector<float> q_latent;      // [kHeadsPerItem, lora + rope]
     std::vector<float> o_latent;      // [kHeadsPerItem, lora]
-    std::vector<SoftmaxState> state;  // [max_rows]
+    std::vector<SoftmaxState> state;  // [max_rows], or [kGqaRowsPerItem, heads]
   };
 
   const PackedMatrix& Matrix(const PackedWeight& w) const { return weights_[w.handle - 1]; }
@@ -64,10 +74,17 @@ class CpuBackend : public HostBackend {
                        const float* q, const MlaLayer& layer, float* out,
                        AttendScratch* scratch) const;
 
+  /// `numbers` of a cache from element `from` as F32: in place, or widened into `scratch`.
+  const float* LoadF32(const Buffer& cache, int64_t from, int64_t numbers, float* scratch) const;
+  /// Rows [begin, end) of a segment, all query heads of one kv head.
+  void AttendGroup(const Segment& segment, int32_t kv_head, int32_t begin, int32_t end,
+                   const float* q, const GqaLayer& layer, float* out, AttendScratch* scratch) const;
+
   const KernelTable& kernels_;
   ThreadPool pool_;
   std::string name_;
   HostArena arena_;
+  std::mutex load_mutex_;                               // weights_ while Fill runs beside Place
   std::vector<PackedMatrix> weights_;                   // [handle - 1], in arena_
   std::vector<const float*> x_rows_;                    // [pairs]
   std::vector<float*> out_rows_;                        // [pairs]

@@ -54,13 +54,12 @@ void PackTile(const HostMatrix& m, const PackedMatrix& p, int64_t tile, uint8_t*
   }
 }
 
-void PackScales(const HostMatrix& m, const PackedMatrix& p, float* to) {
-  for (int64_t row = 0; row < m.rows; ++row) {
+void PackTileScales(const HostMatrix& m, const PackedMatrix& p, int64_t tile, float* to) {
+  const int64_t first = tile * kTileRows;
+  for (int64_t i = 0; i < std::min(kTileRows, m.rows - first); ++i) {
     const float* from =
-        m.scales + (m.row0 + row) / m.block_rows * m.scale_stride + m.col0 / m.block_cols;
-    for (int64_t g = 0; g < p.groups; ++g) {
-      to[(row / kTileRows * p.groups + g) * kTileRows + row % kTileRows] = from[g];
-    }
+        m.scales + (m.row0 + first + i) / m.block_rows * m.scale_stride + m.col0 / m.block_cols;
+    for (int64_t g = 0; g < p.groups; ++g) to[g * kTileRows + i] = from[g];
   }
 }
 
@@ -71,7 +70,7 @@ int64_t PackedBytes(const PackedMatrix& p) {
   return p.tiles * p.tile_bytes() + scales * int64_t{sizeof(float)};
 }
 
-absl::StatusOr<PackedMatrix> PackMatrix(const HostMatrix& m, HostArena* arena, ThreadPool* pool) {
+absl::StatusOr<PackedMatrix> PlaceMatrix(const HostMatrix& m, HostArena* arena) {
   PackedMatrix p;
   p.rows = m.rows;
   p.cols = m.cols;
@@ -79,18 +78,30 @@ absl::StatusOr<PackedMatrix> PackMatrix(const HostMatrix& m, HostArena* arena, T
   ASSIGN_OR_RETURN(p.format, FormatOf(m));
   if (p.format == WeightFormat::kF8) p.group = m.block_cols;
   p.groups = (m.cols + p.group - 1) / p.group;
-  ASSIGN_OR_RETURN(uint8_t * data, arena->Allocate(PackedBytes(p)));
-  p.data = data;
-  const auto pack = [&](int64_t tile, int) { PackTile(m, p, tile, data + tile * p.tile_bytes()); };
-  if (pool != nullptr) {
-    pool->Run(p.tiles, pack);
-  } else {
-    for (int64_t tile = 0; tile < p.tiles; ++tile) pack(tile, 0);
-  }
+  ASSIGN_OR_RETURN(p.data, arena->Allocate(PackedBytes(p)));
   if (p.format == WeightFormat::kF8) {
-    auto* scales = reinterpret_cast<float*>(data + p.tiles * p.tile_bytes());
-    PackScales(m, p, scales);
-    p.scales = scales;
+    p.scales = reinterpret_cast<const float*>(p.data + p.tiles * p.tile_bytes());
+  }
+  return p;
+}
+
+void FillTiles(const HostMatrix& m, const PackedMatrix& p, int64_t tile_begin, int64_t tile_end) {
+  // The arena's memory, which only kernels see as const.
+  auto* data = const_cast<uint8_t*>(p.data);
+  for (int64_t tile = tile_begin; tile < tile_end; ++tile) {
+    PackTile(m, p, tile, data + tile * p.tile_bytes());
+    if (p.scales != nullptr) {
+      PackTileScales(m, p, tile, const_cast<float*>(p.scales) + tile * p.groups * kTileRows);
+    }
+  }
+}
+
+absl::StatusOr<PackedMatrix> PackMatrix(const HostMatrix& m, HostArena* arena, ThreadPool* pool) {
+  ASSIGN_OR_RETURN(const PackedMatrix p, PlaceMatrix(m, arena));
+  if (pool == nullptr) {
+    FillTiles(m, p, 0, p.tiles);
+  } else {
+    pool->Run(p.tiles, [&](int64_t tile, int) { FillTiles(m, p, tile, tile + 1); });
   }
   return p;
 }

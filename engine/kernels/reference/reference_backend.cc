@@ -9,13 +9,28 @@
 namespace deepseek::engine {
 
 absl::StatusOr<PackedWeight> ReferenceBackend::Pack(const HostMatrix& m) {
+  ASSIGN_OR_RETURN(const PackedWeight weight, Place(m));
+  Fill(weight, m, 0, m.rows);
+  return weight;
+}
+
+absl::StatusOr<PackedWeight> ReferenceBackend::Place(const HostMatrix& m) {
   std::vector<float> values(static_cast<size_t>(m.rows * m.cols));
-  for (int64_t r = 0; r < m.rows; ++r) {
-    for (int64_t c = 0; c < m.cols; ++c) values[static_cast<size_t>(r * m.cols + c)] = m.At(r, c);
-  }
   weight_bytes_ += m.rows * m.cols * int64_t{sizeof(float)};
+  const std::lock_guard lock(load_mutex_);
   weights_.push_back(std::move(values));
   return PackedWeight{weights_.size(), m.rows, m.cols};
+}
+
+void ReferenceBackend::Fill(const PackedWeight& weight, const HostMatrix& m, int64_t row_begin,
+                            int64_t row_end) {
+  float* values = [&] {
+    const std::lock_guard lock(load_mutex_);
+    return weights_[weight.handle - 1].data();  // moves with the vector, its elements do not
+  }();
+  for (int64_t r = row_begin; r < row_end; ++r) {
+    for (int64_t c = 0; c < m.cols; ++c) values[r * m.cols + c] = m.At(r, c);
+  }
 }
 
 void ReferenceBackend::MatVec(const PackedWeight& w, const float* x, float* y) const {

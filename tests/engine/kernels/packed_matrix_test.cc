@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <thread>
+#include <vector>
 
 #include "engine/kernels/cpu/thread_pool.h"
 #include "tests/engine/kernels/backend_fixture.h"
@@ -44,6 +46,27 @@ TEST(PackedMatrix, EveryValueIsExact) {
           ASSERT_EQ(Unpack(*packed, r, c), m.At(r, c)) << r << " " << c;
       }
     }
+  }
+}
+
+TEST(PackedMatrix, FilledInPiecesOnManyThreadsIsTheSame) {
+  Random random(6);
+  HostArena arena;
+  for (const DType dtype : {DType::kF32, DType::kF16, DType::kBf16, DType::kF8E4M3}) {
+    const TestMatrix whole(&random, 200, 301, dtype);
+    const auto at_once = PackMatrix(whole.host(), &arena, nullptr);
+    HostMatrix shape_only = whole.host();
+    shape_only.data = nullptr;
+    shape_only.scales = nullptr;
+    const auto placed = PlaceMatrix(shape_only, &arena);
+    ASSERT_TRUE(placed.ok());
+    std::vector<std::thread> threads;
+    for (int64_t t = 0; t < placed->tiles; ++t) {
+      threads.emplace_back([&, t] { FillTiles(whole.host(), *placed, t, t + 1); });
+    }
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_EQ(std::memcmp(at_once->data, placed->data, static_cast<size_t>(PackedBytes(*placed))),
+              0);
   }
 }
 
