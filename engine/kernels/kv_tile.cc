@@ -54,18 +54,20 @@ void StoreKvRow(DType type, const KvShape& shape, const float* row, int32_t toke
 void LoadKvRow(DType type, const KvShape& shape, const uint8_t* tile, int32_t token, int32_t begin,
                int32_t end, float* out) {
   const int64_t at = int64_t{token} * shape.width;
-  for (int32_t i = begin; i < end; ++i) {
-    switch (type) {
-      case DType::kF32:
-        out[i - begin] = reinterpret_cast<const float*>(tile)[at + i];
-        break;
-      case DType::kBf16:
-        out[i - begin] = Bf16ToFloat(reinterpret_cast<const uint16_t*>(tile)[at + i]);
-        break;
-      default:
-        out[i - begin] = static_cast<float>(reinterpret_cast<const int8_t*>(tile)[at + i]) *
-                         KvScales(tile, shape)[shape.group(i) * kBlockTokens + token];
-    }
+  if (type == DType::kF32) {
+    std::copy_n(reinterpret_cast<const float*>(tile) + at + begin, end - begin, out);
+    return;
+  }
+  if (type == DType::kBf16) {
+    const uint16_t* cells = reinterpret_cast<const uint16_t*>(tile) + at;
+    for (int32_t i = begin; i < end; ++i) out[i - begin] = Bf16ToFloat(cells[i]);
+    return;
+  }
+  const auto* codes = reinterpret_cast<const int8_t*>(tile) + at;
+  for (int32_t i = begin; i < end;) {
+    const float scale = KvScales(tile, shape)[shape.group(i) * kBlockTokens + token];
+    const int32_t stop = std::min(end, shape.group_end(shape.group(i)));
+    for (; i < stop; ++i) out[i - begin] = static_cast<float>(codes[i]) * scale;
   }
 }
 

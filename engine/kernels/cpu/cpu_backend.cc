@@ -18,8 +18,9 @@ constexpr int64_t kMinShared = 100000;
 
 }  // namespace
 
-CpuBackend::CpuBackend(const KernelTable* kernels, int threads, bool spin)
+CpuBackend::CpuBackend(const KernelTable* kernels, Compute compute, int threads, bool spin)
     : kernels_(*kernels),
+      attend_kernels_(SelectAttendKernels(kernels->name, compute != Compute::kFp32)),
       pool_(threads, spin),
       name_(StrCat("cpu (", kernels->name, ", ", threads, " threads)")) {}
 
@@ -72,18 +73,23 @@ absl::Status CpuBackend::Plan(const StepPlan& plan) {
   gate_.resize(size(wide));
   up_.resize(size(wide));
   down_.resize(size(pairs * plan.hidden));
-  attend_.resize(size(pool_.threads()));
   sample_.resize(size(pool_.threads()));
+  return PlanAttention(plan);
+}
+
+absl::Status CpuBackend::PlanAttention(const StepPlan& plan) {
+  const auto size = [](int64_t n) { return static_cast<size_t>(n); };
+  attend_.clear();
+  attend_.resize(size(pool_.threads()));
+  for (AttendScratch& s : attend_) RETURN_IF_ERROR(s.Plan(plan, &attend_kernels_));
+  const int64_t wave = std::min(kWaveRows, plan.max_rows);
   const int64_t width = plan.kv_lora_rank + plan.rope_dim;
-  for (AttendScratch& s : attend_) {
-    s.latent.resize(size(kBlockTokens * width));
-    s.keys.resize(
-        size(int64_t{kBlockTokens} * std::max(plan.nope_dim + plan.rope_dim, plan.head_dim)));
-    s.values.resize(size(int64_t{kBlockTokens} * std::max(plan.v_dim, plan.head_dim)));
-    s.q_latent.resize(size(plan.heads * width));
-    s.o_latent.resize(size(int64_t{plan.heads} * plan.kv_lora_rank));
-    s.state.resize(size(std::max(plan.max_rows, kGqaRowsPerItem * plan.heads)));
-  }
+  latent_q_.resize(size(wave * plan.heads * attend_kernels_.Words(width)));
+  latent_sums_.resize(size(wave * plan.heads * Panels(plan.kv_lora_rank) * kPanel));
+  wave_.reserve(size(wave));
+  latent_items_.reserve(size(wave * plan.heads));
+  group_items_.reserve(size(int64_t{plan.max_rows} * plan.heads));
+  prompts_.reserve(size(plan.max_rows));
   return absl::OkStatus();
 }
 
@@ -132,7 +138,7 @@ absl::StatusOr<std::unique_ptr<Backend>> CreateCpuBackend(const BackendOptions& 
   ASSIGN_OR_RETURN(const KernelTable* kernels, SelectKernels(isa));
   const int available = AvailableCpus();
   const int threads = ThreadsFor(options.threads, available);
-  return std::make_unique<CpuBackend>(kernels, threads, threads <= available);
+  return std::make_unique<CpuBackend>(kernels, options.compute, threads, threads <= available);
 }
 
 }  // namespace deepseek::engine
