@@ -1,26 +1,23 @@
-// The transposed product of packed tiles, over gemm_inl.h's LoadPair: queries moved into the latent
-// space.
+// What MLA needs of packed weights beside Gemm, over the types of a simd_*.h that was included
+// before: the transposed product that moves queries into the latent space, and plain values.
+// Include gemm_inl.h first.
 //
-// Reads the weights once per block of kAbsorbRows rows; 2 m rows cols FLOPs. Bound by memory for
-// bf16: 16 columns of a tile are 256 or 512 bytes against about 40 cycles.
-
-#include "engine/kernels/cpu/kernel_table.h"
+// Absorb reads the weights once per 4 rows of x; 2 m rows cols FLOPs. Bound by memory for bf16: 16
+// columns of a tile are 512 bytes against about 30 cycles.
 
 namespace deepseek::engine {
 namespace {
 
-constexpr int kAbsorbRows = 4;
-
 // x[i] = q[i]'s part for a tile, times the tile's scales for column k.
 template <WeightFormat F, int M>
-inline void LoadQueries(const PackedMatrix& w, int64_t tile, int64_t k, const float* const* q,
-                        V x[M]) {
+inline void LoadQueries(const PackedMatrix& w, const PanelView& p, int64_t tile, int64_t k,
+                        const float* const* q, V (&x)[M]) {
   const int64_t left = w.rows - tile * kTileRows;
   for (int i = 0; i < M; ++i) {
     const float* from = q[i] + tile * kTileRows;
     x[i] = left >= kTileRows ? V::Load(from) : V::LoadN(from, left);
     if constexpr (F == WeightFormat::kF8) {
-      x[i] = Mul(x[i], V::Load(w.scales + (tile * w.groups + k / w.group) * kTileRows));
+      x[i] = Mul(x[i], LoadScales<F>(p.scales + k / w.group * p.scale_step));
     }
   }
 }
@@ -30,34 +27,32 @@ inline void LoadQueries(const PackedMatrix& w, int64_t tile, int64_t k, const fl
 template <WeightFormat F, int M>
 inline void AbsorbColumns(const PackedMatrix& w, int64_t k, const float* const* q,
                           float* const* out) {
-  constexpr int kPairs = 8 / M;
-  const int64_t tile_bytes = w.tile_bytes();
-  const int64_t pairs_left = (w.cols - k + 1) / 2;
-  const int pairs = pairs_left < kPairs ? static_cast<int>(pairs_left) : kPairs;
-  V sum[16];
-  for (V& s : sum) s = V::Zero();
+  constexpr int kColumns = 16 / M;
+  const int64_t left = w.cols - k;
+  const int64_t columns = left < kColumns ? left : kColumns;
+  V sum[M][kColumns];
+  for (int i = 0; i < M; ++i) {
+    for (int c = 0; c < kColumns; ++c) sum[i][c] = V::Zero();
+  }
   for (int64_t t = 0; t < w.tiles; ++t) {
+    const PanelView p = View<F>(w, t);
     V x[M];
-    LoadQueries<F, M>(w, t, k, q, x);
-    const uint8_t* data = w.data + t * tile_bytes + k / 2 * PairBytes(F);
-    for (int c = 0; c < kPairs; ++c) {
-      if (c == pairs) break;
+    LoadQueries<F, M>(w, p, t, k, q, x);
+    for (int c = 0; c < kColumns; c += 4) {
+      if (c >= columns) break;
       if constexpr (F == WeightFormat::kF8) {
-        if (c > 0 && (k + 2 * c) % w.group == 0) LoadQueries<F, M>(w, t, k + 2 * c, q, x);
+        if (c > 0 && (k + c) % w.group == 0) LoadQueries<F, M>(w, p, t, k + c, q, x);
       }
-      const Pair pair = LoadPair<F>(data + c * PairBytes(F));
+      const QuadValues quad = LoadQuad<F>(p.data + (k + c) / 4 * p.step);
       for (int i = 0; i < M; ++i) {
-        V* s = sum + i * 2 * kPairs + 2 * c;
-        s[0] = Fma(pair.even, x[i], s[0]);
-        s[1] = Fma(pair.odd, x[i], s[1]);
+        for (int j = 0; j < 4; ++j) sum[i][c + j] = Fma(quad.column[j], x[i], sum[i][c + j]);
       }
     }
   }
   float lanes[16];
-  SumLanes16(sum).Store(lanes);
-  const int64_t columns = w.cols - k < 2 * kPairs ? w.cols - k : 2 * kPairs;
+  SumLanes16(&sum[0][0]).Store(lanes);
   for (int i = 0; i < M; ++i) {
-    for (int64_t c = 0; c < columns; ++c) out[i][k + c] = lanes[i * 2 * kPairs + c];
+    for (int64_t c = 0; c < columns; ++c) out[i][k + c] = lanes[i * kColumns + c];
   }
 }
 
@@ -73,6 +68,21 @@ void AbsorbFormat(const PackedMatrix& w, const float* const* q, int64_t m, float
   for (int64_t k = 0; k < w.cols; k += 16) AbsorbColumns<F, 1>(w, k, q, out);
 }
 
+template <WeightFormat F>
+void UnpackFormat(const PackedMatrix& w, int64_t tile, float* out) {
+  const PanelView p = View<F>(w, tile);
+  for (int64_t k = 0; k < w.cols; k += 4) {
+    const QuadValues quad = LoadQuad<F>(p.data + k / 4 * p.step);
+    for (int64_t j = 0; j < 4 && k + j < w.cols; ++j) {
+      V column = quad.column[j];
+      if constexpr (F == WeightFormat::kF8) {
+        column = Mul(column, LoadScales<F>(p.scales + k / w.group * p.scale_step));
+      }
+      column.Store(out + (k + j) * kTileRows);
+    }
+  }
+}
+
 void Absorb(const PackedMatrix& w, const float* const* q, int64_t m, float* const* out) {
   switch (w.format) {
     case WeightFormat::kF32:
@@ -81,20 +91,9 @@ void Absorb(const PackedMatrix& w, const float* const* q, int64_t m, float* cons
       return AbsorbFormat<WeightFormat::kBf16>(w, q, m, out);
     case WeightFormat::kF8:
       return AbsorbFormat<WeightFormat::kF8>(w, q, m, out);
-  }
-}
-
-template <WeightFormat F>
-void UnpackFormat(const PackedMatrix& w, int64_t tile, float* out) {
-  const uint8_t* data = w.data + tile * w.tile_bytes();
-  for (int64_t k = 0; k < w.cols; k += 2) {
-    Pair pair = LoadPair<F>(data + k / 2 * PairBytes(F));
-    if constexpr (F == WeightFormat::kF8) {
-      const V scale = V::Load(w.scales + (tile * w.groups + k / w.group) * kTileRows);
-      pair = {Mul(pair.even, scale), Mul(pair.odd, scale)};
-    }
-    pair.even.Store(out + k * kTileRows);
-    if (k + 1 < w.cols) pair.odd.Store(out + (k + 1) * kTileRows);
+    case WeightFormat::kI8:
+    case WeightFormat::kI4:
+      return;  // kv_b_proj is never quantised: both forms of MLA must read the same numbers
   }
 }
 
@@ -106,6 +105,9 @@ void UnpackTile(const PackedMatrix& w, int64_t tile, float* out) {
       return UnpackFormat<WeightFormat::kBf16>(w, tile, out);
     case WeightFormat::kF8:
       return UnpackFormat<WeightFormat::kF8>(w, tile, out);
+    case WeightFormat::kI8:
+    case WeightFormat::kI4:
+      return;  // as above
   }
 }
 

@@ -144,15 +144,15 @@ void CpuBackend::AttendLatent(const LatentItem& item, const MlaLayer& layer,
 }
 
 void CpuBackend::LeaveLatent(int32_t head, const MlaLayer& layer, float* out) {
-  std::array<const float*, kWaveRows> from;
+  std::array<const uint8_t*, kWaveRows> from;
   std::array<float*, kWaveRows> to;
   for (size_t i = 0; i < wave_.size(); ++i) {
-    from[i] = LatentSums(static_cast<int64_t>(i), head, layer);
+    from[i] = reinterpret_cast<const uint8_t*>(LatentSums(static_cast<int64_t>(i), head, layer));
     to[i] = out + (int64_t{wave_[i].row} * layer.heads + head) * layer.v_dim;
   }
   const PackedMatrix& v_up = Matrix(layer.v_up[static_cast<size_t>(head)]);
-  kernels_.gemm(v_up, 0, v_up.tiles, from.data(), static_cast<int64_t>(wave_.size()), to.data(),
-                false);
+  kernels_.gemm(v_up, RowForm::kF32, 0, v_up.tiles, from.data(), static_cast<int64_t>(wave_.size()),
+                to.data(), 0, false);
 }
 
 void CpuBackend::AttendWave(const float* q, const MlaLayer& layer, float* out) {

@@ -57,7 +57,8 @@ void AddScaled(float scale, const float* x, int64_t n, float* out) {
 }
 
 constexpr KernelTable MakeTable(const char* name) {
-  return {name, &Gemm, &Absorb, &UnpackTile, &RmsNorm, &SwiGlu, &AddScaled};
+  return {name,    kBf16Dot,    &Gemm,    &Prepare, &QuantizeTile,
+          &Absorb, &UnpackTile, &RmsNorm, &SwiGlu,  &AddScaled};
 }
 
 }  // namespace

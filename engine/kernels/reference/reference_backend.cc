@@ -1,9 +1,12 @@
 #include "engine/kernels/reference/reference_backend.h"
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 
 #include "base/status.h"
+#include "engine/kernels/reference/quantize.h"
 #include "engine/kernels/reference/reference_internal.h"
 
 namespace deepseek::engine {
@@ -29,7 +32,16 @@ void ReferenceBackend::Fill(const PackedWeight& weight, const HostMatrix& m, int
     return weights_[weight.handle - 1].data();  // moves with the vector, its elements do not
   }();
   for (int64_t r = row_begin; r < row_end; ++r) {
-    for (int64_t c = 0; c < m.cols; ++c) values[r * m.cols + c] = m.At(r, c);
+    float* row = values + r * m.cols;
+    m.ReadRow(r, 0, m.cols, row, 1);
+    if (m.exact || m.store == WeightType::kNative) continue;
+    std::array<int8_t, 128> codes;
+    for (int64_t c = 0; c < m.cols; c += 128) {
+      const int64_t n = std::min<int64_t>(128, m.cols - c);
+      float scale = 0;
+      QuantizeGroup(row + c, n, m.store, codes.data(), &scale);
+      for (int64_t k = 0; k < n; ++k) row[c + k] = scale * static_cast<float>(codes[k]);
+    }
   }
 }
 
