@@ -25,7 +25,7 @@ CpuBackend::CpuBackend(const KernelTable* kernels, Compute compute, int threads,
       pool_(threads, spin),
       name_(StrCat("cpu (", kernels->name, ", ", threads, " threads)")) {}
 
-void CpuBackend::ForItems(int64_t items, int64_t multiply_adds, const ThreadPool::Body& body) {
+void CpuBackend::ForItems(int64_t items, int64_t multiply_adds, ThreadPool::Body body) {
   if (multiply_adds >= kMinShared) return pool_.Run(items, body);
   for (int64_t i = 0; i < items; ++i) body(i, 0);
   Bump();

@@ -73,7 +73,7 @@ class CpuBackend : public HostBackend {
 
   const PackedMatrix& Matrix(const PackedWeight& w) const { return weights_[w.handle - 1]; }
   /// Runs body over items, on this thread alone when the work is too small to share.
-  void ForItems(int64_t items, int64_t multiply_adds, const ThreadPool::Body& body);
+  void ForItems(int64_t items, int64_t multiply_adds, ThreadPool::Body body);
   /// Grows only before the first step: Plan has made room for the largest one.
   template <typename T>
   static void Reserve(std::vector<T>* v, int64_t n) {
