@@ -10,6 +10,8 @@ namespace {
 
 // Making both operands of a tile, in units of one query's work on it (bf16, MLA or GQA).
 constexpr int64_t kTileCost = 3;
+// Scratch from here on lies in huge pages.
+constexpr int64_t kHugeFrom = 1 << 20;
 
 }  // namespace
 
@@ -60,7 +62,8 @@ absl::Status AttendScratch::Plan(const StepPlan& plan, const AttendKernels* kern
   const auto padded = [](int64_t floats) { return (floats + 16 + 15) / 16 * 16; };
   int64_t floats = 0;
   for (const Part& part : parts) floats += padded(part.floats);
-  ASSIGN_OR_RETURN(memory_, HostMemory::Allocate(floats * int64_t{sizeof(float)}, true));
+  const int64_t bytes = floats * int64_t{sizeof(float)};
+  ASSIGN_OR_RETURN(memory_, HostMemory::Allocate(bytes, bytes >= kHugeFrom));
   auto* at = reinterpret_cast<float*>(memory_.data());
   for (const Part& part : parts) {
     *part.data = at;
@@ -71,6 +74,11 @@ absl::Status AttendScratch::Plan(const StepPlan& plan, const AttendKernels* kern
   ends_.reserve(static_cast<size_t>(queries));
   state_.reserve(static_cast<size_t>(queries));
   return absl::OkStatus();
+}
+
+int64_t AttendScratch::bytes() const {
+  constexpr size_t kPerQuery = sizeof(float*) * 2 + sizeof(int32_t) + sizeof(SoftmaxState);
+  return memory_.bytes() + static_cast<int64_t>(ends_.capacity() * kPerQuery);
 }
 
 TileRows AttendScratch::Load(const TileSource& source, const uint8_t* tile, int32_t keys) {

@@ -28,6 +28,7 @@ class AttendScratch {
  public:
   /// Once, for the largest step. kResourceExhausted with the size.
   absl::Status Plan(const StepPlan& plan, const AttendKernels* kernels);
+  int64_t bytes() const;
 
   /// The first `keys` rows of a cached tile as left operands: in place where the cache has their
   /// type.

@@ -45,7 +45,7 @@ absl::StatusOr<PackedWeight> CpuBackend::Place(const HostMatrix& matrix) {
   weight_bytes_ += PackedBytes(packed);
   const std::lock_guard lock(load_mutex_);
   weights_.push_back(packed);
-  return PackedWeight{weights_.size(), matrix.rows, matrix.cols};
+  return PackedWeight{weights_.size(), matrix.rows, matrix.cols, PackedBytes(packed)};
 }
 
 void CpuBackend::Fill(const PackedWeight& weight, const HostMatrix& matrix, int64_t row_begin,
@@ -108,9 +108,21 @@ absl::Status CpuBackend::PlanAttention(const StepPlan& plan) {
   latent_sums_.resize(size(wave * plan.heads * Panels(plan.kv_lora_rank) * kPanel));
   wave_.reserve(size(wave));
   latent_items_.reserve(size(wave * plan.heads));
-  group_items_.reserve(size(int64_t{plan.max_rows} * plan.heads));
+  if (plan.kv_heads > 0) group_items_.reserve(size(int64_t{plan.max_rows} * plan.heads));
   prompts_.reserve(size(plan.max_rows));
   return absl::OkStatus();
+}
+
+int64_t CpuBackend::scratch_bytes() const {
+  const auto bytes = [](const auto&... v) {
+    return ((static_cast<int64_t>(v.capacity() * sizeof(v[0]))) + ... + 0);
+  };
+  int64_t sum = bytes(prepared_, prepared_rows_, out_rows_, expert_x_, intermediate_, down_,
+                      pair_out_, pair_of_, expert_begin_, expert_rows_, work_);
+  for (const ExpertScratch& s : expert_scratch_) sum += bytes(s.gate, s.up, s.gate_rows, s.up_rows);
+  for (const AttendScratch& s : attend_) sum += s.bytes();
+  sum += bytes(wave_, latent_items_, group_items_, prompts_, latent_q_, latent_sums_);
+  return sum;
 }
 
 void CpuBackend::RmsNorm(const Buffer& x, const Buffer& weight, float eps, int64_t rows,
