@@ -23,8 +23,9 @@ Policy PolicyFor(const Model& model, const EngineOptions& options) {
 }
 
 RequestLimits LimitsFor(const Model& model) {
-  const int32_t positions = model.spec().max_positions;
   const int32_t asked = model.options().max_context;
+  const int32_t positions =
+      model.options().beyond_positions && asked > 0 ? asked : model.spec().max_positions;
   return {model.spec().vocab, asked > 0 ? std::min(asked, positions) : positions,
           int64_t{model.kv_blocks()} * kBlockTokens};
 }
