@@ -77,6 +77,9 @@ struct StepPlan {
   int32_t kv_heads = 0, head_dim = 0;  ///< GQA (heads as above); 0: no GqaAttend
 };
 
+/// Rows that are packed together.
+inline constexpr int64_t kPackRows = 16;
+
 /// Not thread-safe: one caller. Each operation works on the rows of the current step (BeginStep)
 /// unless it says else.
 class Backend {
@@ -94,6 +97,12 @@ class Backend {
   /// Packs a linear's weight into the backend's layout. kUnimplemented: an element type that it
   /// does not take.
   virtual absl::StatusOr<PackedWeight> Pack(const HostMatrix& matrix) = 0;
+  /// The two halves of Pack, for a loader that has threads of its own. Place makes room (reads no
+  /// values: `data` and `scales` may be null; one caller, as all the rest); Fill writes the rows
+  /// [row_begin, row_end), both multiples of kPackRows or the matrix's end, from any thread.
+  virtual absl::StatusOr<PackedWeight> Place(const HostMatrix& matrix) = 0;
+  virtual void Fill(const PackedWeight& weight, const HostMatrix& matrix, int64_t row_begin,
+                    int64_t row_end) = 0;
   /// Bytes held by weights, and how many of them are in huge pages (0: unknown).
   virtual int64_t weight_bytes() const = 0;
   virtual int64_t huge_page_bytes() const = 0;

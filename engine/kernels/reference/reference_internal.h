@@ -1,6 +1,7 @@
 #pragma once
 // The reference backend's class, and the row functions its parts share.
 
+#include <mutex>
 #include <vector>
 
 #include "engine/kernels/reference/host_backend.h"
@@ -20,6 +21,9 @@ class ReferenceBackend : public HostBackend {
  public:
   std::string_view name() const override { return "reference"; }
   absl::StatusOr<PackedWeight> Pack(const HostMatrix& matrix) override;
+  absl::StatusOr<PackedWeight> Place(const HostMatrix& matrix) override;
+  void Fill(const PackedWeight& weight, const HostMatrix& matrix, int64_t row_begin,
+            int64_t row_end) override;
   void RmsNorm(const Buffer& x, const Buffer& weight, float eps, int64_t rows,
                const Buffer& out) override;
   void Linear(const Buffer& x, const PackedWeight& weight, int64_t rows, bool accumulate,
@@ -46,6 +50,7 @@ class ReferenceBackend : public HostBackend {
   void AttendGenerated(const Segment& segment, const float* q, const MlaLayer& layer,
                        float* out) const;
 
+  std::mutex load_mutex_;                    // weights_ while Fill runs beside Place
   std::vector<std::vector<float>> weights_;  // [handle - 1]: row-major F32
 };
 
