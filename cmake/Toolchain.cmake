@@ -1,6 +1,5 @@
 # Compiler launcher, linker, warnings and sanitizers.
 option(DEEPSEEK_SANITIZE "Build with AddressSanitizer and UndefinedBehaviorSanitizer" OFF)
-option(DEEPSEEK_BENCH "Build the benchmarks" OFF)
 
 find_program(CCACHE ccache)
 if(CCACHE)

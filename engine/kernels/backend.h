@@ -103,8 +103,11 @@ class Backend {
   virtual absl::StatusOr<PackedWeight> Place(const HostMatrix& matrix) = 0;
   virtual void Fill(const PackedWeight& weight, const HostMatrix& matrix, int64_t row_begin,
                     int64_t row_end) = 0;
-  /// Bytes held by weights, and how many of them are in huge pages (0: unknown).
+  /// Bytes held by packed weights; by all buffers of Allocate; by scratch (after Plan).
   virtual int64_t weight_bytes() const = 0;
+  virtual int64_t buffer_bytes() const = 0;
+  virtual int64_t scratch_bytes() const = 0;
+  /// Bytes of this process in huge pages (0: unknown).
   virtual int64_t huge_page_bytes() const = 0;
 
   // Tools and load: these two wait for the work before them.

@@ -44,7 +44,7 @@ absl::StatusOr<PackedWeight> CpuBackend::Place(const HostMatrix& matrix) {
   weight_bytes_ += PackedBytes(packed);
   const std::lock_guard lock(load_mutex_);
   weights_.push_back(packed);
-  return PackedWeight{weights_.size(), matrix.rows, matrix.cols};
+  return PackedWeight{weights_.size(), matrix.rows, matrix.cols, PackedBytes(packed)};
 }
 
 void CpuBackend::Fill(const PackedWeight& weight, const HostMatrix& matrix, int64_t row_begin,
@@ -105,6 +105,19 @@ absl::Status CpuBackend::Plan(const StepPlan& plan) {
     s.state.resize(size(std::max(plan.max_rows, kGqaRowsPerItem * plan.heads)));
   }
   return absl::OkStatus();
+}
+
+int64_t CpuBackend::scratch_bytes() const {
+  const auto bytes = [](const auto&... v) {
+    return ((static_cast<int64_t>(v.capacity() * sizeof(v[0]))) + ... + 0);
+  };
+  int64_t sum = bytes(prepared_, prepared_rows_, out_rows_, expert_x_, intermediate_, down_,
+                      pair_out_, pair_of_, expert_begin_, expert_rows_, work_);
+  for (const ExpertScratch& s : expert_scratch_) sum += bytes(s.gate, s.up, s.gate_rows, s.up_rows);
+  for (const AttendScratch& s : attend_) {
+    sum += bytes(s.latent, s.keys, s.values, s.q_latent, s.o_latent, s.state);
+  }
+  return sum;
 }
 
 void CpuBackend::RmsNorm(const Buffer& x, const Buffer& weight, float eps, int64_t rows,

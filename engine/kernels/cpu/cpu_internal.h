@@ -25,6 +25,7 @@ class CpuBackend : public HostBackend {
   absl::StatusOr<PackedWeight> Place(const HostMatrix& matrix) override;
   void Fill(const PackedWeight& weight, const HostMatrix& matrix, int64_t row_begin,
             int64_t row_end) override;
+  int64_t scratch_bytes() const override;
   absl::Status Plan(const StepPlan& plan) override;
   void RmsNorm(const Buffer& x, const Buffer& weight, float eps, int64_t rows,
                const Buffer& out) override;

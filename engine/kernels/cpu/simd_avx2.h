@@ -13,6 +13,8 @@ namespace {
 // Registers of a product: rows x tiles sums and as many group sums, two ymm each.
 constexpr int kRowBlock = 2;
 constexpr int kTileBlock = 1;
+constexpr int kHotRowBlock = kRowBlock;
+constexpr int kHotTileBlock = kTileBlock;
 
 struct V {
   __m256 a, b;

@@ -14,9 +14,12 @@
 namespace deepseek::engine {
 namespace {
 
-// Registers of a product: rows x tiles sums and as many group sums.
-constexpr int kRowBlock = 6;
-constexpr int kTileBlock = 2;
+// Sums of a block of rows and tiles in registers: 16 of 32 for whole panels from memory, 12 and as
+// many totals for panels in cache.
+constexpr int kRowBlock = 4;
+constexpr int kTileBlock = 4;
+constexpr int kHotRowBlock = 6;
+constexpr int kHotTileBlock = 2;
 
 struct V {
   __m512 v;

@@ -14,8 +14,10 @@
 namespace deepseek::engine {
 namespace {
 
-constexpr int kRowBlock = 2;   // rows of x per register block
-constexpr int kTileBlock = 1;  // weight tiles per register block
+constexpr int kRowBlock = 2;  // rows of x per register block
+constexpr int kTileBlock = 1;
+constexpr int kHotRowBlock = kRowBlock;
+constexpr int kHotTileBlock = kTileBlock;
 
 struct V {
   float v[16];

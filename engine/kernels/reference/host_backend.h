@@ -24,6 +24,8 @@ class HostBackend : public Backend {
   absl::StatusOr<Buffer> Allocate(const std::array<int64_t, 3>& shape, DType dtype,
                                   bool bulk) override;
   int64_t weight_bytes() const override { return weight_bytes_; }
+  int64_t buffer_bytes() const override { return buffer_bytes_; }
+  int64_t scratch_bytes() const override { return 0; }
   int64_t huge_page_bytes() const override { return HugePageBytes(); }
   absl::Status Upload(const Buffer& to, absl::Span<const uint8_t> bytes) override;
   absl::Status Download(const Buffer& from, absl::Span<uint8_t> bytes) override;
@@ -61,6 +63,7 @@ class HostBackend : public Backend {
 
  private:
   std::vector<HostMemory> memory_;
+  int64_t buffer_bytes_ = 0;
   std::vector<float> route_scratch_;
   SampleScratch sample_scratch_;
   std::atomic<int64_t> progress_{0};

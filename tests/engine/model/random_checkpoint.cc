@@ -6,7 +6,20 @@
 #include <filesystem>
 #include <fstream>
 
+#include "engine/arch/dtype.h"
+
 namespace deepseek::engine {
+
+Json SmallConfig() {
+  return Json::parse(R"({
+    "architectures": ["DeepseekV3ForCausalLM"], "model_type": "deepseek_v3", "hidden_size": 72,
+    "num_hidden_layers": 2, "vocab_size": 97, "max_position_embeddings": 256,
+    "num_attention_heads": 3, "intermediate_size": 50, "rms_norm_eps": 1e-5, "rope_theta": 10000,
+    "q_lora_rank": 20, "kv_lora_rank": 34, "qk_nope_head_dim": 10, "qk_rope_head_dim": 6,
+    "v_head_dim": 7, "first_k_dense_replace": 1, "n_routed_experts": 6, "num_experts_per_tok": 3,
+    "moe_intermediate_size": 18, "n_shared_experts": 2, "n_group": 3, "topk_group": 2,
+    "norm_topk_prob": true, "routed_scaling_factor": 1.5, "num_nextn_predict_layers": 1})");
+}
 
 RandomCheckpoint::RandomCheckpoint(const Json& config, const std::string& dtype, uint32_t seed)
     : random_(seed) {
@@ -27,11 +40,9 @@ RandomCheckpoint::RandomCheckpoint(const Json& config, const std::string& dtype,
   file.write(reinterpret_cast<const char*>(&length), 8);
   file << header << data_;
 }
-
 RandomCheckpoint::~RandomCheckpoint() {
   std::filesystem::remove_all(dir);
 }
-
 void RandomCheckpoint::Add(const std::string& name, const std::string& dtype,
                            const std::vector<int64_t>& shape, const std::string& bytes) {
   header_[name] = {{"dtype", dtype},
@@ -39,7 +50,6 @@ void RandomCheckpoint::Add(const std::string& name, const std::string& dtype,
                    {"data_offsets", {data_.size(), data_.size() + bytes.size()}}};
   data_ += bytes;
 }
-
 void RandomCheckpoint::AddFloat(const ExpectedTensor& tensor, const std::string& dtype) {
   std::string bytes;
   int64_t n = 1;
@@ -65,7 +75,6 @@ void RandomCheckpoint::AddFloat(const ExpectedTensor& tensor, const std::string&
   }
   Add(tensor.name, dtype, tensor.shape, bytes);
 }
-
 void RandomCheckpoint::AddFp8(const ExpectedTensor& tensor, const ModelSpec& spec) {
   std::string codes(static_cast<size_t>(tensor.shape[0] * tensor.shape[1]), 0);
   for (char& c : codes) {

@@ -1,5 +1,5 @@
 #pragma once
-// Whole checkpoints of any shape, with random weights.
+// Checkpoints of any shape and stored type with random weights.
 
 #include <random>
 #include <string>
@@ -10,14 +10,14 @@
 
 namespace deepseek::engine {
 
-/// A folder with random weights of `dtype` ("BF16", "F16", "F32"; linears E4M3 where the config
-/// says so) for `config`; removed at the end.
+/// A DeepSeek-V3 of odd widths with two layers and an MTP layer.
+Json SmallConfig();
+
+/// A folder with random weights of `dtype` for `config`; removed at the end.
 class RandomCheckpoint {
  public:
   RandomCheckpoint(const Json& config, const std::string& dtype, uint32_t seed);
   ~RandomCheckpoint();
-  RandomCheckpoint(const RandomCheckpoint&) = delete;
-  RandomCheckpoint& operator=(const RandomCheckpoint&) = delete;
   std::string dir;
 
  private:

@@ -14,19 +14,8 @@
 namespace deepseek::engine {
 namespace {
 
-Json V3() {
-  return Json::parse(R"({
-    "architectures": ["DeepseekV3ForCausalLM"], "model_type": "deepseek_v3", "hidden_size": 72,
-    "num_hidden_layers": 2, "vocab_size": 97, "max_position_embeddings": 256,
-    "num_attention_heads": 3, "intermediate_size": 50, "rms_norm_eps": 1e-5, "rope_theta": 10000,
-    "q_lora_rank": 20, "kv_lora_rank": 34, "qk_nope_head_dim": 10, "qk_rope_head_dim": 6,
-    "v_head_dim": 7, "first_k_dense_replace": 1, "n_routed_experts": 6, "num_experts_per_tok": 3,
-    "moe_intermediate_size": 18, "n_shared_experts": 2, "n_group": 3, "topk_group": 2,
-    "norm_topk_prob": true, "routed_scaling_factor": 1.5, "num_nextn_predict_layers": 1})");
-}
-
 Json V2() {
-  Json json = V3();
+  Json json = SmallConfig();
   json.update(Json::parse(R"({
     "architectures": ["DeepseekV2ForCausalLM"], "model_type": "deepseek_v2",
     "topk_method": "group_limited_greedy", "norm_topk_prob": false,
@@ -120,20 +109,21 @@ void Fp8(Json& json, int64_t rows, int64_t cols) {
 
 INSTANTIATE_TEST_SUITE_P(
     Table, Shapes,
-    testing::Values(Case{"bf16", &V3, "BF16", [](Json&) {}}, Case{"f32", &V3, "F32", [](Json&) {}},
-                    Case{"f16", &V3, "F16", [](Json&) {}},
-                    Case{"no_q_lora", &V3, "BF16", Set("q_lora_rank", nullptr)},
-                    Case{"all_dense", &V3, "BF16", Set("first_k_dense_replace", 2)},
-                    Case{"no_dense", &V3, "BF16", Set("first_k_dense_replace", 0)},
-                    Case{"no_shared", &V3, "BF16", Set("n_shared_experts", 0)},
-                    Case{"no_mtp", &V3, "F32", Set("num_nextn_predict_layers", 0)},
-                    Case{"tied", &V3, "BF16", Set("tie_word_embeddings", true)},
-                    Case{"one_group", &V3, "BF16",
+    testing::Values(Case{"bf16", &SmallConfig, "BF16", [](Json&) {}},
+                    Case{"f32", &SmallConfig, "F32", [](Json&) {}},
+                    Case{"f16", &SmallConfig, "F16", [](Json&) {}},
+                    Case{"no_q_lora", &SmallConfig, "BF16", Set("q_lora_rank", nullptr)},
+                    Case{"all_dense", &SmallConfig, "BF16", Set("first_k_dense_replace", 2)},
+                    Case{"no_dense", &SmallConfig, "BF16", Set("first_k_dense_replace", 0)},
+                    Case{"no_shared", &SmallConfig, "BF16", Set("n_shared_experts", 0)},
+                    Case{"no_mtp", &SmallConfig, "F32", Set("num_nextn_predict_layers", 0)},
+                    Case{"tied", &SmallConfig, "BF16", Set("tie_word_embeddings", true)},
+                    Case{"one_group", &SmallConfig, "BF16",
                          [](Json& j) {
                            j["n_group"] = 1;
                            j["topk_group"] = 1;
                          }},
-                    Case{"odd_widths", &V3, "BF16",
+                    Case{"odd_widths", &SmallConfig, "BF16",
                          [](Json& j) {
                            j["hidden_size"] = 75;
                            j["kv_lora_rank"] = 33;
@@ -172,9 +162,9 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"qwen2", &Qwen2, "BF16", [](Json&) {}},
                     Case{"qwen2_f16_narrow_heads", &Qwen2, "F16", Set("head_dim", 2)},
                     Case{"qwen2_tied_f32", &Qwen2, "F32", Set("tie_word_embeddings", true)},
-                    Case{"fp8", &V3, "BF16", [](Json& j) { Fp8(j, 128, 128); }},
-                    Case{"fp8_small_blocks", &V3, "BF16", [](Json& j) { Fp8(j, 8, 16); }},
-                    Case{"fp8_odd_widths", &V3, "BF16",
+                    Case{"fp8", &SmallConfig, "BF16", [](Json& j) { Fp8(j, 128, 128); }},
+                    Case{"fp8_small_blocks", &SmallConfig, "BF16", [](Json& j) { Fp8(j, 8, 16); }},
+                    Case{"fp8_odd_widths", &SmallConfig, "BF16",
                          [](Json& j) {
                            Fp8(j, 128, 128);
                            j["hidden_size"] = 139;
