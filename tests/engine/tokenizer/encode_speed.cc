@@ -1,6 +1,6 @@
 // tokenizer_speed FILE ROUNDS TEXTS: encodes the documents of TEXTS (a JSON list of strings) ROUNDS
-// times on one thread and prints {"seconds": [..], "tokens": n}, seconds of processor time. bench/tokenizer runs it beside the
-// Python library.
+// times on one thread and prints {"seconds": [..], "tokens": n}, seconds of processor time.
+// bench/tokenizer runs it beside the Python library.
 
 #include <time.h>
 
