@@ -68,6 +68,10 @@ class Commands(AgentCase):
             f.write("{{ raise_exception('no') }}")
         out = self.lines("render-chat", "--template", self.path("t.jinja"), "--jsonl", "-", stdin=good + "\n", code=1)
         self.assertIn("no", out[0]["error"])
+        out = self.lines("render-chat", "--encoder", "deepseek_v4", "--jsonl", "-", stdin=good + "\n")
+        self.assertEqual(out, [{"text": "<｜begin▁of▁sentence｜><｜User｜>hi<｜Assistant｜></think>"}])
+        self.lines("render-chat", "--encoder", "deepseek_v9", "--jsonl", "-", stdin=good + "\n", code=1)
+        self.lines("render-chat", "--encoder", "deepseek_v4", "--model", DEMO, "--jsonl", "-", stdin=good + "\n", code=1)
 
     def test_inspect(self):
         out = self.lines("inspect", "--model", DEMO, "--context", "512", "--batch", "4", "--json")[0]
