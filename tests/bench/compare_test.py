@@ -91,5 +91,29 @@ class Summary(unittest.TestCase):
         self.assertIn("80 % of bus", text)
 
 
+class Text(unittest.TestCase):
+    MACHINE = {"time": "t", "cpu": "c", "threads": 2, "revision": "r", "membw": {"best": 60.0, "median": 50.0},
+               "membw_after": {"best": 59.0, "median": 49.0}, "peaks": {"int8": 900.0}}
+
+    def test_markdown_has_a_line_for_each_peer_and_one_without(self):
+        row = compare.summary(Summary().row())
+        alone = compare.summary(Summary().row(cpu=0.5))
+        row["agent"] = alone["agent"] = {}
+        alone["peers"] = {}
+        lines = compare.markdown(self.MACHINE, [row, alone]).splitlines()
+        self.assertEqual(len([line for line in lines if line.startswith("| m |")]), 2)
+        self.assertIn("| Q4_0 | 30.0 / **50.0** / 60.0 | 2.00 / **2.00** / 3.00 | 80 % of bus | 0.95, 0.90 |", lines[4])
+        self.assertIn("0.50 crowded", lines[5])
+
+    def test_profiles_follow_the_table(self):
+        op = {"name": "experts", "calls": 7.0, "milliseconds": 1.5, "share": 0.75, "cpu_share": 0.9,
+              "cpu_milliseconds": 2.7, "bytes": 2e6, "gb_per_s": 1.3, "gflop_per_s": 4.0, "gflop_per_cpu_s": 2.0}
+        row = compare.summary(Summary().row())
+        row["agent"] = {"profile": {"decode": {"operations": [op], "total": dict(op, name="total")}}}
+        text = compare.markdown(self.MACHINE, [row])
+        self.assertRegex(text, r"experts +7\.0 +1\.500 +75\.0% +0\.90 +2\.700 +2\.00")
+        self.assertIn("total", text)
+
+
 if __name__ == "__main__":
     unittest.main()

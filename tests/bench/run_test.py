@@ -19,7 +19,7 @@ log("load " + weights)
 if weights == "int8": sys.exit("error: --weights int8 is not served")
 for line in sys.stdin:
     case = json.loads(line)
-    log("ours %(prompt)d %(generate)d %(batch)d %(repeat)d" % case)
+    log("ours %(prompt)d %(generate)d %(batch)d %(repeat)d %(warm-up)d" % case)
     rate = {"min": 99.0, "median": 100.0, "max": 101.0}
     print(json.dumps({"compute": "bf16", "prefill_tokens_per_s": rate,
         "decode_tokens_per_s": rate if case["generate"] else None, "weight_bytes_per_token": 1000,
@@ -80,8 +80,8 @@ class Run(unittest.TestCase):
         open(self.path("model-BF16.gguf"), "w", encoding="utf-8").close()
         done = self.run_bench("--model", self.path("model"), "--peer", self.path("peer"), "--weights", "native",
                               "--cases", "pp512,batch8", "--repeat", "2", "--json", self.path("out.json"))
-        self.assertEqual(self.calls(), ["load native", "ours 512 0 1 1", "peer model-BF16.gguf", "ours 512 0 1 1",
-                                        "peer model-BF16.gguf", "ours 32 32 8 1", "batched 8", "ours 32 32 8 1",
+        self.assertEqual(self.calls(), ["load native", "ours 512 0 1 1 1", "peer model-BF16.gguf", "ours 512 0 1 1 0",
+                                        "peer model-BF16.gguf", "ours 32 32 8 1 1", "batched 8", "ours 32 32 8 1 0",
                                         "batched 8"])
         self.assertIn("ours / peer 2.50 / 2.50 / 2.50", done.stdout)
         with open(self.path("out.json"), encoding="utf-8") as file:
@@ -95,7 +95,7 @@ class Run(unittest.TestCase):
     def test_without_a_peer_ours_runs_and_it_is_said(self):
         done = self.run_bench("--model", self.path("model"), "--weights", "native", "--cases", "tg64", "--repeat", "1")
         self.assertIn("bench/peer build", done.stdout)
-        self.assertEqual(self.calls(), ["load native", "ours 1 64 1 1"])
+        self.assertEqual(self.calls(), ["load native", "ours 1 64 1 1 1"])
 
     def test_a_refused_combination_fails_the_run_but_not_the_others(self):
         done = self.run_bench("--model", self.path("model"), "--weights", "int8,int4", "--cases", "tg64", "--repeat",

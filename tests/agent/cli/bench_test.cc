@@ -23,7 +23,7 @@ class BenchRunTest : public ::testing::Test {
 
 TEST_F(BenchRunTest, EveryRowDecodesItsSharePerWindow) {
   for (const int32_t batch : {1, 3, 8}) {
-    const auto run = RunBench(engine_, {100, 7, batch, 1}, 1, profile_);
+    const auto run = RunBench(engine_, {100, 7, batch, 1, 0}, 1, profile_);
     ASSERT_TRUE(run.ok()) << run.status();
     EXPECT_EQ(run->prefill.tokens, 100 * batch);
     EXPECT_EQ(run->decode.tokens, 7 * batch);
@@ -33,23 +33,24 @@ TEST_F(BenchRunTest, EveryRowDecodesItsSharePerWindow) {
 }
 
 TEST_F(BenchRunTest, PromptsAloneHaveNoDecodePhase) {
-  const auto run = RunBench(engine_, {30, 0, 2, 1}, 1, profile_);
+  const auto run = RunBench(engine_, {30, 0, 2, 1, 0}, 1, profile_);
   ASSERT_TRUE(run.ok()) << run.status();
   EXPECT_EQ(run->prefill.tokens, 60);
   EXPECT_EQ(run->decode.tokens, 0);
 }
 
 TEST_F(BenchRunTest, WhatDoesNotFitIsAnError) {
-  EXPECT_EQ(RunBench(engine_, {5000, 1, 2, 1}, 1, profile_).status().code(),
+  EXPECT_EQ(RunBench(engine_, {5000, 1, 2, 1, 0}, 1, profile_).status().code(),
             absl::StatusCode::kInvalidArgument);
 }
 
 TEST(BenchCase, SenselessValuesAreNamed) {
-  EXPECT_TRUE(CheckBenchCase({1, 0, 1, 1}).ok());
-  EXPECT_EQ(CheckBenchCase({0, 1, 1, 1}).message(), "--prompt: 0: must be 1 or more");
-  EXPECT_EQ(CheckBenchCase({1, -1, 1, 1}).message(), "--generate: -1: must be 0 or more");
-  EXPECT_EQ(CheckBenchCase({1, 1, 0, 1}, "").message(), "batch: 0: must be 1 or more");
-  EXPECT_EQ(CheckBenchCase({1, 1, 1, 0}).message(), "--repeat: 0: must be 1 or more");
+  EXPECT_TRUE(CheckBenchCase({1, 0, 1, 1, 0}).ok());
+  EXPECT_EQ(CheckBenchCase({0, 1, 1, 1, 0}).message(), "--prompt: 0: must be 1 or more");
+  EXPECT_EQ(CheckBenchCase({1, -1, 1, 1, 0}).message(), "--generate: -1: must be 0 or more");
+  EXPECT_EQ(CheckBenchCase({1, 1, 0, 1, 0}, "").message(), "batch: 0: must be 1 or more");
+  EXPECT_EQ(CheckBenchCase({1, 1, 1, 0, 0}).message(), "--repeat: 0: must be 1 or more");
+  EXPECT_EQ(CheckBenchCase({1, 1, 1, 1, -1}).message(), "--warm-up: -1: must be 0 or more");
 }
 
 BenchPhase Phase(int64_t tokens, double seconds, double cpu_seconds) {
