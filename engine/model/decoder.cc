@@ -10,7 +10,6 @@
 #include "engine/cache/kv_cache.h"
 #include "engine/model/mtp_layer.h"
 #include "engine/model/rope.h"
-#include "engine/weights/expected_tensors.h"
 
 namespace deepseek::engine {
 namespace {
@@ -66,8 +65,7 @@ class Decoder : public Model {
 };
 
 absl::Status Decoder::Load(const FamilyInput& input, const LayerParts& parts) {
-  WeightLoader loader(input.checkpoint, spec_, backend_.get(), input.callbacks,
-                      ExpectedBytes(input.checkpoint, spec_, options_.load_mtp));
+  WeightLoader loader(input.checkpoint, spec_, options_, backend_.get(), input.callbacks);
   ASSIGN_OR_RETURN(embedding_, loader.Table("model.embed_tokens.weight"));
   for (int32_t i = 0; i < spec_.layers; ++i) {
     ASSIGN_OR_RETURN(DecoderLayer layer, DecoderLayer::Load(spec_, parts, i, &loader));
@@ -85,7 +83,7 @@ absl::Status Decoder::Load(const FamilyInput& input, const LayerParts& parts) {
   ASSIGN_OR_RETURN(cache_, KvCache::Create(backend_.get(), spec_, options_.kv, layers, blocks));
   RETURN_IF_ERROR(backend_->Plan(StepPlanOf(spec_, limits_)));
   ASSIGN_OR_RETURN(buffers_, AllocateStepBuffers(spec_, limits_, backend_.get()));
-  return absl::OkStatus();
+  return loader.Finish();
 }
 
 absl::Status Decoder::LoadRope(WeightLoader* loader) {

@@ -16,7 +16,8 @@ absl::StatusOr<MtpLayer> MtpLayer::Load(const ModelSpec& spec, const LayerParts&
   out.eps_ = static_cast<float>(spec.rms_norm_eps);
   ASSIGN_OR_RETURN(out.embedding_norm_, loader->Vector(prefix + "enorm.weight"));
   ASSIGN_OR_RETURN(out.hidden_norm_, loader->Vector(prefix + "hnorm.weight"));
-  ASSIGN_OR_RETURN(const HostMatrix eh, loader->Matrix(prefix + "eh_proj"));
+  ASSIGN_OR_RETURN(HostMatrix eh, loader->Matrix(prefix + "eh_proj"));
+  eh.store = loader->store();
   // eh_proj([e ; h]) = left e + right h: the embedding half comes first in released weights.
   ASSIGN_OR_RETURN(out.project_embedding_, loader->Pack(eh.Slice(0, eh.rows, 0, spec.hidden)));
   ASSIGN_OR_RETURN(out.project_hidden_,

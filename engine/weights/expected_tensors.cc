@@ -156,15 +156,12 @@ absl::Status CheckTensors(const Checkpoint& checkpoint, const ModelSpec& spec, b
 int64_t ExpectedBytes(const Checkpoint& checkpoint, const ModelSpec& spec, bool mtp) {
   int64_t bytes = 0;
   for (const ExpectedTensor& expected : ExpectedTensors(spec, mtp)) {
+    if (expected.optional) continue;
     for (const char* part : {"", "_scale_inv"}) {
       const TensorView* view = checkpoint.Find(expected.name + part);
       if (view != nullptr) bytes += static_cast<int64_t>(view->data.size());
     }
   }
-  // A tied embedding is loaded twice: as a table of rows and packed as the head.
-  const TensorView* tied =
-      spec.tie_embeddings ? checkpoint.Find("model.embed_tokens.weight") : nullptr;
-  if (tied != nullptr) bytes += static_cast<int64_t>(tied->data.size());
   return bytes;
 }
 
