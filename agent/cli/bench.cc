@@ -71,8 +71,8 @@ absl::StatusOr<OrderedJson> Measure(const Flags& flags, const BenchCase& bench, 
   const double load_before = LoadAverage();
   std::vector<BenchRun> runs;
   for (int32_t run = 0; run < bench.warm_up + bench.repeat; ++run) {
-    ASSIGN_OR_RETURN(BenchRun one, RunBench(engine, bench, loaded->runs++, profile));
-    if (run >= bench.warm_up) runs.push_back(std::move(one));
+    ASSIGN_OR_RETURN(const BenchRun one, RunBench(engine, bench, loaded->runs++, profile));
+    if (run >= bench.warm_up) runs.push_back(one);
   }
   loaded->peak_anonymous = std::max(loaded->peak_anonymous, AnonymousBytes());
   const engine::ModelOptions& used = engine.options();
