@@ -2,8 +2,8 @@
 // input.h. Whatever is in them, the folder is refused or every tensor that the config asks for is
 // there in its shape, with FP8 scales of the right number and no NaN.
 
-#include "base/status.h"
 #include "engine/weights/checkpoint.h"
+#include "base/status.h"
 #include "engine/weights/expected_tensors.h"
 #include "engine/weights/verify.h"
 #include "tests/fuzz/input.h"

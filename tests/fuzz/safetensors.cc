@@ -1,16 +1,15 @@
 // Any bytes as a safetensors file: every tensor that is accepted lies inside the file, has as many
 // bytes as its shape says, and its values can be read.
 
-#include "base/strings.h"
 #include "engine/weights/safetensors.h"
+#include "base/strings.h"
 #include "engine/weights/tensor_values.h"
 #include "tests/fuzz/input.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace deepseek;
   std::map<std::string, std::string> metadata;
-  const auto tensors =
-      engine::ParseSafetensors(absl::MakeConstSpan(data, size), "fuzz", &metadata);
+  const auto tensors = engine::ParseSafetensors(absl::MakeConstSpan(data, size), "fuzz", &metadata);
   if (!tensors.ok()) {
     fuzz::Require(absl::IsDataLoss(tensors.status()), "a bad file is kDataLoss");
     return 0;

@@ -15,8 +15,8 @@ struct Demo {
   engine::ModelSpec spec;
   Demo() {
     folder.Put("tokenizer.json", fuzz::ReadWhole(TEST_SOURCE_DIR "/models/demo-v3/tokenizer.json"));
-    auto parsed = engine::ParseModelConfig(
-        fuzz::ReadWhole(TEST_SOURCE_DIR "/models/demo-v3/config.json"));
+    auto parsed =
+        engine::ParseModelConfig(fuzz::ReadWhole(TEST_SOURCE_DIR "/models/demo-v3/config.json"));
     fuzz::Require(parsed.ok(), "the demo model's config");
     spec = *std::move(parsed);
   }
@@ -44,9 +44,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (text->chat_template == nullptr) return 0;
   const OrderedJson variables = {{"messages", {{{"role", "user"}, {"content", "hi"}}}},
                                  {"add_generation_prompt", true}};
-  (void)text->chat_template->Render(variables, {.max_steps = 20000,
-                                                .max_depth = 64,
-                                                .max_output_bytes = 1 << 16,
-                                                .now_seconds = 1});
+  (void)text->chat_template->Render(
+      variables,
+      {.max_steps = 20000, .max_depth = 64, .max_output_bytes = 1 << 16, .now_seconds = 1});
   return 0;
 }
