@@ -45,6 +45,21 @@ struct MlaLayer {
   float softmax_scale = 1;
 };
 
+/// One layer's paged keys and values, F32 or bf16: shape [blocks, kBlockTokens, 2 * kv_heads *
+/// head_dim], and within a block [kv_heads][K, V][kBlockTokens][head_dim]. A key tile of one kv
+/// head is thus one contiguous run, read in place when the cache is F32, and what one work item
+/// streams (K and V of a head) is one run of 128 * head_dim numbers.
+struct GqaLayer {
+  Buffer cache;
+  int32_t heads = 0, kv_heads = 0, head_dim = 0;  ///< kv_heads divides heads
+  float softmax_scale = 1;
+
+  /// Element offset within the cache of the tile of `head` in `block`; V follows K.
+  int64_t TileOffset(int32_t block, int32_t head, bool value) const {
+    return ((int64_t{block} * kv_heads + head) * 2 + (value ? 1 : 0)) * kBlockTokens * head_dim;
+  }
+};
+
 struct RouteSpec {
   Router router = Router::kSigmoidNoauxTc;
   int32_t experts = 0, experts_per_token = 0, groups = 1, groups_kept = 1;
@@ -59,7 +74,11 @@ struct StepPlan {
   int32_t ffn_intermediate = 0;  ///< widest Ffn (dense layers, shared experts)
   int32_t experts = 0, experts_per_token = 0, expert_intermediate = 0;         ///< 0: no Moe
   int32_t heads = 0, kv_lora_rank = 0, nope_dim = 0, rope_dim = 0, v_dim = 0;  ///< MLA
+  int32_t kv_heads = 0, head_dim = 0;  ///< GQA (heads as above); 0: no GqaAttend
 };
+
+/// Rows that are packed together.
+inline constexpr int64_t kPackRows = 16;
 
 /// Not thread-safe: one caller. Each operation works on the rows of the current step (BeginStep)
 /// unless it says else.
@@ -78,6 +97,12 @@ class Backend {
   /// Packs a linear's weight into the backend's layout. kUnimplemented: an element type that it
   /// does not take.
   virtual absl::StatusOr<PackedWeight> Pack(const HostMatrix& matrix) = 0;
+  /// The two halves of Pack, for a loader that has threads of its own. Place makes room (reads no
+  /// values: `data` and `scales` may be null; one caller, as all the rest); Fill writes the rows
+  /// [row_begin, row_end), both multiples of kPackRows or the matrix's end, from any thread.
+  virtual absl::StatusOr<PackedWeight> Place(const HostMatrix& matrix) = 0;
+  virtual void Fill(const PackedWeight& weight, const HostMatrix& matrix, int64_t row_begin,
+                    int64_t row_end) = 0;
   /// Bytes held by weights, and how many of them are in huge pages (0: unknown).
   virtual int64_t weight_bytes() const = 0;
   virtual int64_t huge_page_bytes() const = 0;
@@ -110,6 +135,15 @@ class Backend {
   /// Causal attention of q F32 [rows, heads, nope + rope] over the cache -> out F32 [rows, heads,
   /// v_dim]. The form follows Segment::path. Both read K and V from the cached latent only.
   virtual void MlaAttend(const Buffer& q, const MlaLayer& layer, const Buffer& out) = 0;
+  /// Writes the step's rows into the cache, in its type: rope(k) and v, F32 [rows, kv_heads *
+  /// head_dim] each. May rotate k in place.
+  virtual void GqaAppend(const Buffer& k, const Buffer& v, const GqaLayer& layer,
+                         const RopeTable& table) = 0;
+  /// Causal attention of q F32 [rows, heads, head_dim] (rotated) over the cache -> out, of the same
+  /// shape. Query head h reads kv head h / (heads / kv_heads). One form for both paths.
+  virtual void GqaAttend(const Buffer& q, const GqaLayer& layer, const Buffer& out) = 0;
+  /// x[r] += bias; x F32 [rows, n], bias F32 [n].
+  virtual void AddBias(const Buffer& bias, int64_t rows, const Buffer& x) = 0;
   /// scores F32 [rows, experts] (raw, W x), bias F32 [experts] or none -> ids I32, weights F32
   /// [rows, top-k], best first.
   virtual void Route(const Buffer& scores, const Buffer& bias, const RouteSpec& spec,

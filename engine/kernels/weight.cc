@@ -31,4 +31,21 @@ float HostMatrix::At(int64_t row, int64_t col) const {
   }
 }
 
+void HostMatrix::ReadRow(int64_t row, int64_t col, int64_t n, float* out, int64_t stride) const {
+  if (dtype != DType::kBf16 && dtype != DType::kF8E4M3) {
+    for (int64_t k = 0; k < n; ++k) out[k * stride] = At(row, col + k);
+    return;
+  }
+  const int64_t first = row * row_stride + col;
+  if (dtype == DType::kBf16) {
+    for (int64_t k = 0; k < n; ++k) out[k * stride] = Bf16ToFloat(Load<uint16_t>(data, first + k));
+    return;
+  }
+  const auto* codes = static_cast<const uint8_t*>(data) + first;
+  const float* row_scales = scales + (row0 + row) / block_rows * scale_stride;
+  for (int64_t k = 0; k < n; ++k) {
+    out[k * stride] = kE4M3[codes[k]] * row_scales[(col0 + col + k) / block_cols];
+  }
+}
+
 }  // namespace deepseek::engine

@@ -37,6 +37,8 @@ struct HostMatrix {
   }
   /// The exact value of one element (slow: for references and tests).
   float At(int64_t row, int64_t col) const;
+  /// out[k * stride] = element [row, col + k], k < n.
+  void ReadRow(int64_t row, int64_t col, int64_t n, float* out, int64_t stride) const;
 };
 
 /// A matrix in the backend's own layout; valid as long as the backend.

@@ -18,8 +18,9 @@ constexpr int64_t kMinShared = 100000;
 
 }  // namespace
 
-CpuBackend::CpuBackend(const KernelTable* kernels, int threads, bool spin)
+CpuBackend::CpuBackend(const KernelTable* kernels, Compute compute, int threads, bool spin)
     : kernels_(*kernels),
+      compute_(compute),
       pool_(threads, spin),
       name_(StrCat("cpu (", kernels->name, ", ", threads, " threads)")) {}
 
@@ -30,10 +31,31 @@ void CpuBackend::ForItems(int64_t items, int64_t multiply_adds, const ThreadPool
 }
 
 absl::StatusOr<PackedWeight> CpuBackend::Pack(const HostMatrix& matrix) {
-  ASSIGN_OR_RETURN(const PackedMatrix packed, PackMatrix(matrix, &arena_, &pool_));
+  ASSIGN_OR_RETURN(const PackedWeight weight, Place(matrix));
+  const PackedMatrix& packed = Matrix(weight);
+  pool_.Run(packed.tiles, [&](int64_t tile, int) {
+    FillTiles(matrix, packed, tile, tile + 1, kernels_.quantize);
+  });
+  return weight;
+}
+
+absl::StatusOr<PackedWeight> CpuBackend::Place(const HostMatrix& matrix) {
+  ASSIGN_OR_RETURN(const PackedMatrix packed, PlaceMatrix(matrix, &arena_));
   weight_bytes_ += PackedBytes(packed);
+  const std::lock_guard lock(load_mutex_);
   weights_.push_back(packed);
   return PackedWeight{weights_.size(), matrix.rows, matrix.cols};
+}
+
+void CpuBackend::Fill(const PackedWeight& weight, const HostMatrix& matrix, int64_t row_begin,
+                      int64_t row_end) {
+  static_assert(kPackRows == kTileRows);
+  const PackedMatrix packed = [&] {
+    const std::lock_guard lock(load_mutex_);
+    return Matrix(weight);
+  }();
+  FillTiles(matrix, packed, row_begin / kTileRows, (row_end + kTileRows - 1) / kTileRows,
+            kernels_.quantize);
 }
 
 absl::Status CpuBackend::Plan(const StepPlan& plan) {
@@ -41,29 +63,46 @@ absl::Status CpuBackend::Plan(const StepPlan& plan) {
   const int64_t rows = std::max(plan.max_rows, plan.max_logit_rows);
   const int64_t pairs = std::max<int64_t>(rows, int64_t{plan.max_rows} * plan.experts_per_token);
   const auto size = [](int64_t n) { return static_cast<size_t>(n); };
-  x_rows_.resize(size(pairs));
-  out_rows_.resize(size(pairs));
-  gate_rows_.resize(size(pairs));
-  up_rows_.resize(size(pairs));
-  pair_out_.resize(size(pairs));
-  pair_of_.resize(size(pairs));
-  expert_begin_.resize(size(plan.experts) + 1);
+  // The widest row that a matrix asks for, and the widest intermediate, in their prepared forms.
+  int64_t row_bytes = 0;
+  for (const PackedMatrix& w : weights_) {
+    if (const RowForm form = FormFor(w); form != RowForm::kF32) {
+      row_bytes = std::max(row_bytes, RowBytes(form, w.cols));
+    }
+  }
+  const RowForm down = compute_ == Compute::kInt8   ? RowForm::kInt8
+                       : compute_ == Compute::kBf16 ? RowForm::kBf16
+                                                    : RowForm::kF32;
+  Reserve(&prepared_, rows * row_bytes);
+  Reserve(&prepared_rows_, rows);
+  Reserve(&out_rows_, rows);
+  Reserve(&intermediate_, std::max(plan.max_rows * RowBytes(down, plan.ffn_intermediate),
+                                   pairs * RowBytes(down, plan.expert_intermediate)));
+  ReservePairs(pairs, plan.hidden);
+  Reserve(&pair_of_, pairs);
+  Reserve(&expert_begin_, plan.experts + 1);
   expert_rows_.reserve(size(plan.experts) + 1);
-  const int64_t wide =
-      std::max(int64_t{plan.max_rows} * plan.ffn_intermediate, pairs * plan.expert_intermediate);
-  gate_.resize(size(wide));
-  up_.resize(size(wide));
-  down_.resize(size(pairs * plan.hidden));
+  work_.reserve(size(plan.experts + 1) * size(plan.expert_intermediate / kQuantGroup + 1));
+  expert_scratch_.resize(size(pool_.threads()));
+  for (ExpertScratch& s : expert_scratch_) {
+    s.gate.resize(kExpertRowBlock * kQuantGroup);
+    s.up.resize(kExpertRowBlock * kQuantGroup);
+    for (int64_t i = 0; i < kExpertRowBlock; ++i) {
+      s.gate_rows.push_back(s.gate.data() + i * kQuantGroup);
+      s.up_rows.push_back(s.up.data() + i * kQuantGroup);
+    }
+  }
   attend_.resize(size(pool_.threads()));
   sample_.resize(size(pool_.threads()));
   const int64_t width = plan.kv_lora_rank + plan.rope_dim;
   for (AttendScratch& s : attend_) {
     s.latent.resize(size(kBlockTokens * width));
-    s.keys.resize(size(int64_t{kBlockTokens} * (plan.nope_dim + plan.rope_dim)));
-    s.values.resize(size(int64_t{kBlockTokens} * plan.v_dim));
+    s.keys.resize(
+        size(int64_t{kBlockTokens} * std::max(plan.nope_dim + plan.rope_dim, plan.head_dim)));
+    s.values.resize(size(int64_t{kBlockTokens} * std::max(plan.v_dim, plan.head_dim)));
     s.q_latent.resize(size(plan.heads * width));
     s.o_latent.resize(size(int64_t{plan.heads} * plan.kv_lora_rank));
-    s.state.resize(size(std::max(plan.max_rows, plan.heads)));
+    s.state.resize(size(std::max(plan.max_rows, kGqaRowsPerItem * plan.heads)));
   }
   return absl::OkStatus();
 }
@@ -102,9 +141,8 @@ void CpuBackend::Sample(const Buffer& logits, absl::Span<const SampleSpec> specs
 
 absl::StatusOr<std::unique_ptr<Backend>> CreateCpuBackend(const BackendOptions& options,
                                                           std::string_view isa) {
-  if (options.compute != Compute::kFp32 && options.compute != Compute::kBf16) {
-    return absl::InvalidArgumentError(StrCat("--compute ", Name(options.compute),
-                                             " is not served by the cpu backend (fp32 or bf16)"));
+  if (options.compute == Compute::kAuto) {
+    return absl::InvalidArgumentError("--compute auto must be resolved before a backend is made");
   }
   if (options.threads < 0) {
     return absl::InvalidArgumentError(
@@ -113,7 +151,7 @@ absl::StatusOr<std::unique_ptr<Backend>> CreateCpuBackend(const BackendOptions& 
   ASSIGN_OR_RETURN(const KernelTable* kernels, SelectKernels(isa));
   const int available = AvailableCpus();
   const int threads = ThreadsFor(options.threads, available);
-  return std::make_unique<CpuBackend>(kernels, threads, threads <= available);
+  return std::make_unique<CpuBackend>(kernels, options.compute, threads, threads <= available);
 }
 
 }  // namespace deepseek::engine

@@ -1,8 +1,10 @@
 #pragma once
 // The CPU backend: packed weights, a persistent thread pool, kernels chosen once for this CPU.
 //
-// Arithmetic is fp32 with fused multiply-adds over weights in their stored type (bf16, FP8 blocks);
-// compute bf16 differs from fp32 in the type of the cache only.
+// Compute fp32: fused multiply-adds in F32 over weights in their packed type. Compute bf16: rows of
+// x are rounded to bf16 and met with bf16 and FP8 weights by vdpbf16ps where the CPU has it (F32
+// arithmetic elsewhere). Compute int8: rows of x become INT8 per 128 columns and meet INT8 and INT4
+// weights in integers; native matrices (kv_b_proj) as in bf16. The router stays in F32.
 
 #include <memory>
 #include <string_view>

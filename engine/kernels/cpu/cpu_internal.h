@@ -1,6 +1,7 @@
 #pragma once
 // The CPU backend's class, shared by its parts.
 
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -12,12 +13,18 @@
 
 namespace deepseek::engine {
 
+/// Rows of a segment that share one pass over the key tiles of a kv head.
+inline constexpr int32_t kGqaRowsPerItem = 16;
+
 class CpuBackend : public HostBackend {
  public:
-  CpuBackend(const KernelTable* kernels, int threads, bool spin);
+  CpuBackend(const KernelTable* kernels, Compute compute, int threads, bool spin);
   std::string_view name() const override { return name_; }
   int64_t progress() const override { return HostBackend::progress() + pool_.progress(); }
   absl::StatusOr<PackedWeight> Pack(const HostMatrix& matrix) override;
+  absl::StatusOr<PackedWeight> Place(const HostMatrix& matrix) override;
+  void Fill(const PackedWeight& weight, const HostMatrix& matrix, int64_t row_begin,
+            int64_t row_end) override;
   absl::Status Plan(const StepPlan& plan) override;
   void RmsNorm(const Buffer& x, const Buffer& weight, float eps, int64_t rows,
                const Buffer& out) override;
@@ -27,6 +34,9 @@ class CpuBackend : public HostBackend {
             const RopeTable& table) override;
   void MlaAppend(const Buffer& kv, const MlaLayer& layer, const RopeTable& table) override;
   void MlaAttend(const Buffer& q, const MlaLayer& layer, const Buffer& out) override;
+  void GqaAppend(const Buffer& k, const Buffer& v, const GqaLayer& layer,
+                 const RopeTable& table) override;
+  void GqaAttend(const Buffer& q, const GqaLayer& layer, const Buffer& out) override;
   void Moe(const Buffer& x, const Buffer& ids, const Buffer& weights, int32_t experts_per_token,
            absl::Span<const FfnWeights> experts, const Buffer& out) override;
   void Ffn(const Buffer& x, const FfnWeights& ffn, const Buffer& out) override;
@@ -38,23 +48,47 @@ class CpuBackend : public HostBackend {
   struct ExpertRows {
     const FfnWeights* ffn = nullptr;
     int64_t begin = 0, end = 0;
+    int64_t row_bytes = 0;  // of a prepared row of the intermediate
+  };
+  /// Rows of an expert that go through gate and up before they are prepared for down: what fits the
+  /// L1 cache beside a stream of weights.
+  static constexpr int64_t kExpertRowBlock = 48;
+  /// One thread's results of gate and up: kExpertRowBlock rows of one group of columns.
+  struct ExpertScratch {
+    std::vector<float> gate, up;  // [kExpertRowBlock, kQuantGroup]
+    std::vector<float*> gate_rows, up_rows;
   };
   /// One thread's scratch for attention over a key tile.
   struct AttendScratch {
     std::vector<float> latent;        // [64, lora + rope]
-    std::vector<float> keys;          // [64, nope + rope]
-    std::vector<float> values;        // [64, v]
+    std::vector<float> keys;          // [64, nope + rope or head_dim]
+    std::vector<float> values;        // [64, v or head_dim]
     std::vector<float> q_latent;      // [kHeadsPerItem, lora + rope]
     std::vector<float> o_latent;      // [kHeadsPerItem, lora]
-    std::vector<SoftmaxState> state;  // [max_rows]
+    std::vector<SoftmaxState> state;  // [max_rows], or [kGqaRowsPerItem, heads]
   };
 
   const PackedMatrix& Matrix(const PackedWeight& w) const { return weights_[w.handle - 1]; }
   /// Runs body over items, on this thread alone when the work is too small to share.
   void ForItems(int64_t items, int64_t multiply_adds, const ThreadPool::Body& body);
-  /// silu(gate x) * up x, then down, for every range of pairs in expert_rows_; results in
+  /// Grows only before the first step: Plan has made room for the largest one.
+  template <typename T>
+  static void Reserve(std::vector<T>* v, int64_t n) {
+    if (v->size() < static_cast<size_t>(n)) v->resize(static_cast<size_t>(n));
+  }
+  /// What rows of x become before they meet `w`.
+  RowForm FormFor(const PackedMatrix& w) const;
+  RowForm FormFor(const PackedMatrix& a, const PackedMatrix& b) const {
+    return FormFor(a) == FormFor(b) ? FormFor(a) : RowForm::kF32;
+  }
+  /// prepared_rows_[r] = row r of x F32 [rows, cols] in `form`.
+  void PrepareRows(const Buffer& x, int64_t cols, RowForm form, int64_t rows);
+  void ReservePairs(int64_t pairs, int64_t hidden);
+  /// down(silu(gate x) * up x) for every range of pairs in expert_rows_: expert_x_ (in `form`) ->
   /// pair_out_.
-  void RunExperts(int64_t hidden);
+  void RunExperts(int64_t hidden, RowForm form);
+  /// One item of the first pass: a group of columns of the intermediate, all rows of the expert.
+  void GateUp(const ExpertRows& e, int64_t tile_begin, RowForm form, ExpertScratch* scratch);
   /// The valid keys of a tile as F32 [keys, lora + rope]; points into the cache when that is F32.
   const float* LoadTile(const Segment& segment, const MlaLayer& layer, int32_t tile, int32_t keys,
                         AttendScratch* scratch) const;
@@ -64,22 +98,33 @@ class CpuBackend : public HostBackend {
                        const float* q, const MlaLayer& layer, float* out,
                        AttendScratch* scratch) const;
 
+  /// `numbers` of a cache from element `from` as F32: in place, or widened into `scratch`.
+  const float* LoadF32(const Buffer& cache, int64_t from, int64_t numbers, float* scratch) const;
+  /// Rows [begin, end) of a segment, all query heads of one kv head.
+  void AttendGroup(const Segment& segment, int32_t kv_head, int32_t begin, int32_t end,
+                   const float* q, const GqaLayer& layer, float* out, AttendScratch* scratch) const;
+
   const KernelTable& kernels_;
+  const Compute compute_;
   ThreadPool pool_;
   std::string name_;
   HostArena arena_;
-  std::vector<PackedMatrix> weights_;                   // [handle - 1], in arena_
-  std::vector<const float*> x_rows_;                    // [pairs]
-  std::vector<float*> out_rows_;                        // [pairs]
-  std::vector<float*> gate_rows_, up_rows_, pair_out_;  // [pairs]
-  std::vector<int64_t> pair_of_;                        // [row * top-k + k] -> sorted place
-  std::vector<int64_t> expert_begin_;                   // [experts + 1]
-  std::vector<ExpertRows> expert_rows_;                 // experts that have rows
-  std::vector<std::pair<int32_t, int64_t>> work_;       // (index into expert_rows_, first tile)
-  std::vector<float> gate_, up_,
-      down_;  // [pairs, intermediate], [pairs, intermediate], [pairs, hidden]
-  std::vector<AttendScratch> attend_;  // [threads]
-  std::vector<SampleScratch> sample_;  // [threads]
+  std::mutex load_mutex_;                          // weights_ while Fill runs beside Place
+  std::vector<PackedMatrix> weights_;              // [handle - 1], in arena_
+  std::vector<uint8_t> prepared_;                  // rows of x in the form of the running product
+  std::vector<const uint8_t*> prepared_rows_;      // [rows]
+  std::vector<float*> out_rows_;                   // [rows]
+  std::vector<const uint8_t*> expert_x_;           // [pairs] in the order of expert_rows_
+  std::vector<uint8_t> intermediate_;              // [pairs] prepared rows of down's input
+  std::vector<float> down_;                        // [pairs, hidden]
+  std::vector<float*> pair_out_;                   // [pairs], rows of down_
+  std::vector<int64_t> pair_of_;                   // [row * top-k + k] -> sorted place
+  std::vector<int64_t> expert_begin_;              // [experts + 1]
+  std::vector<ExpertRows> expert_rows_;            // experts that have rows
+  std::vector<std::pair<int32_t, int64_t>> work_;  // (index into expert_rows_, first tile)
+  std::vector<ExpertScratch> expert_scratch_;      // [threads]
+  std::vector<AttendScratch> attend_;              // [threads]
+  std::vector<SampleScratch> sample_;              // [threads]
 };
 
 }  // namespace deepseek::engine

@@ -63,7 +63,7 @@ void CpuBackend::AttendPrompt(const Segment& segment, int32_t head, const float*
     scratch->state[i] = {};
     std::fill_n(out_of(i), layer.v_dim, 0.0F);
   }
-  std::array<const float*, kBlockTokens> latent_rows;
+  std::array<const uint8_t*, kBlockTokens> latent_rows;
   std::array<float*, kBlockTokens> key_rows;
   std::array<float*, kBlockTokens> value_rows;
   std::array<float, kBlockTokens> p;
@@ -71,13 +71,15 @@ void CpuBackend::AttendPrompt(const Segment& segment, int32_t head, const float*
     const int32_t keys = std::min(kBlockTokens, length - begin);
     const float* latent = LoadTile(segment, layer, begin / kBlockTokens, keys, scratch);
     for (int32_t j = 0; j < keys; ++j) {
-      latent_rows[j] = latent + j * width;
+      latent_rows[j] = reinterpret_cast<const uint8_t*>(latent + j * width);
       key_rows[j] = scratch->keys.data() + j * q_dim;
       value_rows[j] = scratch->values.data() + int64_t{j} * layer.v_dim;
-      std::copy_n(latent_rows[j] + lora, layer.rope_dim, key_rows[j] + layer.nope_dim);
+      std::copy_n(latent + j * width + lora, layer.rope_dim, key_rows[j] + layer.nope_dim);
     }
-    kernels_.gemm(k_up, 0, k_up.tiles, latent_rows.data(), keys, key_rows.data(), false);
-    kernels_.gemm(v_up, 0, v_up.tiles, latent_rows.data(), keys, value_rows.data(), false);
+    kernels_.gemm(k_up, RowForm::kF32, 0, k_up.tiles, latent_rows.data(), keys, key_rows.data(), 0,
+                  false);
+    kernels_.gemm(v_up, RowForm::kF32, 0, v_up.tiles, latent_rows.data(), keys, value_rows.data(),
+                  0, false);
     for (int32_t i = std::max(0, begin - segment.context); i < segment.rows; ++i) {
       const int64_t n = std::min(keys, segment.context + i + 1 - begin);
       const float* q_row = q + ((segment.first_row + i) * int64_t{layer.heads} + head) * q_dim;
@@ -125,7 +127,8 @@ void CpuBackend::AttendGenerated(const Segment& segment, int32_t row, int32_t he
     for (int32_t c = 0; c < lora; ++c) o_latent[c] /= scratch->state[h - head_begin].sum;
     const PackedMatrix& v_up = Matrix(layer.v_up[static_cast<size_t>(h)]);
     float* to = out + (absolute * layer.heads + h) * layer.v_dim;
-    kernels_.gemm(v_up, 0, v_up.tiles, &o_latent, 1, &to, false);
+    const auto* row = reinterpret_cast<const uint8_t*>(o_latent);
+    kernels_.gemm(v_up, RowForm::kF32, 0, v_up.tiles, &row, 1, &to, 0, false);
   }
 }
 

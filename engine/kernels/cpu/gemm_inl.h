@@ -1,36 +1,188 @@
-// Packed matrix products over the V type of a simd_*.h that was included before. One block of rows
-// and tiles keeps its group sums in registers; an output's order of sums does not depend on the
-// block's shape.
+// Packed matrix products over the V and I types of a simd_*.h that was included before. One block
+// of rows and tiles keeps its group sums in registers; an output's order of sums does not depend on
+// the block's shape.
 //
 // Moves the weights once per block of kRowBlock rows: bytes = tile_bytes x tiles x ceil(m /
-// kRowBlock), FLOPs = 2 m rows cols. Memory-bound for m <= 4 on the reference machine.
+// kRowBlock), FLOPs = 2 m rows cols. Memory-bound for few rows: a panel is one sequential stream.
+// Shares reached: docs/engine/performance.md.
+
+#include <cstring>
 
 #include "engine/kernels/cpu/kernel_table.h"
 
 namespace deepseek::engine {
 namespace {
 
+// One quad of a tile as four vectors of 16 rows.
+struct QuadValues {
+  V column[4];
+};
+inline QuadValues FromPairs(TwoPairs p) {
+  return {{Even(p.a), Odd(p.a), Even(p.b), Odd(p.b)}};
+}
+inline QuadValues FromBytes(I bytes, V zero_point) {
+  return {{Add(ByteToFloat<0>(bytes), zero_point), Add(ByteToFloat<1>(bytes), zero_point),
+           Add(ByteToFloat<2>(bytes), zero_point), Add(ByteToFloat<3>(bytes), zero_point)}};
+}
 template <WeightFormat F>
-inline Pair LoadPair(const uint8_t* p) {
-  if constexpr (F == WeightFormat::kBf16) {
-    return LoadPairBf16(p);
-  } else if constexpr (F == WeightFormat::kF8) {
-    return LoadPairF8(p);
-  } else {
+inline QuadValues LoadQuad(const uint8_t* p) {
+  if constexpr (F == WeightFormat::kF32) {
     const auto* f = reinterpret_cast<const float*>(p);
-    return {V::Load(f), V::Load(f + 16)};
+    return {{V::Load(f), V::Load(f + 16), V::Load(f + 32), V::Load(f + 48)}};
+  } else if constexpr (F == WeightFormat::kBf16) {
+    return FromPairs({LoadPairs(p), LoadPairs(p + 64)});
+  } else if constexpr (F == WeightFormat::kF8) {
+    return FromPairs(LoadF8Quad(p));
+  } else {
+    static_assert(F == WeightFormat::kI8);
+    return FromBytes(I::Load(p), V::Set1(-128));
   }
 }
 
+// What a block's inner loops need of a panel.
+struct PanelView {
+  const uint8_t* data;    // first quad of the block's first tile
+  const uint8_t* scales;  // its first group's scales
+  int64_t unit;           // bytes between tiles of one quad (kI4: of two quads)
+  int64_t step;           // bytes between quads (kI4: pairs of quads)
+  int64_t scale_step;     // bytes between groups
+};
+template <WeightFormat F>
+inline PanelView View(const PackedMatrix& w, int64_t tile) {
+  constexpr int64_t kUnit = F == WeightFormat::kI4 ? 64 : QuadBytes(F);
+  const int64_t width = w.panel_width(tile);
+  return {w.quad(tile), w.scales == nullptr ? nullptr : w.scale(tile), kUnit, width * kUnit,
+          width * kTileRows * w.scale_bytes()};
+}
+
+inline uint32_t Load32(const uint8_t* p) {
+  uint32_t v;
+  std::memcpy(&v, p, sizeof(v));
+  return v;
+}
+
+// sum[i][n] += W[tile n] . x[i] over the columns [begin, end) of a group that starts at `begin`;
+// x: F32 rows.
 template <WeightFormat F, int M, int N>
-inline void Block(const PackedMatrix& w, int64_t tile, const float* const* x, float* const* out,
-                  bool accumulate) {
-  const int64_t tile_bytes = w.tile_bytes();
-  const uint8_t* data = w.data + tile * tile_bytes;
-  V total[M][N];
-  for (int i = 0; i < M; ++i) {
-    for (int n = 0; n < N; ++n) total[i][n] = V::Zero();
+inline void GroupF32(const uint8_t* data, const PanelView& p, const uint8_t* const* x,
+                     int64_t begin, int64_t end, V (&sum)[M][N]) {
+  const auto add = [&](const QuadValues& w, int n, int64_t k) {
+    // Columns beyond the matrix are zero in W but do not exist in x.
+    const int64_t columns = end - k < 4 ? end - k : 4;
+    for (int i = 0; i < M; ++i) {
+      const float* row = reinterpret_cast<const float*>(x[i]) + k;
+      if (columns == 4) {
+        for (int j = 0; j < 4; ++j) sum[i][n] = Fma(w.column[j], V::Set1(row[j]), sum[i][n]);
+      } else {
+        for (int64_t j = 0; j < columns; ++j) {
+          sum[i][n] = Fma(w.column[j], V::Set1(row[j]), sum[i][n]);
+        }
+      }
+    }
+  };
+  if constexpr (F == WeightFormat::kI4) {
+    const V zero = V::Set1(-8);
+    constexpr int64_t kHalf = kQuantGroup / 2;
+    for (int64_t k = 0; k < kHalf && begin + k < end; k += 4, data += p.step) {
+      for (int n = 0; n < N; ++n) {
+        const I bytes = I::Load(data + n * p.unit);
+        add(FromBytes(LowNibbles(bytes), zero), n, begin + k);
+        if (begin + kHalf + k < end) add(FromBytes(HighNibbles(bytes), zero), n, begin + kHalf + k);
+      }
+    }
+  } else {
+    for (int64_t k = begin; k < end; k += 4, data += p.step) {
+      for (int n = 0; n < N; ++n) add(LoadQuad<F>(data + n * p.unit), n, k);
+    }
   }
+}
+
+// The same with bf16 rows, padded to a multiple of 4.
+template <WeightFormat F, int M, int N>
+inline void GroupBf16(const uint8_t* data, const PanelView& p, const uint8_t* const* x,
+                      int64_t begin, int64_t end, V (&sum)[M][N]) {
+  for (int64_t k = begin; k < end; k += 4, data += p.step) {
+    for (int n = 0; n < N; ++n) {
+      TwoPairs w;
+      if constexpr (F == WeightFormat::kBf16) {
+        w = {LoadPairs(data + n * p.unit), LoadPairs(data + n * p.unit + 64)};
+      } else {
+        w = LoadF8Quad(data + n * p.unit);
+      }
+      for (int i = 0; i < M; ++i) {
+        sum[i][n] = DotPairs(sum[i][n], w.a, Load32(x[i] + 2 * k));
+        sum[i][n] = DotPairs(sum[i][n], w.b, Load32(x[i] + 2 * k + 4));
+      }
+    }
+  }
+}
+
+// The same in integers, exact; rows are INT8 codes.
+template <WeightFormat F, int M, int N>
+inline void GroupInt8(const uint8_t* data, const PanelView& p, const uint8_t* const* x,
+                      int64_t begin, I (&sum)[M][N]) {
+  const auto code = [&](int i, int64_t k) {
+    return static_cast<int32_t>(Load32(x[i] + begin + k));
+  };
+  if constexpr (F == WeightFormat::kI4) {
+    constexpr int64_t kHalf = kQuantGroup / 2;
+    for (int64_t k = 0; k < kHalf; k += 4, data += p.step) {
+      for (int n = 0; n < N; ++n) {
+        const I bytes = I::Load(data + n * p.unit);
+        const I low = LowNibbles(bytes);
+        const I high = HighNibbles(bytes);
+        for (int i = 0; i < M; ++i) {
+          sum[i][n] = DotBytes(sum[i][n], low, code(i, k));
+          sum[i][n] = DotBytes(sum[i][n], high, code(i, kHalf + k));
+        }
+      }
+    }
+  } else {
+    for (int64_t k = 0; k < kQuantGroup; k += 4, data += p.step) {
+      for (int n = 0; n < N; ++n) {
+        const I bytes = I::Load(data + n * p.unit);
+        for (int i = 0; i < M; ++i) sum[i][n] = DotBytes(sum[i][n], bytes, code(i, k));
+      }
+    }
+  }
+}
+
+template <WeightFormat F>
+inline V LoadScales(const uint8_t* p) {
+  if constexpr (F == WeightFormat::kF8) return V::Load(reinterpret_cast<const float*>(p));
+  return V::LoadBf16(reinterpret_cast<const uint16_t*>(p));
+}
+
+// total[i][n] += x_scale[i] * scale[n] * (sum of codes), group by group.
+template <WeightFormat F, int M, int N>
+inline void SumInt8(const PackedMatrix& w, const PanelView& p, const uint8_t* const* x,
+                    V (&total)[M][N]) {
+  // Codes are stored with their zero point added: the sum of x's codes carries it.
+  constexpr int32_t kZeroPoint = F == WeightFormat::kI4 ? 8 : 128;
+  const int64_t meta = w.groups * kQuantGroup;
+  const int64_t group_bytes = kQuantGroup / 4 * p.step / (F == WeightFormat::kI4 ? 2 : 1);
+  for (int64_t g = 0; g < w.groups; ++g) {
+    I sum[M][N];
+    for (int i = 0; i < M; ++i) {
+      const auto codes = static_cast<int32_t>(Load32(x[i] + meta + (w.groups + g) * 4));
+      for (int n = 0; n < N; ++n) sum[i][n] = I::Set1(-kZeroPoint * codes);
+    }
+    GroupInt8<F, M, N>(p.data + g * group_bytes, p, x, g * kQuantGroup, sum);
+    for (int n = 0; n < N; ++n) {
+      const V scale = LoadScales<F>(p.scales + g * p.scale_step + n * kTileRows * 2);
+      for (int i = 0; i < M; ++i) {
+        const V both = Mul(scale, V::Set1(reinterpret_cast<const float*>(x[i] + meta)[g]));
+        total[i][n] = Fma(ToFloat(sum[i][n]), both, total[i][n]);
+      }
+    }
+  }
+}
+
+template <WeightFormat F, RowForm R, int M, int N>
+inline void SumFloat(const PackedMatrix& w, const PanelView& p, const uint8_t* const* x,
+                     V (&total)[M][N]) {
+  constexpr bool kScaled = F != WeightFormat::kF32 && F != WeightFormat::kBf16;
+  const int64_t group_bytes = w.group / 4 * p.step / (F == WeightFormat::kI4 ? 2 : 1);
   for (int64_t g = 0; g < w.groups; ++g) {
     const int64_t begin = g * w.group;
     const int64_t end = begin + w.group < w.cols ? begin + w.group : w.cols;
@@ -38,106 +190,116 @@ inline void Block(const PackedMatrix& w, int64_t tile, const float* const* x, fl
     for (int i = 0; i < M; ++i) {
       for (int n = 0; n < N; ++n) sum[i][n] = V::Zero();
     }
-    int64_t k = begin;
-    for (; k + 1 < end; k += 2) {
-      for (int n = 0; n < N; ++n) {
-        const Pair pair = LoadPair<F>(data + n * tile_bytes + k / 2 * PairBytes(F));
-        for (int i = 0; i < M; ++i) {
-          sum[i][n] = Fma(pair.even, V::Set1(x[i][k]), sum[i][n]);
-          sum[i][n] = Fma(pair.odd, V::Set1(x[i][k + 1]), sum[i][n]);
-        }
-      }
-    }
-    if (k < end) {  // odd last column: x[k + 1] does not exist
-      for (int n = 0; n < N; ++n) {
-        const Pair pair = LoadPair<F>(data + n * tile_bytes + k / 2 * PairBytes(F));
-        for (int i = 0; i < M; ++i) sum[i][n] = Fma(pair.even, V::Set1(x[i][k]), sum[i][n]);
-      }
+    const uint8_t* data = p.data + g * group_bytes;
+    if constexpr (R == RowForm::kBf16) {
+      GroupBf16<F, M, N>(data, p, x, begin, end, sum);
+    } else {
+      GroupF32<F, M, N>(data, p, x, begin, end, sum);
     }
     for (int n = 0; n < N; ++n) {
-      if constexpr (F == WeightFormat::kF8) {
-        const V scale = V::Load(w.scales + ((tile + n) * w.groups + g) * kTileRows);
+      if constexpr (kScaled) {
+        const V scale = LoadScales<F>(p.scales + g * p.scale_step +
+                                      n * kTileRows * (F == WeightFormat::kF8 ? 4 : 2));
         for (int i = 0; i < M; ++i) total[i][n] = Fma(sum[i][n], scale, total[i][n]);
       } else {
         for (int i = 0; i < M; ++i) total[i][n] = Add(total[i][n], sum[i][n]);
       }
     }
   }
+}
+
+template <WeightFormat F, RowForm R, int M, int N>
+inline void Block(const PackedMatrix& w, int64_t tile, const uint8_t* const* x, float* const* out,
+                  int64_t out_row, bool accumulate) {
+  const PanelView p = View<F>(w, tile);
+  V total[M][N];
+  for (int i = 0; i < M; ++i) {
+    for (int n = 0; n < N; ++n) total[i][n] = V::Zero();
+  }
+  if constexpr (R == RowForm::kInt8) {
+    SumInt8<F, M, N>(w, p, x, total);
+  } else {
+    SumFloat<F, R, M, N>(w, p, x, total);
+  }
   for (int n = 0; n < N; ++n) {
     const int64_t row = (tile + n) * kTileRows;
     const int64_t valid = w.rows - row < kTileRows ? w.rows - row : kTileRows;
     for (int i = 0; i < M; ++i) {
-      float* to = out[i] + row;
-      const V y = accumulate ? Add(V::LoadN(to, valid), total[i][n]) : total[i][n];
-      y.StoreN(to, valid);
-    }
-  }
-}
-
-template <WeightFormat F, int M>
-inline void RowBlock(const PackedMatrix& w, int64_t tile_begin, int64_t tile_end,
-                     const float* const* x, float* const* out, bool accumulate) {
-  // Few rows leave registers free for more tiles: independent sums hide the latency of the
-  // multiply-add.
-  constexpr int kTiles = M <= 2 ? 2 * kTileBlock : kTileBlock;
-  int64_t tile = tile_begin;
-  for (; tile + kTiles <= tile_end; tile += kTiles)
-    Block<F, M, kTiles>(w, tile, x, out, accumulate);
-  for (; tile < tile_end; ++tile) Block<F, M, 1>(w, tile, x, out, accumulate);
-}
-
-template <WeightFormat F, int M>
-void Rows(const PackedMatrix& w, int64_t tile_begin, int64_t tile_end, const float* const* x,
-          int64_t m, float* const* out, bool accumulate) {
-  for (; m >= M; m -= M, x += M, out += M)
-    RowBlock<F, M>(w, tile_begin, tile_end, x, out, accumulate);
-  if constexpr (M > 1) {
-    if (m > 0) Rows<F, M / 2>(w, tile_begin, tile_end, x, m, out, accumulate);
-  }
-}
-
-void Gemm(const PackedMatrix& w, int64_t tile_begin, int64_t tile_end, const float* const* x,
-          int64_t m, float* const* out, bool accumulate) {
-  switch (w.format) {
-    case WeightFormat::kF32:
-      return Rows<WeightFormat::kF32, kRowBlock>(w, tile_begin, tile_end, x, m, out, accumulate);
-    case WeightFormat::kBf16:
-      return Rows<WeightFormat::kBf16, kRowBlock>(w, tile_begin, tile_end, x, m, out, accumulate);
-    case WeightFormat::kF8:
-      return Rows<WeightFormat::kF8, kRowBlock>(w, tile_begin, tile_end, x, m, out, accumulate);
-  }
-}
-
-// Each column is a sum over tiles, then over the 16 lanes in a fixed tree.
-template <WeightFormat F>
-void AbsorbFormat(const PackedMatrix& w, const float* q, float* out) {
-  const int64_t tile_bytes = w.tile_bytes();
-  for (int64_t k = 0; k < w.cols; k += 2) {
-    V even = V::Zero();
-    V odd = V::Zero();
-    for (int64_t t = 0; t < w.tiles; ++t) {
-      const int64_t left = w.rows - t * kTileRows;
-      V x = left >= kTileRows ? V::Load(q + t * kTileRows) : V::LoadN(q + t * kTileRows, left);
-      if constexpr (F == WeightFormat::kF8) {
-        x = Mul(x, V::Load(w.scales + (t * w.groups + k / w.group) * kTileRows));
+      float* to = out[i] + (row - out_row);
+      if (valid == kTileRows) {
+        const V y = accumulate ? Add(V::Load(to), total[i][n]) : total[i][n];
+        y.Store(to);
+      } else {
+        const V y = accumulate ? Add(V::LoadN(to, valid), total[i][n]) : total[i][n];
+        y.StoreN(to, valid);
       }
-      const Pair pair = LoadPair<F>(w.data + t * tile_bytes + k / 2 * PairBytes(F));
-      even = Fma(pair.even, x, even);
-      odd = Fma(pair.odd, x, odd);
     }
-    out[k] = ReduceAdd(even);
-    if (k + 1 < w.cols) out[k + 1] = ReduceAdd(odd);
   }
 }
 
-void Absorb(const PackedMatrix& w, const float* q, float* out) {
+template <WeightFormat F, RowForm R, int M>
+inline void RowBlock(const PackedMatrix& w, int64_t tile_begin, int64_t tile_end,
+                     const uint8_t* const* x, float* const* out, int64_t out_row, bool accumulate) {
+  // Few rows leave registers for a whole panel: one stream of weights, and independent sums that
+  // hide the latency of the multiply-add.
+  constexpr int kTiles = 2 * M <= kRowBlock && kTileBlock > 1 ? kPanelTiles : kTileBlock;
+  int64_t tile = tile_begin;
+  while (tile < tile_end) {
+    if (tile % kTiles == 0 && tile + kTiles <= tile_end) {
+      Block<F, R, M, kTiles>(w, tile, x, out, out_row, accumulate);
+      tile += kTiles;
+    } else {
+      Block<F, R, M, 1>(w, tile, x, out, out_row, accumulate);
+      ++tile;
+    }
+  }
+}
+
+template <WeightFormat F, RowForm R, int M>
+void Rows(const PackedMatrix& w, int64_t tile_begin, int64_t tile_end, const uint8_t* const* x,
+          int64_t m, float* const* out, int64_t out_row, bool accumulate) {
+  for (; m >= M; m -= M, x += M, out += M)
+    RowBlock<F, R, M>(w, tile_begin, tile_end, x, out, out_row, accumulate);
+  if constexpr (M > 1) {
+    if (m > 0)
+      Rows<F, R, M == 6 ? 4 : M - 1>(w, tile_begin, tile_end, x, m, out, out_row, accumulate);
+  }
+}
+
+template <WeightFormat F>
+void GemmFormat(const PackedMatrix& w, RowForm form, int64_t tile_begin, int64_t tile_end,
+                const uint8_t* const* x, int64_t m, float* const* out, int64_t out_row,
+                bool accumulate) {
+  if constexpr (IsInteger(F)) {
+    if (form == RowForm::kInt8) {
+      return Rows<F, RowForm::kInt8, kRowBlock>(w, tile_begin, tile_end, x, m, out, out_row,
+                                                accumulate);
+    }
+  } else if constexpr (F != WeightFormat::kF32 && kBf16Dot) {
+    if (form == RowForm::kBf16) {
+      return Rows<F, RowForm::kBf16, kRowBlock>(w, tile_begin, tile_end, x, m, out, out_row,
+                                                accumulate);
+    }
+  }
+  Rows<F, RowForm::kF32, kRowBlock>(w, tile_begin, tile_end, x, m, out, out_row, accumulate);
+}
+
+void Gemm(const PackedMatrix& w, RowForm form, int64_t tile_begin, int64_t tile_end,
+          const uint8_t* const* x, int64_t m, float* const* out, int64_t out_row, bool accumulate) {
+  const auto run = [&](auto gemm) {
+    gemm(w, form, tile_begin, tile_end, x, m, out, out_row, accumulate);
+  };
   switch (w.format) {
     case WeightFormat::kF32:
-      return AbsorbFormat<WeightFormat::kF32>(w, q, out);
+      return run(GemmFormat<WeightFormat::kF32>);
     case WeightFormat::kBf16:
-      return AbsorbFormat<WeightFormat::kBf16>(w, q, out);
+      return run(GemmFormat<WeightFormat::kBf16>);
     case WeightFormat::kF8:
-      return AbsorbFormat<WeightFormat::kF8>(w, q, out);
+      return run(GemmFormat<WeightFormat::kF8>);
+    case WeightFormat::kI8:
+      return run(GemmFormat<WeightFormat::kI8>);
+    case WeightFormat::kI4:
+      return run(GemmFormat<WeightFormat::kI4>);
   }
 }
 

@@ -20,10 +20,18 @@ struct SoftmaxState {
 
 struct KernelTable {
   const char* name;
-  /// out[i][n] = (accumulate ? out[i][n] : 0) + W[n] . x[i] for the rows n of tiles [tile_begin,
-  /// tile_end), i < m.
-  void (*gemm)(const PackedMatrix& w, int64_t tile_begin, int64_t tile_end, const float* const* x,
-               int64_t m, float* const* out, bool accumulate);
+  /// vdpbf16ps: bf16 and FP8 weights may be multiplied with bf16 rows.
+  bool bf16_dot;
+  /// out[i][n - out_row] = (accumulate ? out[i][n - out_row] : 0) + W[n] . x[i] for the rows n of
+  /// tiles [tile_begin, tile_end), i < m. x[i]: a row in `form` (kF32 for every format; kBf16 for
+  /// kBf16 and kF8 where bf16_dot; kInt8 for kI8 and kI4).
+  void (*gemm)(const PackedMatrix& w, RowForm form, int64_t tile_begin, int64_t tile_end,
+               const uint8_t* const* x, int64_t m, float* const* out, int64_t out_row,
+               bool accumulate);
+  /// x [cols] -> RowBytes(form, cols) bytes.
+  void (*prepare)(RowForm form, const float* x, int64_t cols, uint8_t* out);
+  /// 16 rows of one group, values [n][16] -> codes [n][16] and scales [16]: QuantizeGroup of each.
+  void (*quantize)(const float* values, int64_t n, bool int4, int8_t* codes, float* scales);
   /// out [cols] = W^T q, q [rows].
   void (*absorb)(const PackedMatrix& w, const float* q, float* out);
   void (*rms_norm)(const float* x, const float* weight, float eps, int64_t n, float* out);
@@ -46,5 +54,7 @@ struct KernelTable {
 extern const KernelTable kBaselineKernels;
 extern const KernelTable kAvx2Kernels;    // x86-64 only
 extern const KernelTable kAvx512Kernels;  // x86-64 only
+/// With VNNI, BF16 and VBMI: Zen 4, Sapphire Rapids and later.
+extern const KernelTable kAvx512Bf16Kernels;
 
 }  // namespace deepseek::engine

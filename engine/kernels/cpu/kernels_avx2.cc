@@ -1,7 +1,11 @@
 #include "engine/kernels/cpu/simd_avx2.h"
-// After the vector type:
+// After the vector type, in this order:
 #include "engine/kernels/cpu/gemm_inl.h"
+// clang-format off
+#include "engine/kernels/cpu/absorb_inl.h"
+#include "engine/kernels/cpu/quantize_inl.h"
 #include "engine/kernels/cpu/rows_inl.h"
+// clang-format on
 
 namespace deepseek::engine {
 

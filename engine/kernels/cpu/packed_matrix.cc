@@ -1,7 +1,9 @@
 #include "engine/kernels/cpu/packed_matrix.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
+#include <vector>
 
 #include "base/status.h"
 #include "base/strings.h"
@@ -11,17 +13,15 @@ namespace deepseek::engine {
 namespace {
 
 absl::StatusOr<WeightFormat> FormatOf(const HostMatrix& m) {
-  switch (m.dtype) {
-    case DType::kF32:
-    case DType::kF16:
-      return WeightFormat::kF32;
-    case DType::kBf16:
-      return WeightFormat::kBf16;
-    case DType::kF8E4M3:
-      return m.col0 % m.block_cols == 0 ? WeightFormat::kF8 : WeightFormat::kF32;
-    default:
-      return absl::UnimplementedError(StrCat("tensor ", m.name, ": no packed form of this type"));
+  if (m.dtype != DType::kF32 && m.dtype != DType::kF16 && m.dtype != DType::kBf16 &&
+      m.dtype != DType::kF8E4M3) {
+    return absl::UnimplementedError(StrCat("tensor ", m.name, ": no packed form of this type"));
   }
+  if (!m.exact && m.store == WeightType::kInt8) return WeightFormat::kI8;
+  if (!m.exact && m.store == WeightType::kInt4) return WeightFormat::kI4;
+  if (m.dtype == DType::kBf16) return WeightFormat::kBf16;
+  const bool whole_blocks = m.col0 % m.block_cols == 0 && m.block_cols % 4 == 0;
+  return m.dtype == DType::kF8E4M3 && whole_blocks ? WeightFormat::kF8 : WeightFormat::kF32;
 }
 
 template <typename T>
@@ -33,33 +33,86 @@ T Element(const HostMatrix& m, int64_t row, int64_t col) {
   return value;
 }
 
-void PackTile(const HostMatrix& m, const PackedMatrix& p, int64_t tile, uint8_t* to) {
+// Where a tile's quads and scales lie, writable: the arena's memory, which only kernels see as
+// const.
+struct TileMemory {
+  TileMemory(const PackedMatrix& p, int64_t tile)
+      : quads(const_cast<uint8_t*>(p.quad(tile))),
+        step(p.panel_width(tile) * (p.format == WeightFormat::kI4 ? 64 : QuadBytes(p.format))),
+        scales(p.scales == nullptr ? nullptr : const_cast<uint8_t*>(p.scale(tile))),
+        scale_step(p.panel_width(tile) * kTileRows * p.scale_bytes()) {}
+  uint8_t* quads;
+  int64_t step;
+  uint8_t* scales;
+  int64_t scale_step;
+};
+
+// Columns outside, rows inside: 16 sequential reads, one sequential write. Rows beyond the matrix
+// stay zero.
+void PackFloatTile(const HostMatrix& m, const PackedMatrix& p, int64_t tile) {
   const int64_t first = tile * kTileRows;
-  const int64_t rows = std::min(kTileRows, m.rows - first);  // the rest stays zero
-  // Columns outside, rows inside: 16 sequential reads, one sequential write.
+  const int64_t rows = std::min(kTileRows, m.rows - first);
+  const TileMemory to(p, tile);
   for (int64_t col = 0; col < m.cols; ++col) {
-    uint8_t* pair = to + col / 2 * PairBytes(p.format);
-    const int64_t odd = col & 1;
+    uint8_t* quad = to.quads + col / 4 * to.step;
+    const int64_t k = col % 4;
     for (int64_t i = 0; i < rows; ++i) {
       if (p.format == WeightFormat::kBf16) {
         const auto v = Element<uint16_t>(m, first + i, col);
-        std::memcpy(pair + (2 * i + odd) * 2, &v, sizeof(v));
+        std::memcpy(quad + k / 2 * 64 + (2 * i + k % 2) * 2, &v, sizeof(v));
       } else if (p.format == WeightFormat::kF8) {
-        pair[2 * i + odd] = Element<uint8_t>(m, first + i, col);
+        quad[F8Byte(i, k)] = Element<uint8_t>(m, first + i, col);
       } else {
         const float v = m.At(first + i, col);
-        std::memcpy(pair + (odd * kTileRows + i) * 4, &v, sizeof(v));
+        std::memcpy(quad + (k * kTileRows + i) * 4, &v, sizeof(v));
       }
+    }
+  }
+  if (p.format != WeightFormat::kF8) return;
+  for (int64_t i = 0; i < rows; ++i) {
+    const float* from =
+        m.scales + (m.row0 + first + i) / m.block_rows * m.scale_stride + m.col0 / m.block_cols;
+    for (int64_t g = 0; g < p.groups; ++g) {
+      std::memcpy(to.scales + g * to.scale_step + i * 4, &from[g], sizeof(float));
     }
   }
 }
 
-void PackScales(const HostMatrix& m, const PackedMatrix& p, float* to) {
-  for (int64_t row = 0; row < m.rows; ++row) {
-    const float* from =
-        m.scales + (m.row0 + row) / m.block_rows * m.scale_stride + m.col0 / m.block_cols;
-    for (int64_t g = 0; g < p.groups; ++g) {
-      to[(row / kTileRows * p.groups + g) * kTileRows + row % kTileRows] = from[g];
+void PackIntegerTile(const HostMatrix& m, const PackedMatrix& p, int64_t tile, Quantize quantize) {
+  const int64_t first = tile * kTileRows;
+  const int64_t rows = std::min(kTileRows, m.rows - first);
+  const TileMemory to(p, tile);
+  const bool int4 = p.format == WeightFormat::kI4;
+  // [column of the group][row of the tile]; what lies beyond the matrix is zero.
+  std::vector<float> values(kQuantGroup * kTileRows);
+  std::vector<int8_t> codes(kQuantGroup * kTileRows);
+  std::array<float, kTileRows> scales{};
+  for (int64_t g = 0; g < p.groups; ++g) {
+    const int64_t begin = g * kQuantGroup;
+    const int64_t n = std::min(kQuantGroup, m.cols - begin);
+    std::fill(codes.begin(), codes.end(), int8_t{0});
+    for (int64_t i = 0; i < rows; ++i) {
+      m.ReadRow(first + i, begin, n, values.data() + i, kTileRows);
+    }
+    quantize(values.data(), n, int4, codes.data(), scales.data());
+    uint8_t* line = to.quads + g * (kQuantGroup / 4 / (int4 ? 2 : 1)) * to.step;
+    constexpr int64_t kHalf = kQuantGroup / 2;
+    for (int64_t k = 0; k < (int4 ? kHalf : kQuantGroup); k += 4, line += to.step) {
+      for (int64_t i = 0; i < kTileRows; ++i) {
+        for (int64_t j = 0; j < 4; ++j) {
+          const int code = codes[static_cast<size_t>((k + j) * kTileRows + i)];
+          if (int4) {
+            const int high = codes[static_cast<size_t>((kHalf + k + j) * kTileRows + i)];
+            line[4 * i + j] = static_cast<uint8_t>((code + 8) | ((high + 8) << 4));
+          } else {
+            line[4 * i + j] = static_cast<uint8_t>(code + 128);
+          }
+        }
+      }
+    }
+    for (int64_t i = 0; i < kTileRows; ++i) {
+      const uint16_t bits = FloatToBf16(scales[static_cast<size_t>(i)]);  // is a bf16 number
+      std::memcpy(to.scales + g * to.scale_step + i * 2, &bits, sizeof(bits));
     }
   }
 }
@@ -67,30 +120,41 @@ void PackScales(const HostMatrix& m, const PackedMatrix& p, float* to) {
 }  // namespace
 
 int64_t PackedBytes(const PackedMatrix& p) {
-  const int64_t scales = p.format == WeightFormat::kF8 ? p.tiles * p.groups * kTileRows : 0;
-  return p.tiles * p.tile_bytes() + scales * int64_t{sizeof(float)};
+  return PackedBytes(p.format, p.rows, p.cols, p.group);
 }
 
-absl::StatusOr<PackedMatrix> PackMatrix(const HostMatrix& m, HostArena* arena, ThreadPool* pool) {
+absl::StatusOr<PackedMatrix> PlaceMatrix(const HostMatrix& m, HostArena* arena) {
   PackedMatrix p;
   p.rows = m.rows;
   p.cols = m.cols;
   p.tiles = (m.rows + kTileRows - 1) / kTileRows;
+  p.exact = m.exact;
   ASSIGN_OR_RETURN(p.format, FormatOf(m));
   if (p.format == WeightFormat::kF8) p.group = m.block_cols;
   p.groups = (m.cols + p.group - 1) / p.group;
-  ASSIGN_OR_RETURN(uint8_t * data, arena->Allocate(PackedBytes(p)));
-  p.data = data;
-  const auto pack = [&](int64_t tile, int) { PackTile(m, p, tile, data + tile * p.tile_bytes()); };
-  if (pool != nullptr) {
-    pool->Run(p.tiles, pack);
-  } else {
-    for (int64_t tile = 0; tile < p.tiles; ++tile) pack(tile, 0);
+  ASSIGN_OR_RETURN(p.data, arena->Allocate(PackedBytes(p)));
+  if (p.scale_bytes() > 0) p.scales = p.data + p.tiles * p.tile_bytes();
+  return p;
+}
+
+void FillTiles(const HostMatrix& m, const PackedMatrix& p, int64_t tile_begin, int64_t tile_end,
+               Quantize quantize) {
+  for (int64_t tile = tile_begin; tile < tile_end; ++tile) {
+    if (IsInteger(p.format)) {
+      PackIntegerTile(m, p, tile, quantize);
+    } else {
+      PackFloatTile(m, p, tile);
+    }
   }
-  if (p.format == WeightFormat::kF8) {
-    auto* scales = reinterpret_cast<float*>(data + p.tiles * p.tile_bytes());
-    PackScales(m, p, scales);
-    p.scales = scales;
+}
+
+absl::StatusOr<PackedMatrix> PackMatrix(const HostMatrix& m, HostArena* arena, ThreadPool* pool,
+                                        Quantize quantize) {
+  ASSIGN_OR_RETURN(const PackedMatrix p, PlaceMatrix(m, arena));
+  if (pool == nullptr) {
+    FillTiles(m, p, 0, p.tiles, quantize);
+  } else {
+    pool->Run(p.tiles, [&](int64_t tile, int) { FillTiles(m, p, tile, tile + 1, quantize); });
   }
   return p;
 }

@@ -136,8 +136,8 @@ void WeightedSum(const float* p, const float* values, int64_t stride, int64_t n,
 }
 
 constexpr KernelTable MakeTable(const char* name) {
-  return {name,       &Gemm,      &Absorb, &RmsNorm,     &SwiGlu,
-          &AddScaled, &WidenBf16, &Scores, &SoftmaxTile, &WeightedSum};
+  return {name,    kBf16Dot,   &Gemm,      &Prepare, &QuantizeTile, &Absorb,     &RmsNorm,
+          &SwiGlu, &AddScaled, &WidenBf16, &Scores,  &SoftmaxTile,  &WeightedSum};
 }
 
 }  // namespace

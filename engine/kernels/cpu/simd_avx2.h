@@ -4,12 +4,14 @@
 
 #include <immintrin.h>
 
+#include <bit>
 #include <cstdint>
 
 namespace deepseek::engine {
 namespace {
 
-constexpr int kRowBlock = 4;
+// Registers of a product: rows x tiles sums and as many group sums, two ymm each.
+constexpr int kRowBlock = 2;
 constexpr int kTileBlock = 1;
 
 struct V {
@@ -93,20 +95,108 @@ inline V Exp(V x) {
   return {ExpHalf(x.a), ExpHalf(x.b)};
 }
 
-struct Pair {
-  V even, odd;
+/// 16 x int32 in two ymm, or 64 bytes of them.
+struct I {
+  __m256i a, b;
+  static I Zero() { return Set1(0); }
+  static I Set1(int32_t x) { return {_mm256_set1_epi32(x), _mm256_set1_epi32(x)}; }
+  static I Load(const uint8_t* p) {
+    return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)),
+            _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + 32))};
+  }
 };
-inline Pair SplitBf16(__m256i low, __m256i high) {
+inline V ToFloat(I x) {
+  return {_mm256_cvtepi32_ps(x.a), _mm256_cvtepi32_ps(x.b)};
+}
+/// To nearest even; what does not fit becomes INT32_MIN.
+inline I Round(V x) {
+  return {_mm256_cvtps_epi32(x.a), _mm256_cvtps_epi32(x.b)};
+}
+inline I Add(I x, I y) {
+  return {_mm256_add_epi32(x.a, y.a), _mm256_add_epi32(x.b, y.b)};
+}
+inline int32_t ReduceAdd(I x) {
+  const __m256i s = _mm256_add_epi32(x.a, x.b);
+  __m128i t = _mm_add_epi32(_mm256_castsi256_si128(s), _mm256_extracti128_si256(s, 1));
+  t = _mm_add_epi32(t, _mm_shuffle_epi32(t, 0x4e));
+  return _mm_cvtsi128_si32(_mm_add_epi32(t, _mm_shuffle_epi32(t, 0xb1)));
+}
+/// The low byte of each lane.
+inline void StoreBytes(I x, int8_t* p) {
+  alignas(32) int32_t t[16];
+  _mm256_store_si256(reinterpret_cast<__m256i*>(t), x.a);
+  _mm256_store_si256(reinterpret_cast<__m256i*>(t + 8), x.b);
+  for (int i = 0; i < 16; ++i) p[i] = static_cast<int8_t>(t[i]);
+}
+inline V Abs(V x) {
+  const __m256 mask = _mm256_castsi256_ps(_mm256_set1_epi32(0x7fffffff));
+  return {_mm256_and_ps(x.a, mask), _mm256_and_ps(x.b, mask)};
+}
+inline V Min(V x, V y) {
+  return {_mm256_min_ps(x.a, y.a), _mm256_min_ps(x.b, y.b)};
+}
+inline V RoundEven(V x) {
+  constexpr int kMode = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
+  return {_mm256_round_ps(x.a, kMode), _mm256_round_ps(x.b, kMode)};
+}
+/// a > b ? x : y
+inline V SelectGreater(V a, V b, V x, V y) {
+  return {_mm256_blendv_ps(y.a, x.a, _mm256_cmp_ps(a.a, b.a, _CMP_GT_OQ)),
+          _mm256_blendv_ps(y.b, x.b, _mm256_cmp_ps(a.b, b.b, _CMP_GT_OQ))};
+}
+inline I LowNibbles(I x) {
+  const __m256i mask = _mm256_set1_epi8(15);
+  return {_mm256_and_si256(x.a, mask), _mm256_and_si256(x.b, mask)};
+}
+inline I HighNibbles(I x) {
+  return LowNibbles({_mm256_srli_epi16(x.a, 4), _mm256_srli_epi16(x.b, 4)});
+}
+/// Byte `kByte` of each lane, unsigned.
+template <int kByte>
+inline V ByteToFloat(I x) {
+  const __m256i mask = _mm256_set1_epi32(255);
+  return ToFloat({_mm256_and_si256(_mm256_srli_epi32(x.a, 8 * kByte), mask),
+                  _mm256_and_si256(_mm256_srli_epi32(x.b, 8 * kByte), mask)});
+}
+/// acc + sum over the four bytes of each lane of u (unsigned) * x (signed). vpmaddubsw would
+/// saturate at 255 * 127 * 2: widened to 16 bits instead.
+inline __m256i DotHalf(__m256i acc, __m256i u, __m256i even, __m256i odd) {
+  const __m256i low = _mm256_madd_epi16(_mm256_and_si256(u, _mm256_set1_epi16(255)), even);
+  const __m256i high = _mm256_madd_epi16(_mm256_srli_epi16(u, 8), odd);
+  return _mm256_add_epi32(acc, _mm256_add_epi32(low, high));
+}
+inline I DotBytes(I acc, I u, int32_t x) {
+  const __m256i s = _mm256_set1_epi32(x);
+  const __m256i even = _mm256_srai_epi16(_mm256_slli_epi16(s, 8), 8);
+  const __m256i odd = _mm256_srai_epi16(s, 8);
+  return {DotHalf(acc.a, u.a, even, odd), DotHalf(acc.b, u.b, even, odd)};
+}
+
+/// 16 x {bf16, bf16}.
+struct BfPairs {
+  __m256i a, b;
+};
+inline V Even(BfPairs p) {
+  return {_mm256_castsi256_ps(_mm256_slli_epi32(p.a, 16)),
+          _mm256_castsi256_ps(_mm256_slli_epi32(p.b, 16))};
+}
+inline V Odd(BfPairs p) {
   const __m256i mask = _mm256_set1_epi32(static_cast<int>(0xffff0000U));
-  return {{_mm256_castsi256_ps(_mm256_slli_epi32(low, 16)),
-           _mm256_castsi256_ps(_mm256_slli_epi32(high, 16))},
-          {_mm256_castsi256_ps(_mm256_and_si256(low, mask)),
-           _mm256_castsi256_ps(_mm256_and_si256(high, mask))}};
+  return {_mm256_castsi256_ps(_mm256_and_si256(p.a, mask)),
+          _mm256_castsi256_ps(_mm256_and_si256(p.b, mask))};
 }
-inline Pair LoadPairBf16(const uint8_t* p) {
-  return SplitBf16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)),
-                   _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + 32)));
+inline BfPairs LoadPairs(const uint8_t* p) {
+  return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)),
+          _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + 32))};
 }
+constexpr bool kBf16Dot = false;
+inline V DotPairs(V acc, BfPairs p, uint32_t x) {
+  acc = Fma(Even(p), V::Set1(std::bit_cast<float>(x << 16)), acc);
+  return Fma(Odd(p), V::Set1(std::bit_cast<float>(x & 0xffff0000U)), acc);
+}
+struct TwoPairs {
+  BfPairs a, b;  // columns {k, k+1} and {k+2, k+3}
+};
 /// 16 E4M3 codes -> bf16, exact; subnormals by byte tables of the high and the low byte of m x
 /// 2^-9.
 inline __m256i F8ToBf16(__m128i codes) {
@@ -128,9 +218,15 @@ inline __m256i F8ToBf16(__m128i codes) {
   const __m256i sign = _mm256_slli_epi16(_mm256_andnot_si256(_mm256_set1_epi16(0x7f), code), 8);
   return _mm256_or_si256(_mm256_blendv_epi8(normal, subnormal, small), sign);
 }
-inline Pair LoadPairF8(const uint8_t* p) {
-  return SplitBf16(F8ToBf16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))),
-                   F8ToBf16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p + 16))));
+/// A kF8 quad: lanes of 16 bytes, the first pair of four rows in the low half.
+inline TwoPairs LoadF8Quad(const uint8_t* p) {
+  const auto* lane = reinterpret_cast<const __m128i*>(p);
+  const __m128i l0 = _mm_loadu_si128(lane);
+  const __m128i l1 = _mm_loadu_si128(lane + 1);
+  const __m128i l2 = _mm_loadu_si128(lane + 2);
+  const __m128i l3 = _mm_loadu_si128(lane + 3);
+  return {{F8ToBf16(_mm_unpacklo_epi64(l0, l1)), F8ToBf16(_mm_unpacklo_epi64(l2, l3))},
+          {F8ToBf16(_mm_unpackhi_epi64(l0, l1)), F8ToBf16(_mm_unpackhi_epi64(l2, l3))}};
 }
 
 }  // namespace

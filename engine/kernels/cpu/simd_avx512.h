@@ -4,12 +4,18 @@
 
 #include <immintrin.h>
 
+#include <array>
+#include <bit>
 #include <cstdint>
+#include <cstring>
+
+#include "engine/arch/dtype.h"
 
 namespace deepseek::engine {
 namespace {
 
-constexpr int kRowBlock = 8;
+// Registers of a product: rows x tiles sums and as many group sums.
+constexpr int kRowBlock = 6;
 constexpr int kTileBlock = 2;
 
 struct V {
@@ -70,33 +76,146 @@ inline V Exp(V a) {
   return {_mm512_mask_mov_ps(e, _mm512_cmp_ps_mask(a.v, a.v, _CMP_UNORD_Q), a.v)};
 }
 
-struct Pair {
-  V even, odd;
+/// 16 x int32, or 64 bytes of them.
+struct I {
+  __m512i v;
+  static I Zero() { return {_mm512_setzero_si512()}; }
+  static I Set1(int32_t x) { return {_mm512_set1_epi32(x)}; }
+  static I Load(const uint8_t* p) { return {_mm512_loadu_si512(p)}; }
 };
-// 16 x {bf16, bf16} -> the low and the high halves as F32.
-inline Pair SplitBf16(__m512i bits) {
-  return {{_mm512_castsi512_ps(_mm512_slli_epi32(bits, 16))},
-          {_mm512_castsi512_ps(
-              _mm512_and_si512(bits, _mm512_set1_epi32(static_cast<int>(0xffff0000U))))}};
+inline V ToFloat(I a) {
+  return {_mm512_cvtepi32_ps(a.v)};
 }
-inline Pair LoadPairBf16(const uint8_t* p) {
-  return SplitBf16(_mm512_loadu_si512(p));
+/// To nearest even; what does not fit becomes INT32_MIN.
+inline I Round(V a) {
+  return {_mm512_cvtps_epi32(a.v)};
 }
-/// E4M3 -> bf16 is exact: rebias the exponent (+120), subnormals m x 2^-9 by table (a bare shift
-/// would lose them).
-inline Pair LoadPairF8(const uint8_t* p) {
-  const __m512i code =
-      _mm512_cvtepu8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
-  const __m512i magnitude = _mm512_and_si512(code, _mm512_set1_epi16(0x7f));
-  const __m512i normal =
-      _mm512_add_epi16(_mm512_slli_epi16(magnitude, 4), _mm512_set1_epi16(120 << 7));
-  const __m512i subnormals = _mm512_castsi128_si512(
-      _mm_setr_epi16(0, 0x3b00, 0x3b80, 0x3bc0, 0x3c00, 0x3c20, 0x3c40, 0x3c60));
-  const __mmask32 small = _mm512_cmplt_epu16_mask(magnitude, _mm512_set1_epi16(8));
-  const __m512i bits = _mm512_mask_permutexvar_epi16(normal, small, magnitude, subnormals);
-  const __m512i sign = _mm512_slli_epi16(_mm512_andnot_si512(_mm512_set1_epi16(0x7f), code), 8);
-  return SplitBf16(_mm512_or_si512(bits, sign));
+inline I Add(I a, I b) {
+  return {_mm512_add_epi32(a.v, b.v)};
 }
+inline int32_t ReduceAdd(I a) {
+  return _mm512_reduce_add_epi32(a.v);
+}
+/// The low byte of each lane.
+inline void StoreBytes(I a, int8_t* p) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(a.v));
+}
+inline V Abs(V a) {
+  return {_mm512_abs_ps(a.v)};
+}
+inline V Min(V a, V b) {
+  return {_mm512_min_ps(a.v, b.v)};
+}
+inline V RoundEven(V a) {
+  return {_mm512_roundscale_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};
+}
+/// a > b ? x : y
+inline V SelectGreater(V a, V b, V x, V y) {
+  return {_mm512_mask_blend_ps(_mm512_cmp_ps_mask(a.v, b.v, _CMP_GT_OQ), y.v, x.v)};
+}
+inline I LowNibbles(I a) {
+  return {_mm512_and_si512(a.v, _mm512_set1_epi8(15))};
+}
+inline I HighNibbles(I a) {
+  return {_mm512_and_si512(_mm512_srli_epi16(a.v, 4), _mm512_set1_epi8(15))};
+}
+/// Byte `kByte` of each lane, unsigned.
+template <int kByte>
+inline V ByteToFloat(I a) {
+  return ToFloat({_mm512_and_si512(_mm512_srli_epi32(a.v, 8 * kByte), _mm512_set1_epi32(255))});
+}
+/// acc + sum over the four bytes of each lane of u (unsigned) * x (signed).
+inline I DotBytes(I acc, I u, int32_t x) {
+#if defined(__AVX512VNNI__)
+  return {_mm512_dpbusd_epi32(acc.v, u.v, _mm512_set1_epi32(x))};
+#else
+  // vpmaddubsw would saturate at 255 * 127 * 2: widen to 16 bits instead.
+  const __m512i s = _mm512_set1_epi32(x);
+  const __m512i even = _mm512_madd_epi16(_mm512_and_si512(u.v, _mm512_set1_epi16(255)),
+                                         _mm512_srai_epi16(_mm512_slli_epi16(s, 8), 8));
+  const __m512i odd = _mm512_madd_epi16(_mm512_srli_epi16(u.v, 8), _mm512_srai_epi16(s, 8));
+  return {_mm512_add_epi32(acc.v, _mm512_add_epi32(even, odd))};
+#endif
+}
+
+/// 16 x {bf16, bf16}.
+struct BfPairs {
+  __m512i v;
+};
+inline V Even(BfPairs p) {
+  return {_mm512_castsi512_ps(_mm512_slli_epi32(p.v, 16))};
+}
+inline V Odd(BfPairs p) {
+  return {
+      _mm512_castsi512_ps(_mm512_and_si512(p.v, _mm512_set1_epi32(static_cast<int>(0xffff0000U))))};
+}
+inline BfPairs LoadPairs(const uint8_t* p) {
+  return {_mm512_loadu_si512(p)};
+}
+#if defined(__AVX512BF16__)
+constexpr bool kBf16Dot = true;
+/// acc + p.even * x.low + p.odd * x.high, as vdpbf16ps does it.
+inline V DotPairs(V acc, BfPairs p, uint32_t x) {
+  const __m512i b = _mm512_set1_epi32(static_cast<int>(x));
+  __m512bh left;
+  __m512bh right;
+  std::memcpy(&left, &p.v, sizeof(left));
+  std::memcpy(&right, &b, sizeof(right));
+  return {_mm512_dpbf16_ps(acc.v, left, right)};
+}
+#else
+constexpr bool kBf16Dot = false;
+inline V DotPairs(V acc, BfPairs p, uint32_t x) {
+  acc = Fma(Even(p), V::Set1(std::bit_cast<float>(x << 16)), acc);
+  return Fma(Odd(p), V::Set1(std::bit_cast<float>(x & 0xffff0000U)), acc);
+}
+#endif
+
+struct TwoPairs {
+  BfPairs a, b;  // columns {k, k+1} and {k+2, k+3}
+};
+/// A kF8 quad -> bf16, exact: two byte tables over the 7 bits of the magnitude (a bare shift would
+/// lose the subnormals).
+#if defined(__AVX512VBMI__)
+alignas(64) constexpr std::array<std::array<uint8_t, 128>, 2> kF8Bytes = [] {
+  std::array<std::array<uint8_t, 128>, 2> t{};  // [low, high] byte of the bf16
+  for (size_t m = 0; m < 128; ++m) {
+    const uint16_t bits = FloatToBf16(kE4M3[m]);
+    t[0][m] = static_cast<uint8_t>(bits & 255U);
+    t[1][m] = static_cast<uint8_t>(bits >> 8);
+  }
+  return t;
+}();
+inline TwoPairs LoadF8Quad(const uint8_t* p) {
+  const __m512i code = _mm512_loadu_si512(p);
+  const auto look_up = [&](const std::array<uint8_t, 128>& t) {
+    return _mm512_permutex2var_epi8(_mm512_load_si512(t.data()), code,
+                                    _mm512_load_si512(t.data() + 64));
+  };
+  const __m512i low = look_up(kF8Bytes[0]);
+  // high | (code & 0x80)
+  const __m512i high = _mm512_ternarylogic_epi64(look_up(kF8Bytes[1]), code,
+                                                 _mm512_set1_epi8(static_cast<char>(0x80)), 0xf8);
+  return {{_mm512_unpacklo_epi8(low, high)}, {_mm512_unpackhi_epi8(low, high)}};
+}
+#else
+inline TwoPairs LoadF8Quad(const uint8_t* p) {
+  const __m512i code = _mm512_loadu_si512(p);
+  const __m512i zero = _mm512_setzero_si512();
+  const auto widen = [](__m512i c) {  // 32 codes in 16-bit lanes
+    const __m512i magnitude = _mm512_and_si512(c, _mm512_set1_epi16(0x7f));
+    const __m512i normal =
+        _mm512_add_epi16(_mm512_slli_epi16(magnitude, 4), _mm512_set1_epi16(120 << 7));
+    const __m512i subnormals = _mm512_castsi128_si512(
+        _mm_setr_epi16(0, 0x3b00, 0x3b80, 0x3bc0, 0x3c00, 0x3c20, 0x3c40, 0x3c60));
+    const __mmask32 small = _mm512_cmplt_epu16_mask(magnitude, _mm512_set1_epi16(8));
+    const __m512i bits = _mm512_mask_permutexvar_epi16(normal, small, magnitude, subnormals);
+    return BfPairs{_mm512_or_si512(
+        bits, _mm512_slli_epi16(_mm512_andnot_si512(_mm512_set1_epi16(0x7f), c), 8))};
+  };
+  return {widen(_mm512_unpacklo_epi8(code, zero)), widen(_mm512_unpackhi_epi8(code, zero))};
+}
+#endif
 
 }  // namespace
 }  // namespace deepseek::engine

@@ -3,11 +3,13 @@
 // elsewhere. Included by one kernels_*.cc only; everything is in an anonymous namespace, since that
 // file has flags of its own.
 
+#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
 
 #include "engine/arch/dtype.h"
+#include "engine/kernels/cpu/tile_layout.h"
 
 namespace deepseek::engine {
 namespace {
@@ -80,24 +82,134 @@ inline float ReduceMax(V a) {
   return a.v[0];
 }
 
-struct Pair {
-  V even, odd;
+/// 16 x int32, or 64 bytes of them.
+struct I {
+  int32_t v[16];
+  static I Zero() { return Set1(0); }
+  static I Set1(int32_t x) {
+    I r;
+    for (int32_t& e : r.v) e = x;
+    return r;
+  }
+  static I Load(const uint8_t* p) {
+    I r;
+    std::memcpy(r.v, p, sizeof(r.v));
+    return r;
+  }
 };
-inline Pair LoadPairBf16(const uint8_t* p) {
-  Pair r;
+inline V ToFloat(I a) {
+  V r;
+  for (int i = 0; i < 16; ++i) r.v[i] = static_cast<float>(a.v[i]);
+  return r;
+}
+/// To nearest even; what does not fit becomes INT32_MIN.
+inline I Round(V a) {
+  I r;
   for (int i = 0; i < 16; ++i) {
-    uint16_t v[2];
-    std::memcpy(v, p + 4 * i, sizeof(v));
-    r.even.v[i] = Bf16ToFloat(v[0]);
-    r.odd.v[i] = Bf16ToFloat(v[1]);
+    const float x = std::nearbyint(a.v[i]);
+    r.v[i] = x >= -0x1p31F && x < 0x1p31F ? static_cast<int32_t>(x) : INT32_MIN;
   }
   return r;
 }
-inline Pair LoadPairF8(const uint8_t* p) {
-  Pair r;
+inline I Add(I a, I b) {
+  for (int i = 0; i < 16; ++i) a.v[i] += b.v[i];
+  return a;
+}
+inline int32_t ReduceAdd(I a) {
+  int32_t sum = 0;
+  for (const int32_t e : a.v) sum += e;
+  return sum;
+}
+/// The low byte of each lane.
+inline void StoreBytes(I a, int8_t* p) {
+  for (int i = 0; i < 16; ++i) p[i] = static_cast<int8_t>(a.v[i]);
+}
+inline V Abs(V a) {
+  for (float& e : a.v) e = std::fabs(e);
+  return a;
+}
+inline V Min(V a, V b) {
+  for (int i = 0; i < 16; ++i) a.v[i] = a.v[i] < b.v[i] ? a.v[i] : b.v[i];
+  return a;
+}
+inline V RoundEven(V a) {
+  for (float& e : a.v) e = std::nearbyint(e);
+  return a;
+}
+/// a > b ? x : y
+inline V SelectGreater(V a, V b, V x, V y) {
+  for (int i = 0; i < 16; ++i) y.v[i] = a.v[i] > b.v[i] ? x.v[i] : y.v[i];
+  return y;
+}
+inline uint32_t Bits(int32_t x) {
+  return static_cast<uint32_t>(x);
+}
+inline I LowNibbles(I a) {
+  for (int32_t& e : a.v) e = static_cast<int32_t>(Bits(e) & 0x0f0f0f0fU);
+  return a;
+}
+inline I HighNibbles(I a) {
+  for (int32_t& e : a.v) e = static_cast<int32_t>((Bits(e) >> 4) & 0x0f0f0f0fU);
+  return a;
+}
+/// Byte `kByte` of each lane, unsigned.
+template <int kByte>
+inline V ByteToFloat(I a) {
+  V r;
   for (int i = 0; i < 16; ++i) {
-    r.even.v[i] = kE4M3[p[2 * i]];
-    r.odd.v[i] = kE4M3[p[2 * i + 1]];
+    r.v[i] = static_cast<float>((Bits(a.v[i]) >> (8 * kByte)) & 255U);
+  }
+  return r;
+}
+/// acc + sum over the four bytes of each lane of u (unsigned) * x (signed).
+inline I DotBytes(I acc, I u, int32_t x) {
+  for (int i = 0; i < 16; ++i) {
+    for (int b = 0; b < 4; ++b) {
+      acc.v[i] += static_cast<int32_t>((Bits(u.v[i]) >> (8 * b)) & 255U) *
+                  static_cast<int8_t>(Bits(x) >> (8 * b));
+    }
+  }
+  return acc;
+}
+
+/// 16 x {bf16, bf16}.
+struct BfPairs {
+  uint32_t v[16];
+};
+inline V Even(BfPairs p) {
+  V r;
+  for (int i = 0; i < 16; ++i) r.v[i] = std::bit_cast<float>(p.v[i] << 16);
+  return r;
+}
+inline V Odd(BfPairs p) {
+  V r;
+  for (int i = 0; i < 16; ++i) r.v[i] = std::bit_cast<float>(p.v[i] & 0xffff0000U);
+  return r;
+}
+inline BfPairs LoadPairs(const uint8_t* p) {
+  BfPairs r;
+  std::memcpy(r.v, p, sizeof(r.v));
+  return r;
+}
+constexpr bool kBf16Dot = false;
+inline V DotPairs(V acc, BfPairs p, uint32_t x) {
+  acc = Fma(Even(p), V::Set1(std::bit_cast<float>(x << 16)), acc);
+  return Fma(Odd(p), V::Set1(std::bit_cast<float>(x & 0xffff0000U)), acc);
+}
+struct TwoPairs {
+  BfPairs a, b;  // columns {k, k+1} and {k+2, k+3}
+};
+inline TwoPairs LoadF8Quad(const uint8_t* p) {
+  TwoPairs r;
+  const auto pair = [&](int64_t i, int64_t k) {
+    const auto bf16 = [&](int64_t column) {
+      return uint32_t{FloatToBf16(kE4M3[p[F8Byte(i, column)]])};
+    };
+    return bf16(k) | (bf16(k + 1) << 16);
+  };
+  for (int i = 0; i < 16; ++i) {
+    r.a.v[i] = pair(i, 0);
+    r.b.v[i] = pair(i, 2);
   }
   return r;
 }

@@ -95,6 +95,16 @@ void HostBackend::Route(const Buffer& scores, const Buffer& bias, const RouteSpe
   Bump();
 }
 
+void HostBackend::AddBias(const Buffer& bias, int64_t rows, const Buffer& x) {
+  const int64_t n = bias.shape[0];
+  const float* from = HostData<float>(bias);
+  float* to = HostData<float>(x);
+  for (int64_t r = 0; r < rows; ++r, to += n) {
+    for (int64_t i = 0; i < n; ++i) to[i] += from[i];
+  }
+  Bump();
+}
+
 void HostBackend::GatherLogitRows(const Buffer& x, const Buffer& out) {
   const int64_t n = x.shape[1];
   for (size_t i = 0; i < logit_rows_.size(); ++i) {

@@ -32,6 +32,7 @@ class HostBackend : public Backend {
   void Embed(const Buffer& table, const Buffer& out) override;
   void Route(const Buffer& scores, const Buffer& bias, const RouteSpec& spec, const Buffer& ids,
              const Buffer& weights) override;
+  void AddBias(const Buffer& bias, int64_t rows, const Buffer& x) override;
   void GatherLogitRows(const Buffer& x, const Buffer& out) override;
   void Sample(const Buffer& logits, absl::Span<const SampleSpec> specs,
               std::vector<SampleResult>* results) override;
@@ -44,6 +45,12 @@ class HostBackend : public Backend {
   int64_t CacheRow(const Segment& segment, int32_t position) const {
     const int32_t block = block_ids_[segment.first_block + position / kBlockTokens];
     return int64_t{block} * kBlockTokens + position % kBlockTokens;
+  }
+  /// Element offset of a position's key or value of one kv head.
+  int64_t GqaRow(const Segment& segment, int32_t position, const GqaLayer& layer, int32_t head,
+                 bool value) const {
+    const int32_t block = block_ids_[segment.first_block + position / kBlockTokens];
+    return layer.TileOffset(block, head, value) + int64_t{position % kBlockTokens} * layer.head_dim;
   }
 
   StepPlan plan_;

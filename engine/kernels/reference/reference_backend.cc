@@ -1,21 +1,48 @@
 #include "engine/kernels/reference/reference_backend.h"
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 
 #include "base/status.h"
+#include "engine/kernels/reference/quantize.h"
 #include "engine/kernels/reference/reference_internal.h"
 
 namespace deepseek::engine {
 
 absl::StatusOr<PackedWeight> ReferenceBackend::Pack(const HostMatrix& m) {
+  ASSIGN_OR_RETURN(const PackedWeight weight, Place(m));
+  Fill(weight, m, 0, m.rows);
+  return weight;
+}
+
+absl::StatusOr<PackedWeight> ReferenceBackend::Place(const HostMatrix& m) {
   std::vector<float> values(static_cast<size_t>(m.rows * m.cols));
-  for (int64_t r = 0; r < m.rows; ++r) {
-    for (int64_t c = 0; c < m.cols; ++c) values[static_cast<size_t>(r * m.cols + c)] = m.At(r, c);
-  }
   weight_bytes_ += m.rows * m.cols * int64_t{sizeof(float)};
+  const std::lock_guard lock(load_mutex_);
   weights_.push_back(std::move(values));
   return PackedWeight{weights_.size(), m.rows, m.cols};
+}
+
+void ReferenceBackend::Fill(const PackedWeight& weight, const HostMatrix& m, int64_t row_begin,
+                            int64_t row_end) {
+  float* values = [&] {
+    const std::lock_guard lock(load_mutex_);
+    return weights_[weight.handle - 1].data();  // moves with the vector, its elements do not
+  }();
+  for (int64_t r = row_begin; r < row_end; ++r) {
+    float* row = values + r * m.cols;
+    m.ReadRow(r, 0, m.cols, row, 1);
+    if (m.exact || m.store == WeightType::kNative) continue;
+    std::array<int8_t, 128> codes;
+    for (int64_t c = 0; c < m.cols; c += 128) {
+      const int64_t n = std::min<int64_t>(128, m.cols - c);
+      float scale = 0;
+      QuantizeGroup(row + c, n, m.store, codes.data(), &scale);
+      for (int64_t k = 0; k < n; ++k) row[c + k] = scale * static_cast<float>(codes[k]);
+    }
+  }
 }
 
 void ReferenceBackend::MatVec(const PackedWeight& w, const float* x, float* y) const {

@@ -1,6 +1,7 @@
 #pragma once
 // The reference backend's class, and the row functions its parts share.
 
+#include <mutex>
 #include <vector>
 
 #include "engine/kernels/reference/host_backend.h"
@@ -12,10 +13,17 @@ void RmsNormRow(const float* x, const float* weight, float eps, int64_t n, float
 /// Rotates x [rope_dim] in place by the angles of `position`.
 void RotateRow(float* x, const RopeTable& table, int32_t position, int32_t rope_dim);
 
+float Dot(const float* a, const float* b, int64_t n);
+/// scores [n] -> probabilities.
+void Softmax(float* scores, int32_t n);
+
 class ReferenceBackend : public HostBackend {
  public:
   std::string_view name() const override { return "reference"; }
   absl::StatusOr<PackedWeight> Pack(const HostMatrix& matrix) override;
+  absl::StatusOr<PackedWeight> Place(const HostMatrix& matrix) override;
+  void Fill(const PackedWeight& weight, const HostMatrix& matrix, int64_t row_begin,
+            int64_t row_end) override;
   void RmsNorm(const Buffer& x, const Buffer& weight, float eps, int64_t rows,
                const Buffer& out) override;
   void Linear(const Buffer& x, const PackedWeight& weight, int64_t rows, bool accumulate,
@@ -24,6 +32,9 @@ class ReferenceBackend : public HostBackend {
             const RopeTable& table) override;
   void MlaAppend(const Buffer& kv, const MlaLayer& layer, const RopeTable& table) override;
   void MlaAttend(const Buffer& q, const MlaLayer& layer, const Buffer& out) override;
+  void GqaAppend(const Buffer& k, const Buffer& v, const GqaLayer& layer,
+                 const RopeTable& table) override;
+  void GqaAttend(const Buffer& q, const GqaLayer& layer, const Buffer& out) override;
   void Moe(const Buffer& x, const Buffer& ids, const Buffer& weights, int32_t experts_per_token,
            absl::Span<const FfnWeights> experts, const Buffer& out) override;
   void Ffn(const Buffer& x, const FfnWeights& ffn, const Buffer& out) override;
@@ -39,6 +50,7 @@ class ReferenceBackend : public HostBackend {
   void AttendGenerated(const Segment& segment, const float* q, const MlaLayer& layer,
                        float* out) const;
 
+  std::mutex load_mutex_;                    // weights_ while Fill runs beside Place
   std::vector<std::vector<float>> weights_;  // [handle - 1]: row-major F32
 };
 

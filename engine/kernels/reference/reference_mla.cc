@@ -8,7 +8,6 @@
 #include "engine/kernels/reference/reference_internal.h"
 
 namespace deepseek::engine {
-namespace {
 
 float Dot(const float* a, const float* b, int64_t n) {
   float sum = 0;
@@ -16,15 +15,12 @@ float Dot(const float* a, const float* b, int64_t n) {
   return sum;
 }
 
-// scores [n] -> probabilities.
 void Softmax(float* scores, int32_t n) {
   const float max = *std::max_element(scores, scores + n);
   float sum = 0;
   for (int32_t i = 0; i < n; ++i) sum += scores[i] = std::exp(scores[i] - max);
   for (int32_t i = 0; i < n; ++i) scores[i] /= sum;
 }
-
-}  // namespace
 
 void ReferenceBackend::MlaAppend(const Buffer& kv, const MlaLayer& layer, const RopeTable& table) {
   const int32_t lora = layer.kv_lora_rank;

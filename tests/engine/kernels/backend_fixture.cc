@@ -31,8 +31,8 @@ std::vector<std::string> Isas() {
   return names;
 }
 
-std::unique_ptr<Backend> CpuBackendFor(const std::string& isa, int threads) {
-  return *CreateCpuBackend({Compute::kFp32, threads}, isa);
+std::unique_ptr<Backend> CpuBackendFor(const std::string& isa, int threads, Compute compute) {
+  return *CreateCpuBackend({compute, threads}, isa);
 }
 
 Buffer Zeros(Backend* backend, std::array<int64_t, 3> shape, DType dtype) {

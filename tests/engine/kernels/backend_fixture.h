@@ -14,7 +14,8 @@ namespace deepseek::engine {
 
 /// Names of the CPU backend's instruction sets on this machine, for ::testing::ValuesIn.
 std::vector<std::string> Isas();
-std::unique_ptr<Backend> CpuBackendFor(const std::string& isa, int threads = 2);
+std::unique_ptr<Backend> CpuBackendFor(const std::string& isa, int threads = 2,
+                                       Compute compute = Compute::kFp32);
 
 /// Aborts on failure: the tests are about numbers.
 Buffer Upload(Backend* backend, const std::vector<float>& values, std::array<int64_t, 3> shape);

@@ -184,8 +184,8 @@ INSTANTIATE_TEST_SUITE_P(Isa, CpuOps, testing::ValuesIn(Isas()),
                          [](const auto& info) { return info.param; });
 
 TEST(CpuBackend, RefusesWhatItDoesNotServe) {
-  EXPECT_THAT(std::string(CreateCpuBackend({Compute::kInt8, 0}).status().message()),
-              testing::HasSubstr("--compute int8"));
+  EXPECT_THAT(std::string(CreateCpuBackend({Compute::kAuto, 0}).status().message()),
+              testing::HasSubstr("--compute auto"));
   EXPECT_FALSE(CreateCpuBackend({Compute::kFp32, -1}).ok());
   EXPECT_THAT(std::string(CreateCpuBackend({Compute::kFp32, 1}, "sse9").status().message()),
               testing::HasSubstr("baseline"));

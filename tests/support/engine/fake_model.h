@@ -23,6 +23,8 @@ class FakeBackend final : public Backend {
     return Buffer{};
   }
   absl::StatusOr<PackedWeight> Pack(const HostMatrix&) override { return PackedWeight{}; }
+  absl::StatusOr<PackedWeight> Place(const HostMatrix&) override { return PackedWeight{}; }
+  void Fill(const PackedWeight&, const HostMatrix&, int64_t, int64_t) override {}
   int64_t weight_bytes() const override { return 0; }
   int64_t huge_page_bytes() const override { return 0; }
   absl::Status Upload(const Buffer&, absl::Span<const uint8_t>) override {
@@ -36,6 +38,9 @@ class FakeBackend final : public Backend {
   void Rope(const Buffer&, int32_t, int32_t, int32_t, const RopeTable&) override {}
   void MlaAppend(const Buffer&, const MlaLayer&, const RopeTable&) override {}
   void MlaAttend(const Buffer&, const MlaLayer&, const Buffer&) override {}
+  void GqaAppend(const Buffer&, const Buffer&, const GqaLayer&, const RopeTable&) override {}
+  void GqaAttend(const Buffer&, const GqaLayer&, const Buffer&) override {}
+  void AddBias(const Buffer&, int64_t, const Buffer&) override {}
   void Route(const Buffer&, const Buffer&, const RouteSpec&, const Buffer&,
              const Buffer&) override {}
   void Moe(const Buffer&, const Buffer&, const Buffer&, int32_t, absl::Span<const FfnWeights>,
