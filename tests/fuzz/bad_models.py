@@ -1,6 +1,7 @@
 """Models that must be refused, each wrong in one way: CASES is name -> function(folder) that writes one.
 
 The names say which file is wrong. Those of BIG are large, so that a parser that keeps more than it needs is seen.
+Those of TABLES are tokenizers of a size, right up to one entry: by then the tables of the others stand.
 """
 import copy
 import json
@@ -10,7 +11,7 @@ import struct
 import tiny_model as tiny
 from tiny_model import CONFIG, INDEX, TOKENIZER_CONFIG, image, put, raw, tensors, tokenizer
 
-CASES, BIG = {}, set()
+CASES, BIG, TABLES = {}, set(), set()
 SCALE = "model.layers.1.self_attn.o_proj.weight_scale_inv"
 WEIGHT = "model.layers.1.self_attn.o_proj.weight"
 MIB = 1 << 20
@@ -205,7 +206,6 @@ tokens("id of 65 bits", lambda t: t["model"]["vocab"].update(the=2**64))
 tokens("id a fraction", lambda t: t["model"]["vocab"].update(the=1.5))
 tokens("id beyond the model", lambda t: t["model"]["vocab"].update(the=272))
 tokens("id within reach but far beyond the model", lambda t: t["model"]["vocab"].update(the=2**22 - 1))
-tokens("few", lambda t: t["model"].update(vocab={"a": 0}, merges=[]))
 tokens("merge of unknown", lambda t: t["model"]["merges"].append(["zz", "yy"]))
 tokens("merge into unknown", lambda t: t["model"]["merges"].append(["the", "t"]))
 tokens("merge of itself", lambda t: t["model"]["merges"].append(["the", ""]))
@@ -266,7 +266,7 @@ def entries(n, entry, count_of):
 for kind in ("zeros", "lists", "maps", "strings"):
     for key, at in (("config", "config"), ("weights", "weights header"), ("index", "index"), ("tokenizer", "tokenizer"),
                     ("tokenizer_config", "tokenizer_config"), ("generation", "generation_config")):
-        n = 20 * MIB if key in ("weights", "index", "tokenizer") else 3 * MIB
+        n = 8 * MIB if key in ("weights", "index", "tokenizer") else MIB * 7 // 8
 
         def make(kind=kind, key=key, n=n):
             content = b'{"x":' + junk(n)[kind] + b"}"
@@ -278,23 +278,24 @@ for kind in ("zeros", "lists", "maps", "strings"):
         else:
             big(f"{at} of {kind}", make, key)
 big("weights header of empty tensors",
-    lambda: raw(b"{" + entries(20 * MIB, b'"%07d":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}', lambda i: i) + b"}"),
+    lambda: raw(b"{" + entries(8 * MIB, b'"%07d":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}', lambda i: i) + b"}"),
     "weights")
 big("weights header with metadata",
-    lambda: raw(b'{"__metadata__":{' + entries(20 * MIB, b'"%07d":""', lambda i: i) + b"}}"), "weights")
+    lambda: raw(b'{"__metadata__":{' + entries(8 * MIB, b'"%07d":""', lambda i: i) + b"}}"), "weights")
 CASES["index of many tensors"] = lambda d: tiny.write(
-    d, shards=2, index=b'{"weight_map":{' + entries(20 * MIB, b'"%07d":"a.safetensors"', lambda i: i) + b"}}")
+    d, shards=2, index=b'{"weight_map":{' + entries(8 * MIB, b'"%07d":"a.safetensors"', lambda i: i) + b"}}")
 BIG.add("index of many tensors")
 big("tokenizer many tokens and one id too many", lambda: tokenizer_with(lambda t: t["model"]["vocab"].update(
-    {f"{i:07d}": 300 + i for i in range(700000)})), "tokenizer")
+    {f"{i:07d}": 300 + i for i in range(100000)})), "tokenizer")
 big("tokenizer many merges and one unknown", lambda: tokenizer_with(lambda t: t["model"].update(
-    merges=[["t", "h"]] * 1000000 + [["t", "zz"]])), "tokenizer")
+    merges=[["t", "h"]] * 100000 + [["t", "zz"]])), "tokenizer")
 big("tokenizer many added tokens", lambda: tokenizer_with(lambda t: t.update(
-    added_tokens=[{"id": 300 + i, "content": f"<{i}>"} for i in range(300000)])), "tokenizer")
-big("tokenizer long token", lambda: tokenizer_with(lambda t: t["model"]["vocab"].update({"a" * (20 * MIB): -1})), "tokenizer")
+    added_tokens=[{"id": 300 + i, "content": f"<{i}>"} for i in range(60000)])), "tokenizer")
+TABLES.update(name for name in BIG if name.startswith("tokenizer many"))
+big("tokenizer long token", lambda: tokenizer_with(lambda t: t["model"]["vocab"].update({"a" * (8 * MIB): -1})), "tokenizer")
 big("tokenizer_config huge template", lambda: changed(TOKENIZER_CONFIG, chat_template="{{ x }}" * 500000 + "{% x %}"),
     "tokenizer_config")
 big("tokenizer_config template of text", lambda: changed(TOKENIZER_CONFIG, chat_template="x" * (4 * MIB) + "{% x %}"),
     "tokenizer_config")
-big("weights of 64 MiB and a NaN", lambda: image(GOOD | {
-    "x.weight": ("BF16", [1024, 32768], bytes(64 * MIB)), "model.norm.weight": ("BF16", [16], b"\xc0\x7f" * 16)}), "weights")
+big("weights of 32 MiB and a NaN", lambda: image(GOOD | {
+    "x.weight": ("BF16", [512, 32768], bytes(32 * MIB)), "model.norm.weight": ("BF16", [16], b"\xc0\x7f" * 16)}), "weights")

@@ -3,7 +3,8 @@
 `error: WHAT: WHERE: WHY (what to do)`, in little memory and time: bad_models_test.py AGENT [--table] [NAME...]
 
 Memory is the peak of the process above that of refusing an empty folder. The bound is twice the size of the files
-plus SLACK: heap pages and code that a small model touches anyway.
+plus SLACK: heap pages and code that a small model touches anyway. A tokenizer whose last entry is wrong has built its
+tables by then: those have a bound of their own (TABLE_FACTOR).
 """
 import os
 import re
@@ -19,10 +20,11 @@ import tiny_model
 
 MIB = 1 << 20
 SLACK = 8 * MIB
+TABLE_FACTOR = 12
 SECONDS = 20  # of CPU time, far above what any case takes: a loop without an end is what it finds
 LINE = re.compile(r"\Aerror: [^\n:]+: [^\n]+: [^\n]+ \([^\n]+\)\n\Z")
 # inspect reads neither values nor the text side: it may describe these models.
-VALUES = re.compile(r"^(tokenizer|generation_config|weights (scale|code|norm|embedding|of 64))")
+VALUES = re.compile(r"^(tokenizer|generation_config|weights (scale|code|norm|embedding|of 32))")
 
 arguments = [a for a in sys.argv[1:] if a != "--table"]
 AGENT, ONLY, TABLE = arguments[0], set(arguments[1:]), "--table" in sys.argv
@@ -86,7 +88,8 @@ class BadModels(unittest.TestCase):
                     self.assertRegex(err, LINE)
                     self.assertLess(len(err), 1200, "a line that people read")
                     self.assertNotRegex(err, r"[^\x20-\x7e\n\u00a0-\uffff]", "no control characters")
-                    self.assertLessEqual(used, 2 * size + SLACK, "memory above the baseline")
+                    factor = TABLE_FACTOR if name in bad_models.TABLES else 2
+                    self.assertLessEqual(used, factor * size + SLACK, "memory above the baseline")
 
 
 unittest.main(argv=sys.argv[:1])
