@@ -40,13 +40,11 @@ def seeds():
     yield "checkpoint", "scale_missing", CUT.join(
         (text(config), b"", tiny.image({k: v for k, v in plain.items() if not k.endswith("o_proj.weight_scale_inv")})))
 
-    yield "tokenizer_config", "good", CUT.join((text(tiny.TOKENIZER_CONFIG | {
-        "bos_token": "<｜begin▁of▁sentence｜>", "eos_token": {"content": "<｜end▁of▁sentence｜>"}}),
-                                                text({"eos_token_id": [1], "temperature": 0.6, "top_p": 0.95})))
+    yield "tokenizer_config", "good", CUT.join((text(tiny.TOKENIZER_CONFIG), text({"eos_token_id": [1], "temperature": 0.6, "top_p": 0.95})))
     yield "tokenizer_config", "named", CUT.join((text({"chat_template": [
         {"name": "tool_use", "template": "x"}, {"name": "default", "template": "{{ messages|tojson }}"}]}),
                                                  text({"do_sample": False, "bos_token_id": 0, "top_k": 5})))
-    yield "tokenizer_config", "other_tokens", CUT.join((text({"bos_token": "<s>", "add_bos_token": True}), b"[]"))
+    yield "tokenizer_config", "other_tokens", CUT.join((text({"bos_token": "<end>", "add_bos_token": True}), b"[]"))
 
     messages = [{"role": "system", "content": "be brief"}, {"role": "user", "content": [{"type": "text", "text": "hi"}]},
                 {"role": "assistant", "content": None, "tool_calls": [

@@ -1,5 +1,5 @@
-// tokenizer_config.json and generation_config.json beside the demo model's tokenizer, cut at the
-// mark of input.h.
+// tokenizer_config.json and generation_config.json beside a small tokenizer, cut at the mark of
+// input.h.
 
 #include "agent/load/loaded_model.h"
 #include "base/json_full.h"
@@ -14,7 +14,8 @@ struct Demo {
   fuzz::Folder folder;
   engine::ModelSpec spec;
   Demo() {
-    folder.Put("tokenizer.json", fuzz::ReadWhole(TEST_SOURCE_DIR "/models/demo-v3/tokenizer.json"));
+    folder.Put("tokenizer.json",
+               fuzz::ReadWhole(TEST_SOURCE_DIR "/tests/fuzz/corpus/tokenizer_json/tiny.json"));
     auto parsed =
         engine::ParseModelConfig(fuzz::ReadWhole(TEST_SOURCE_DIR "/models/demo-v3/config.json"));
     fuzz::Require(parsed.ok(), "the demo model's config");
