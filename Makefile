@@ -1,7 +1,7 @@
 # The front door. `make help` lists what is behind it; the work is done by CMake, Ninja and scripts/.
 .DEFAULT_GOAL := help
 JOBS ?= $(shell nproc)
-.PHONY: help deps build test tokenizers lint fmt verify bench bench-kernels e2e quickstart quickstart-down image crd clean
+.PHONY: help deps build test tokenizers lint fmt verify fuzz bench bench-kernels e2e quickstart quickstart-down image crd clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ verify: ## what is costly to check and rarely breaks: each header compiles alone
 	scripts/verify-headers
 	python3 scripts/check_layers.py .
 	python3 tests/charts/chart_test.py
+
+fuzz: ## the parsers under libFuzzer, 60 s each (FUZZ=NAME picks one, FUZZ_SECONDS=600 runs longer)
+	scripts/fuzz $(FUZZ)
 
 bench: ## our speed beside llama.cpp's and the machine's limits (MODEL=DIR; BENCH_ARGS="--json FILE --profile ..")
 	cmake --preset release
