@@ -75,6 +75,8 @@ class ProfilingBackend final : public Backend {
     inner_->Fill(weight, matrix, row_begin, row_end);
   }
   int64_t weight_bytes() const override { return inner_->weight_bytes(); }
+  int64_t buffer_bytes() const override { return inner_->buffer_bytes(); }
+  int64_t scratch_bytes() const override { return inner_->scratch_bytes(); }
   int64_t huge_page_bytes() const override { return inner_->huge_page_bytes(); }
   absl::Status Upload(const Buffer& to, absl::Span<const uint8_t> bytes) override {
     return inner_->Upload(to, bytes);

@@ -24,9 +24,9 @@ Policy PolicyFor(const Model& model, const EngineOptions& options) {
 }
 
 RequestLimits LimitsFor(const Model& model) {
-  const int32_t positions = model.spec().max_positions;
+  // A load has resolved and checked it.
   const int32_t asked = model.options().max_context;
-  return {model.spec().vocab, asked > 0 ? std::min(asked, positions) : positions,
+  return {model.spec().vocab, asked > 0 ? asked : model.spec().max_positions,
           int64_t{model.kv_blocks()} * kBlockTokens};
 }
 

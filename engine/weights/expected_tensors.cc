@@ -162,10 +162,6 @@ int64_t ExpectedBytes(const Checkpoint& checkpoint, const ModelSpec& spec, bool 
       if (view != nullptr) bytes += static_cast<int64_t>(view->data.size());
     }
   }
-  // A tied embedding is loaded twice: as a table of rows and packed as the head.
-  const TensorView* tied =
-      spec.tie_embeddings ? checkpoint.Find("model.embed_tokens.weight") : nullptr;
-  if (tied != nullptr) bytes += static_cast<int64_t>(tied->data.size());
   return bytes;
 }
 
