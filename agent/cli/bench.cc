@@ -11,14 +11,12 @@
 #include "agent/cli/answer.h"
 #include "agent/cli/commands.h"
 #include "agent/cli/json_lines.h"
-#include "agent/cli/memory_estimate.h"
 #include "agent/cli/model_flags.h"
 #include "agent/load/loaded_model.h"
 #include "base/json_full.h"
 #include "base/status.h"
 #include "base/strings.h"
 #include "engine/engine.h"
-#include "engine/weights/checkpoint.h"
 
 namespace deepseek::agent {
 namespace {
@@ -113,6 +111,7 @@ absl::Status Run(const Flags& flags) {
   engine::EngineOptions options;
   ASSIGN_OR_RETURN(options.model, ToOptions(flags.model));
   options.model.max_batch = flags.batch;
+  RETURN_IF_ERROR(LimitContext(int64_t{flags.prompt} + flags.generate, &options.model));
   options.step_target = absl::InfiniteDuration();  // nobody streams: the largest chunks
   const absl::Time start = absl::Now();
   ASSIGN_OR_RETURN(const auto engine, engine::LoadModel(options));
@@ -125,9 +124,9 @@ absl::Status Run(const Flags& flags) {
     prefill.push_back(rates.prefill);
     decode.push_back(rates.decode);
   }
-  ASSIGN_OR_RETURN(const auto checkpoint, engine::Checkpoint::Open(options.model.model_dir));
+  ASSIGN_OR_RETURN(const engine::ModelPlan plan, engine::PlanModel(options));
   const engine::ModelOptions& used = engine->options();
-  const MemoryEstimate memory = EstimateMemory(engine->spec(), used, checkpoint);
+  const engine::MemoryUse memory = engine->memory();
   OrderedJson out;
   out["model"] = flags.model.model;
   out["device"] = std::string(engine::Name(used.device));
@@ -140,10 +139,12 @@ absl::Status Run(const Flags& flags) {
   out["batch"] = flags.batch;
   out["prefill_tokens_per_s"] = Spread(prefill);
   out["decode_tokens_per_s"] = Spread(decode);
-  out["weight_bytes_per_token"] = memory.weight_bytes_per_token;
-  out["kv_bytes_per_token"] = memory.kv_bytes_per_token;
+  out["weight_bytes_per_token"] = plan.memory.weight_bytes_per_token;
+  out["kv_bytes_per_token"] = plan.memory.kv_bytes_per_token;
   out["load_seconds"] = absl::ToDoubleSeconds(load);
   out["peak_memory_bytes"] = PeakMemoryBytes();
+  out["planned_memory_bytes"] = memory.planned_bytes;
+  out["huge_page_bytes"] = memory.huge_page_bytes;
   if (flags.json) {
     PrintJsonLine(out);
     return absl::OkStatus();

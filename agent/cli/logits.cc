@@ -88,11 +88,12 @@ absl::Status Run(const Flags& flags) {
   ASSIGN_OR_RETURN(options.model, ToOptions(flags.model));
   options.model.max_batch = 1;
   options.model.load_mtp = flags.mtp;
+  int64_t tokens = 1;
+  for (const Case& c : cases) tokens = std::max(tokens, static_cast<int64_t>(c.input_ids.size()));
+  RETURN_IF_ERROR(LimitContext(tokens + flags.greedy, &options.model));
   ASSIGN_OR_RETURN(const engine::ModelSpec spec, engine::ReadModelSpec(options.model.model_dir));
   RETURN_IF_ERROR(CheckFlags(flags, spec));
-  int64_t longest = 1;
-  for (const Case& c : cases) longest = std::max(longest, static_cast<int64_t>(c.input_ids.size()));
-  if (flags.chunk > 0) longest = std::min(longest, int64_t{flags.chunk});
+  const int64_t longest = flags.chunk > 0 ? std::min(tokens, int64_t{flags.chunk}) : tokens;
   const int64_t most = std::max<int64_t>(kMaxStepLogitBytes / (int64_t{spec.vocab} * 4), 1);
   options.tool_rows = static_cast<int32_t>(std::min(longest, most));
   ASSIGN_OR_RETURN(const auto engine, engine::LoadModel(options));

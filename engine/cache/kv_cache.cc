@@ -4,7 +4,6 @@
 
 #include "base/status.h"
 #include "base/strings.h"
-#include "engine/arch/memory_plan.h"
 
 namespace deepseek::engine {
 namespace {
@@ -16,7 +15,7 @@ DType CacheDType(KvType type) {
 }  // namespace
 
 int64_t KvBlockBytes(const ModelSpec& spec, KvType type, int32_t layers) {
-  return int64_t{layers} * kBlockTokens * KvRowBytes(spec, type);
+  return int64_t{layers} * kBlockTokens * spec.kv_width() * SizeOf(CacheDType(type));
 }
 
 absl::StatusOr<int32_t> PlanKvBlocks(const ModelSpec& spec, const ModelOptions& options,

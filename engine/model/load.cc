@@ -43,9 +43,11 @@ absl::StatusOr<std::unique_ptr<Model>> LoadModelWeights(const ModelOptions& opti
   RETURN_IF_ERROR(plan.Fits());
   resolved.kv_memory_bytes = plan.memory.kv_bytes();  // as planned, whatever is free by then
   for (const Family& family : kFamilies) {
-    if (family.name == spec.family) {
-      return family.load(spec, resolved, limits, callbacks, checkpoint, std::move(backend));
-    }
+    if (family.name != spec.family) continue;
+    ASSIGN_OR_RETURN(
+        auto model, family.load(spec, resolved, limits, callbacks, checkpoint, std::move(backend)));
+    model->set_planned_bytes(plan.memory.total_bytes());
+    return model;
   }
   return absl::UnimplementedError(StrCat("family ", spec.family, " has no forward pass"));
 }
