@@ -82,7 +82,8 @@ void PrintLine(const std::string& key, const OrderedJson& value) {
 }
 
 void Print(const engine::ModelPlan& plan) {
-  for (const auto& [key, value] : Describe(plan).items()) {
+  const OrderedJson description = Describe(plan);
+  for (const auto& [key, value] : description.items()) {
     if (key == "remedies") continue;
     if (!value.is_object()) {
       PrintLine(key, value);
