@@ -11,7 +11,6 @@
 #include "agent/cli/bench_run.h"
 #include "agent/cli/commands.h"
 #include "agent/cli/json_lines.h"
-#include "agent/cli/memory_estimate.h"
 #include "agent/cli/model_flags.h"
 #include "agent/cli/process_stats.h"
 #include "agent/load/loaded_model.h"
@@ -19,12 +18,14 @@
 #include "base/status.h"
 #include "base/strings.h"
 #include "engine/engine.h"
-#include "engine/weights/checkpoint.h"
 
 namespace deepseek::agent {
 namespace {
 
 using engine::StepProfile;
+
+// The context that --jsonl plans for, unless --max-context says else.
+constexpr int64_t kCaseContext = 4096;
 
 struct Flags {
   ModelFlags model;
@@ -48,6 +49,10 @@ absl::StatusOr<Loaded> Load(const Flags& flags) {
   engine::EngineOptions options;
   ASSIGN_OR_RETURN(options.model, ToOptions(flags.model));
   options.model.max_batch = flags.bench.batch;
+  // Cases that come later may be longer than the flags say.
+  const int64_t tokens =
+      flags.cases.empty() ? int64_t{flags.bench.prompt} + flags.bench.generate + 1 : kCaseContext;
+  RETURN_IF_ERROR(LimitContext(tokens, &options.model));
   options.step_target = absl::InfiniteDuration();  // nobody streams: the largest chunks
   options.profile = loaded.profile;
   // There is no peak of anonymous memory to ask the kernel for; loading is where it can pass.
@@ -57,10 +62,8 @@ absl::StatusOr<Loaded> Load(const Flags& flags) {
   const absl::Time start = absl::Now();
   ASSIGN_OR_RETURN(loaded.engine, engine::LoadModel(options));
   loaded.load_seconds = absl::ToDoubleSeconds(absl::Now() - start);
-  ASSIGN_OR_RETURN(const auto checkpoint, engine::Checkpoint::Open(options.model.model_dir));
-  loaded.kv_bytes_per_token =
-      EstimateMemory(loaded.engine->spec(), loaded.engine->options(), checkpoint)
-          .kv_bytes_per_token;
+  ASSIGN_OR_RETURN(const engine::ModelPlan plan, engine::PlanModel(options));
+  loaded.kv_bytes_per_token = plan.memory.kv_bytes_per_token;
   return loaded;
 }
 
@@ -93,7 +96,8 @@ absl::StatusOr<OrderedJson> Measure(const Flags& flags, const BenchCase& bench, 
   out["load_seconds"] = loaded->load_seconds;
   out["peak_memory_bytes"] = loaded->peak_anonymous;
   out["peak_resident_bytes"] = PeakResidentBytes();
-  out["huge_page_bytes"] = HugePageBytes();
+  out["planned_memory_bytes"] = engine.memory().planned_bytes;
+  out["huge_page_bytes"] = engine.memory().huge_page_bytes;
   out["load_average"] = {{"before", load_before}, {"after", LoadAverage()}};
   if (flags.profile) {
     const int threads = std::max(1, used.threads);

@@ -95,7 +95,8 @@ class Backend {
   /// Counts finished pieces of work; a hung device does not move it. Any thread.
   virtual int64_t progress() const = 0;
 
-  // Memory, at load time. kResourceExhausted names the bytes. Zero-filled. `bulk`: large and
+  // Memory, at load time. kResourceExhausted names the bytes. Zero-filled, and
+  // taken at once: what a load holds afterwards is what it will ever hold. `bulk`: large and
   // streamed (huge pages).
   virtual absl::StatusOr<Buffer> Allocate(const std::array<int64_t, 3>& shape, DType dtype,
                                           bool bulk) = 0;

@@ -83,13 +83,58 @@ class Commands(AgentCase):
         self.assertEqual(out["kv_bytes_per_token"], 4 * (64 + 16) * 2, "the latent, not keys and values of each head")
         wide = self.lines("inspect", "--model", DEMO, "--kv", "fp32", "--json")[0]
         self.assertEqual(wide["kv_bytes_per_token"], 4 * (64 + 16) * 4)
+        self.assertTrue(out["fits"])
+        self.assertEqual(out["packed_bytes"], sum(out["packed"].values()))
+        self.assertEqual(out["kv_bytes"], out["kv_bytes_per_token"] * 512 * 4)
+        self.assertEqual(out["total_bytes"], out["packed_bytes"] + out["kv_bytes"] + out["activation_bytes"] +
+                         out["overhead_bytes"])
+
+    def test_inspect_says_what_would_fit(self):
+        at = ["inspect", "--model", DEMO, "--context", "1024", "--threads", "1"]
+        least = self.lines(*at, "--json")[0]["least_bytes"]
+        out = self.lines(*at, "--memory", str(least - 1), "--json")[0]
+        self.assertFalse(out["fits"])
+        self.assertEqual((out["fitting_context"], out["fitting_batch"]), (960, 0))
+        self.assertIn("--max-context 960", out["remedies"])
+        for remedy in out["remedies"]:
+            changed = self.lines(*at, *remedy.split(), "--memory", str(least - 1), "--json")[0]
+            self.assertTrue(changed["fits"], remedy)
+        people = self.agent(*at, "--memory", str(least - 1)).stdout
+        self.assertIn("does not fit: memory: ", people)
+        self.assertIn("\nfits\n", self.agent(*at, "--memory", "64Gi").stdout)
+        for weights, bits in (("int8", 8), ("int4", 4)):
+            small = self.lines(*at, "--weights", weights, "--json")[0]
+            self.assertLess(small["packed"]["head"], out["packed"]["head"] * (bits + 1) / 16 * 1.4)
+            self.assertEqual(small["packed"]["embedding"], out["packed"]["embedding"])
+            self.assertEqual(small["compute"], "int8")
+
+    def test_memory_is_what_inspect_promised(self):
+        """Anonymous memory of a loaded model, by the kernel's own account."""
+        port = 0
+        with subprocess.Popen([AGENT, "serve", "--model", DEMO, "--http", f"127.0.0.1:{port}", "--metrics",
+                               "127.0.0.1:0", "--max-context", "1024", "--kv-memory", "256Mi", "--threads", "2"],
+                              stderr=subprocess.PIPE, text=True) as serve:
+            try:
+                for line in serve.stderr:
+                    log = json.loads(line)
+                    if log.get("msg", log.get("message")) == "memory":
+                        break
+                with open(f"/proc/{serve.pid}/status", encoding="ascii") as f:
+                    anonymous = next(int(line.split()[1]) * 1024 for line in f if line.startswith("RssAnon"))
+            finally:
+                serve.kill()
+        plan = self.lines("inspect", "--model", DEMO, "--context", "1024", "--kv-memory", "256Mi", "--threads", "2",
+                          "--json")[0]
+        self.assertEqual(log["planned_bytes"], plan["total_bytes"])
+        self.assertLess(abs(anonymous / plan["total_bytes"] - 1), 0.05, (anonymous, plan["total_bytes"]))
 
     def test_bench(self):
         out = self.lines("bench", "--model", DEMO, "--prompt", "40", "--generate", "5", "--batch", "2", "--repeat", "3",
                          "--threads", "1", "--json")[0]
         self.assertLessEqual({"model", "device", "compute", "weights", "kv", "threads", "prompt", "generate", "batch",
                               "prefill_tokens_per_s", "decode_tokens_per_s", "weight_bytes_per_token",
-                              "kv_bytes_per_token", "load_seconds", "peak_memory_bytes"}, set(out))
+                              "kv_bytes_per_token", "load_seconds", "peak_memory_bytes", "planned_memory_bytes",
+                              "huge_page_bytes"}, set(out))
         for rate in ("prefill_tokens_per_s", "decode_tokens_per_s"):
             self.assertGreater(out[rate]["min"], 0)
             self.assertLessEqual(out[rate]["min"], out[rate]["median"])

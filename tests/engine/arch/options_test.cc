@@ -86,8 +86,8 @@ INSTANTIATE_TEST_SUITE_P(
                                 Compute::kBf16, KvType::kBf16},
                     Combination{Compute::kFp32, WeightType::kInt4, KvType::kAuto, nullptr,
                                 Compute::kFp32, KvType::kFp32},
-                    Combination{Compute::kFp32, WeightType::kNative, KvType::kInt8,
-                                "--kv int8 is not served"}));
+                    Combination{Compute::kFp32, WeightType::kNative, KvType::kInt8, nullptr,
+                                Compute::kFp32, KvType::kInt8}));
 
 TEST(Options, ResolveRefusesBadNumbersByName) {
   const auto message = [](auto edit) {
