@@ -72,7 +72,7 @@ OrderedJson Describe(const engine::ModelPlan& plan) {
 }
 
 bool IsBytes(const std::string& key) {
-  return key.ends_with("_bytes") || key.ends_with("_per_token");
+  return key.ends_with("_bytes") || key.ends_with("bytes_per_token");
 }
 
 void PrintLine(const std::string& key, const OrderedJson& value) {

@@ -17,9 +17,9 @@ constexpr int64_t kIntGroup = 128;
 // Measured: RssAnon of the agent with the demo model, less what its plan says (binary's data, heap,
 // stacks of the HTTP servers), and how that grows with the vocabulary (strings, hash tables, merges
 // and token bytes of the tokenizer) and with compute threads.
-constexpr int64_t kProgramBytes = int64_t{12} << 20;
-constexpr int64_t kBytesPerVocabularyEntry = 400;
-constexpr int64_t kBytesPerThread = int64_t{1} << 20;
+constexpr int64_t kProgramBytes = int64_t{2} << 20;
+constexpr int64_t kBytesPerVocabularyEntry = 800;
+constexpr int64_t kBytesPerThread = int64_t{512} << 10;
 
 int64_t KeptBytes(const PlannedTensor& t, const ModelSpec& spec, WeightType asked) {
   switch (t.keep) {

@@ -3,8 +3,9 @@
 import hashlib
 import json
 import os
+import subprocess
 
-from agent_case import DEMO, GOLDEN, AgentCase, i32, main, read, write_i32
+from agent_case import AGENT, DEMO, GOLDEN, AgentCase, i32, main, read, write_i32
 
 
 class Commands(AgentCase):
@@ -110,14 +111,13 @@ class Commands(AgentCase):
 
     def test_memory_is_what_inspect_promised(self):
         """Anonymous memory of a loaded model, by the kernel's own account."""
-        port = 0
-        with subprocess.Popen([AGENT, "serve", "--model", DEMO, "--http", f"127.0.0.1:{port}", "--metrics",
+        with subprocess.Popen([AGENT, "serve", "--model", DEMO, "--http", "127.0.0.1:0", "--metrics",
                                "127.0.0.1:0", "--max-context", "1024", "--kv-memory", "256Mi", "--threads", "2"],
                               stderr=subprocess.PIPE, text=True) as serve:
             try:
                 for line in serve.stderr:
                     log = json.loads(line)
-                    if log.get("msg", log.get("message")) == "memory":
+                    if log["msg"] == "memory":
                         break
                 with open(f"/proc/{serve.pid}/status", encoding="ascii") as f:
                     anonymous = next(int(line.split()[1]) * 1024 for line in f if line.startswith("RssAnon"))
