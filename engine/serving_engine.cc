@@ -6,6 +6,7 @@
 #include "base/status.h"
 #include "base/strings.h"
 #include "engine/evaluate.h"
+#include "engine/kernels/cpu/thread_pool.h"
 
 namespace deepseek::engine {
 namespace {
@@ -136,6 +137,8 @@ absl::StatusOr<EvaluateResult> ServingEngine::Evaluate(const EvaluateRequest& re
 }
 
 void ServingEngine::Loop() {
+  // It computes beside the pool's workers: I/O and probes go first.
+  LowerComputePriority();
   while (Turn()) {
   }
   FinishAll(FinishReason::kCancelled);
