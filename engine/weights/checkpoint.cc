@@ -160,13 +160,14 @@ int64_t Checkpoint::total_bytes() const {
   return bytes;
 }
 
-void Checkpoint::Drop(const TensorView& view) const {
+Checkpoint::Place Checkpoint::PlaceOf(const TensorView& view) const {
   for (const auto& [name, file] : files_) {
     const auto all = file.file().bytes();
     if (view.data.data() >= all.data() && view.data.data() < all.data() + all.size()) {
-      file.file().Drop(view.data.data(), view.data.size());
+      return {&file.file(), view.data.data() - all.data()};
     }
   }
+  return {};
 }
 
 }  // namespace deepseek::engine

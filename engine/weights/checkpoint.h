@@ -31,8 +31,12 @@ class Checkpoint {
   /// Base names of the weight files, in order.
   std::vector<std::string> files() const;
   int64_t total_bytes() const;
-  /// The tensor's pages will not be read again.
-  void Drop(const TensorView& view) const;
+  /// Where a tensor of this checkpoint lies.
+  struct Place {
+    const MappedFile* file = nullptr;
+    int64_t offset = 0;
+  };
+  Place PlaceOf(const TensorView& view) const;
 
  private:
   std::string dir_;

@@ -39,6 +39,20 @@ class Lister {
     Linear(prefix + "o_proj", s_.hidden, int64_t{s_.heads} * s_.v_dim);
   }
 
+  void Gqa(const std::string& prefix) {
+    const int64_t q_width = int64_t{s_.heads} * s_.head_dim;
+    const int64_t kv_width = int64_t{s_.kv_heads} * s_.head_dim;
+    Linear(prefix + "q_proj", q_width, s_.hidden);
+    Linear(prefix + "k_proj", kv_width, s_.hidden);
+    Linear(prefix + "v_proj", kv_width, s_.hidden);
+    if (s_.qkv_bias) {
+      Float(prefix + "q_proj.bias", {q_width});
+      Float(prefix + "k_proj.bias", {kv_width});
+      Float(prefix + "v_proj.bias", {kv_width});
+    }
+    Linear(prefix + "o_proj", s_.hidden, q_width);
+  }
+
   void Ffn(const std::string& prefix, int64_t intermediate) {
     Linear(prefix + "gate_proj", intermediate, s_.hidden);
     Linear(prefix + "up_proj", intermediate, s_.hidden);
@@ -48,7 +62,11 @@ class Lister {
   void Layer(int32_t layer) {
     const std::string prefix = StrCat("model.layers.", layer, ".");
     Float(prefix + "input_layernorm.weight", {s_.hidden});
-    Mla(prefix + "self_attn.");
+    if (s_.attention == Attention::kMla) {
+      Mla(prefix + "self_attn.");
+    } else {
+      Gqa(prefix + "self_attn.");
+    }
     Float(prefix + "post_attention_layernorm.weight", {s_.hidden});
     const std::string mlp = prefix + "mlp.";
     if (!s_.moe_layer(layer)) return Ffn(mlp, s_.dense_intermediate);
@@ -159,6 +177,7 @@ absl::Status CheckTensors(const Checkpoint& checkpoint, const ModelSpec& spec, b
 int64_t ExpectedBytes(const Checkpoint& checkpoint, const ModelSpec& spec, bool mtp) {
   int64_t bytes = 0;
   for (const ExpectedTensor& expected : ExpectedTensors(spec, mtp)) {
+    if (expected.optional) continue;
     for (const char* part : {"", "_scale_inv"}) {
       const TensorView* view = checkpoint.Find(expected.name + part);
       if (view != nullptr) bytes += static_cast<int64_t>(view->data.size());

@@ -40,8 +40,8 @@ absl::Status CheckTensor(const Checkpoint& checkpoint, const ModelSpec& spec,
                          const ExpectedTensor& expected);
 absl::Status CheckTensors(const Checkpoint& checkpoint, const ModelSpec& spec, bool mtp);
 
-/// Stored bytes of those of the expected tensors that are there, scales included: what a load
-/// reads.
+/// Stored bytes of the expected tensors, scales included: what a load reads. Optional ones are
+/// checked, but never read.
 int64_t ExpectedBytes(const Checkpoint& checkpoint, const ModelSpec& spec, bool mtp);
 
 }  // namespace deepseek::engine

@@ -1,0 +1,10 @@
+#pragma once
+// One registration function for each file of benchmarks; kernel_bench.cc calls them all.
+
+namespace deepseek::bench {
+
+void RegisterLinear();
+void RegisterMoe();
+void RegisterRows();
+
+}  // namespace deepseek::bench
