@@ -37,6 +37,7 @@ struct Flags {
 struct Loaded {
   std::unique_ptr<engine::Engine> engine;
   std::shared_ptr<StepProfile> profile = std::make_shared<StepProfile>();
+  int32_t runs = 0;  // so far: each has prompts of its own
   double load_seconds = 0;
   int64_t peak_anonymous = 0;
   int64_t kv_bytes_per_token = 0;
@@ -68,12 +69,10 @@ absl::StatusOr<OrderedJson> Measure(const Flags& flags, const BenchCase& bench, 
   StepProfile& profile = *loaded->profile;
   profile.mode = flags.profile ? StepProfile::Mode::kTime : StepProfile::Mode::kCount;
   const double load_before = LoadAverage();
-  // Warms up: pages, caches, the pool's threads.
-  RETURN_IF_ERROR(RunBench(engine, bench, 0, profile).status());
   std::vector<BenchRun> runs;
-  for (int32_t run = 1; run <= bench.repeat; ++run) {
-    ASSIGN_OR_RETURN(BenchRun one, RunBench(engine, bench, run, profile));
-    runs.push_back(std::move(one));
+  for (int32_t run = 0; run < bench.warm_up + bench.repeat; ++run) {
+    ASSIGN_OR_RETURN(const BenchRun one, RunBench(engine, bench, loaded->runs++, profile));
+    if (run >= bench.warm_up) runs.push_back(one);
   }
   loaded->peak_anonymous = std::max(loaded->peak_anonymous, AnonymousBytes());
   const engine::ModelOptions& used = engine.options();
@@ -138,13 +137,14 @@ absl::StatusOr<BenchCase> CaseOf(const OrderedJson& line, const BenchCase& defau
   const std::pair<const char*, int32_t*> fields[] = {{"prompt", &bench.prompt},
                                                      {"generate", &bench.generate},
                                                      {"batch", &bench.batch},
-                                                     {"repeat", &bench.repeat}};
+                                                     {"repeat", &bench.repeat},
+                                                     {"warm-up", &bench.warm_up}};
   for (const auto& [key, value] : line.items()) {
     const auto field = std::find_if(std::begin(fields), std::end(fields),
                                     [&key = key](const auto& f) { return key == f.first; });
     if (field == std::end(fields)) {
       return absl::InvalidArgumentError(
-          StrCat("unknown field ", key, " (known: prompt, generate, batch, repeat)"));
+          StrCat("unknown field ", key, " (known: prompt, generate, batch, repeat, warm-up)"));
     }
     // Above a million nothing sensible is asked for, and 32 bits hold.
     if (!value.is_number_integer() || value.get<int64_t>() < 0 ||
@@ -192,11 +192,12 @@ void AddBench(CLI::App& app, int* exit_code) {
                   "measured tokens of each answer, after the first one (0: prompts only)")
       ->capture_default_str();
   sub->add_option("--batch", flags->bench.batch, "answers at once")->capture_default_str();
-  sub->add_option("--repeat", flags->bench.repeat, "measured runs, after one to warm up")
+  sub->add_option("--repeat", flags->bench.repeat, "measured runs")->capture_default_str();
+  sub->add_option("--warm-up", flags->bench.warm_up, "runs before the measured ones")
       ->capture_default_str();
   sub->add_option("--jsonl", flags->cases,
                   "several cases with one loaded model: lines {\"prompt\",\"generate\",\"batch\","
-                  "\"repeat\"}, - reads standard input; --batch is the largest")
+                  "\"repeat\",\"warm-up\"}, - reads standard input; --batch is the largest")
       ->type_name("FILE");
   sub->add_flag("--profile", flags->profile, "time of every operation, per step");
   sub->add_flag("--json", flags->json, "one line of JSON for each case");

@@ -11,6 +11,8 @@
 #include "base/json_full.h"
 #include "base/status.h"
 #include "base/strings.h"
+#include "engine/weights/checkpoint.h"
+#include "engine/weights/expected_tensors.h"
 
 namespace deepseek::agent {
 namespace {
@@ -33,6 +35,10 @@ absl::Status Run(const Flags& flags) {
                                              " tokens"));
   }
   ASSIGN_OR_RETURN(const auto checkpoint, engine::Checkpoint::Open(options.model_dir));
+  if (auto checked = engine::CheckTensors(checkpoint, spec, /*mtp=*/false); !checked.ok()) {
+    return absl::Status(checked.code(),
+                        ToAbsl(StrCat(options.model_dir, ": ", ToStd(checked.message()))));
+  }
   const MemoryEstimate memory = EstimateMemory(spec, options, checkpoint);
   OrderedJson out;
   out["family"] = spec.family;
