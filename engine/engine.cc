@@ -11,6 +11,7 @@
 #include "engine/kernels/reference/host_memory.h"
 #include "engine/model/load_plan.h"
 #include "engine/model/model.h"
+#include "engine/profiling_backend.h"
 #include "engine/serving_engine.h"
 
 namespace deepseek::engine {
@@ -102,6 +103,7 @@ absl::StatusOr<std::unique_ptr<Engine>> LoadModel(const EngineOptions& options) 
     };
   }
   ASSIGN_OR_RETURN(auto backend, CreateCpuBackend({resolved.compute, resolved.threads}));
+  if (options.profile != nullptr) backend = ProfileBackend(std::move(backend), options.profile);
   ASSIGN_OR_RETURN(auto model,
                    LoadModelWeights(resolved, LimitsFor(options), callbacks, std::move(backend)));
   return std::make_unique<ServingEngine>(std::move(model), options);

@@ -6,6 +6,7 @@
 #include "base/status.h"
 #include "base/strings.h"
 #include "engine/evaluate.h"
+#include "engine/kernels/cpu/thread_pool.h"
 #include "engine/kernels/reference/host_memory.h"
 
 namespace deepseek::engine {
@@ -24,9 +25,9 @@ Policy PolicyFor(const Model& model, const EngineOptions& options) {
 }
 
 RequestLimits LimitsFor(const Model& model) {
-  const int32_t positions = model.spec().max_positions;
+  // A load has resolved and checked it.
   const int32_t asked = model.options().max_context;
-  return {model.spec().vocab, asked > 0 ? std::min(asked, positions) : positions,
+  return {model.spec().vocab, asked > 0 ? asked : model.spec().max_positions,
           int64_t{model.kv_blocks()} * kBlockTokens};
 }
 
@@ -143,6 +144,8 @@ absl::StatusOr<EvaluateResult> ServingEngine::Evaluate(const EvaluateRequest& re
 }
 
 void ServingEngine::Loop() {
+  // It computes beside the pool's workers: I/O and probes go first.
+  LowerComputePriority();
   while (Turn()) {
   }
   FinishAll(FinishReason::kCancelled);

@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cstdio>
 
 #include "agent/cli/answer.h"
 #include "agent/cli/cases.h"
@@ -82,18 +83,29 @@ absl::Status CheckFlags(const Flags& flags, const engine::ModelSpec& spec) {
   return absl::OkStatus();
 }
 
+// Unless --max-context says else, the context is what the cases need: this tool is about numbers,
+// and the formulas of rotary positions go on where the model's own limit ends.
+void SizeContext(const engine::ModelSpec& spec, int64_t needed, engine::ModelOptions* options) {
+  if (options->max_context != 0 || needed > INT32_MAX) return;
+  options->max_context = static_cast<int32_t>(needed);
+  options->beyond_positions = true;
+  if (needed <= spec.max_positions) return;
+  std::fprintf(stderr, "note: the cases need %lld positions, the model was made for %d\n",
+               static_cast<long long>(needed), spec.max_positions);
+}
+
 absl::Status Run(const Flags& flags) {
   ASSIGN_OR_RETURN(const std::vector<Case> cases, ReadCases(flags.input));
   engine::EngineOptions options;
   ASSIGN_OR_RETURN(options.model, ToOptions(flags.model));
   options.model.max_batch = 1;
   options.model.load_mtp = flags.mtp;
-  int64_t tokens = 1;
-  for (const Case& c : cases) tokens = std::max(tokens, static_cast<int64_t>(c.input_ids.size()));
-  RETURN_IF_ERROR(LimitContext(tokens + flags.greedy, &options.model));
   ASSIGN_OR_RETURN(const engine::ModelSpec spec, engine::ReadModelSpec(options.model.model_dir));
   RETURN_IF_ERROR(CheckFlags(flags, spec));
-  const int64_t longest = flags.chunk > 0 ? std::min(tokens, int64_t{flags.chunk}) : tokens;
+  int64_t longest = 1;
+  for (const Case& c : cases) longest = std::max(longest, static_cast<int64_t>(c.input_ids.size()));
+  SizeContext(spec, longest + flags.greedy, &options.model);
+  if (flags.chunk > 0) longest = std::min(longest, int64_t{flags.chunk});
   const int64_t most = std::max<int64_t>(kMaxStepLogitBytes / (int64_t{spec.vocab} * 4), 1);
   options.tool_rows = static_cast<int32_t>(std::min(longest, most));
   ASSIGN_OR_RETURN(const auto engine, engine::LoadModel(options));

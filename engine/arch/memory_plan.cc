@@ -65,8 +65,35 @@ int64_t PreparedRowBytes(Compute compute, int64_t cols) {
   }
 }
 
+// engine/kernels/cpu/attend_scratch.cc: per thread the operands of a key tile, a head's k_up and
+// v_up and all queries of a segment; once, the latent queries and sums of a wave of rows.
+int64_t AttendBytes(const ModelSpec& s, const StepShape& step, Compute compute) {
+  constexpr int64_t kPanel = 64;
+  constexpr int64_t kWaveRows = 32;
+  constexpr int64_t kItemQueries = 96;
+  const auto words = [&](int64_t n) { return compute == Compute::kFp32 ? n : (n + 1) / 2; };
+  const auto panels = [](int64_t n) { return RoundUp(n, kPanel); };
+  const bool mla = s.attention == Attention::kMla;
+  const int64_t latent = mla ? s.kv_width() : 0;
+  const int64_t lora = mla ? s.kv_lora_rank : 0;
+  const int64_t nope = mla ? s.nope_dim : 0;
+  const int64_t q = mla ? s.nope_dim + s.rope_dim : s.head_dim;
+  const int64_t v = mla ? s.v_dim : s.head_dim;
+  const int64_t queries = std::max<int64_t>({step.rows, kItemQueries, s.heads});
+  int64_t tile = std::max(words(latent), mla ? 0 : words(q)) + std::max(words(q), words(v)) +
+                 std::max(words(q), words(latent)) + std::max(panels(lora), panels(v));
+  if (mla) tile += std::max(RoundUp(nope, 16) + RoundUp(s.rope_dim, 16), panels(v));
+  const int64_t weights = mla ? words(lora) * (panels(nope) + panels(v)) + 16 * lora : 0;
+  const int64_t thread =
+      kBlockTokens * tile + weights + kWaveRows * latent + queries * (words(q) + panels(v) + 7);
+  const int64_t wave =
+      std::min<int64_t>(kWaveRows, step.rows) * s.heads * (words(latent) + panels(lora) + 4);
+  const int64_t groups = mla ? 0 : int64_t{step.rows} * s.heads * 6;
+  return kF32 * (step.threads * thread + wave + groups);
+}
+
 // engine/kernels/cpu: rows prepared for a product, the intermediate and the output of all (row,
-// expert) pairs, and per thread a block of an expert and one key tile.
+// expert) pairs, per thread a block of an expert; and attention.
 int64_t ScratchBytes(const ModelSpec& s, const StepShape& step, Compute compute,
                      int64_t widest_cols) {
   const int64_t rows = std::max(step.rows, step.logit_rows);
@@ -80,13 +107,8 @@ int64_t ScratchBytes(const ModelSpec& s, const StepShape& step, Compute compute,
                                         pairs * PreparedRowBytes(compute, s.expert_intermediate));
   const int64_t pointers = (3 * pairs + 2 * rows) * int64_t{sizeof(void*)};
   constexpr int64_t kExpertBlock = 2 * 48 * kIntGroup;  // gate and up of 48 rows, 128 columns
-  const bool mla = s.attention == Attention::kMla;
-  const int64_t width = mla ? s.kv_width() : 0;
-  const int64_t keys = mla ? s.nope_dim + s.rope_dim + s.v_dim : 2 * s.head_dim;
-  const int64_t tile = kBlockTokens * (width + keys) + s.heads * (width + s.kv_lora_rank) +
-                       3 * std::max<int64_t>(step.rows, 16 * int64_t{s.heads});
-  return prepared + intermediate + pointers +
-         kF32 * (pairs * s.hidden + step.threads * (tile + kExpertBlock));
+  return prepared + intermediate + pointers + AttendBytes(s, step, compute) +
+         kF32 * (pairs * s.hidden + step.threads * kExpertBlock);
 }
 
 int64_t BytesPerToken(const ModelSpec& spec, const MemoryPlan& plan) {

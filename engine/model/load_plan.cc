@@ -12,7 +12,7 @@ namespace {
 
 absl::Status ResolveContext(const ModelSpec& spec, ModelOptions* options) {
   if (options->max_context == 0) options->max_context = spec.max_positions;
-  if (options->max_context > spec.max_positions) {
+  if (options->max_context > spec.max_positions && !options->beyond_positions) {
     return absl::InvalidArgumentError(StrCat("--max-context ", options->max_context,
                                              " is above the model's max_position_embeddings ",
                                              spec.max_positions));
@@ -33,6 +33,12 @@ absl::StatusOr<LoadPlan> PlanLoad(const ModelOptions& options, const StepLimits&
   ASSIGN_OR_RETURN(plan.options, Resolve(options));
   ASSIGN_OR_RETURN(plan.spec, ReadModelSpec(plan.options.model_dir));
   RETURN_IF_ERROR(ResolveContext(plan.spec, &plan.options));
+  // Before tensors are listed: how many there are is bounded by the files from here on.
+  auto checked = CheckTensors(checkpoint, plan.spec, plan.options.load_mtp);
+  if (!checked.ok()) {
+    return absl::Status(checked.code(),
+                        ToAbsl(StrCat(plan.options.model_dir, ": ", ToStd(checked.message()))));
+  }
   plan.step = {limits.max_rows, limits.max_logit_rows, std::max(plan.options.threads, 1)};
   plan.tensors = PlannedTensors(&checkpoint, plan.spec, plan.options.load_mtp);
   plan.stored_bytes = ExpectedBytes(checkpoint, plan.spec, plan.options.load_mtp);

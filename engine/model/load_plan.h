@@ -26,8 +26,8 @@ struct LoadPlan {
   absl::Status Fits() const;
 };
 
-/// `room`: the memory to plan for; none: what this process may take now. Tensors were not checked:
-/// those that are missing count as config.json announces them.
+/// `room`: the memory to plan for; none: what this process may take now. Errors of
+/// config.json and of missing or misshapen tensors, as a load's.
 absl::StatusOr<LoadPlan> PlanLoad(const ModelOptions& options, const StepLimits& limits,
                                   const Checkpoint& checkpoint,
                                   const std::optional<MemoryRoom>& room);

@@ -17,6 +17,7 @@
 #include "engine/arch/memory_plan.h"
 #include "engine/arch/model_spec.h"
 #include "engine/arch/options.h"
+#include "engine/step_profile.h"
 
 namespace deepseek::engine {
 
@@ -115,6 +116,7 @@ struct EngineOptions {
   std::function<void(const LoadProgress&)> on_progress;  ///< from the loading threads; may be null
   const std::atomic<bool>* cancel_load = nullptr;        ///< checked between tensors; may be null
   std::function<absl::Time()> now;                       ///< null: absl::Now
+  std::shared_ptr<StepProfile> profile;  ///< null: none. Filled on the step thread, see there
 };
 
 /// Logits of chosen rows, for tools and tests: runs through the serving step and the paged cache.

@@ -69,6 +69,10 @@ class Commands(AgentCase):
             f.write("{{ raise_exception('no') }}")
         out = self.lines("render-chat", "--template", self.path("t.jinja"), "--jsonl", "-", stdin=good + "\n", code=1)
         self.assertIn("no", out[0]["error"])
+        out = self.lines("render-chat", "--encoder", "deepseek_v4", "--jsonl", "-", stdin=good + "\n")
+        self.assertEqual(out, [{"text": "<｜begin▁of▁sentence｜><｜User｜>hi<｜Assistant｜></think>"}])
+        self.lines("render-chat", "--encoder", "deepseek_v9", "--jsonl", "-", stdin=good + "\n", code=1)
+        self.lines("render-chat", "--encoder", "deepseek_v4", "--model", DEMO, "--jsonl", "-", stdin=good + "\n", code=1)
 
     def test_inspect(self):
         out = self.lines("inspect", "--model", DEMO, "--context", "512", "--batch", "4", "--json")[0]
@@ -127,15 +131,38 @@ class Commands(AgentCase):
     def test_bench(self):
         out = self.lines("bench", "--model", DEMO, "--prompt", "40", "--generate", "5", "--batch", "2", "--repeat", "3",
                          "--threads", "1", "--json")[0]
-        self.assertEqual(set(out), {"model", "device", "compute", "weights", "kv", "threads", "prompt", "generate",
-                                    "batch", "prefill_tokens_per_s", "decode_tokens_per_s", "weight_bytes_per_token",
-                                    "kv_bytes_per_token", "load_seconds", "peak_memory_bytes", "planned_memory_bytes",
-                                    "huge_page_bytes"})
+        self.assertLessEqual({"model", "device", "compute", "weights", "kv", "threads", "prompt", "generate", "batch",
+                              "prefill_tokens_per_s", "decode_tokens_per_s", "weight_bytes_per_token",
+                              "kv_bytes_per_token", "load_seconds", "peak_memory_bytes"}, set(out))
         for rate in ("prefill_tokens_per_s", "decode_tokens_per_s"):
             self.assertGreater(out[rate]["min"], 0)
             self.assertLessEqual(out[rate]["min"], out[rate]["median"])
             self.assertLessEqual(out[rate]["median"], out[rate]["max"])
         self.assertEqual(out["threads"], 1)
+        self.assertLessEqual(out["peak_memory_bytes"], out["peak_resident_bytes"])
+
+    def test_bench_reads_fewer_weights_per_token_in_a_batch(self):
+        cases = '{"batch": 1, "generate": 4, "prompt": 8}\n\n{"batch": 4, "generate": 4, "prompt": 8}\n'
+        one, four = self.lines("bench", "--model", DEMO, "--batch", "4", "--repeat", "1", "--jsonl", "-", "--json",
+                               stdin=cases)
+        self.assertEqual((one["batch"], four["batch"]), (1, 4))
+        self.assertLess(four["weight_bytes_per_token"], one["weight_bytes_per_token"])
+        # All but the routed experts is read once for the four; of the experts at most all.
+        self.assertGreater(four["weight_bytes_per_token"], one["weight_bytes_per_token"] / 4)
+        self.assertEqual(one["experts_read_per_token"], 3 * 4, "three layers, top 4")
+
+    def test_bench_cases_are_checked(self):
+        for line, said in (('{"batch": 3}', "above --batch 2"), ('{"rows": 1}', "unknown field rows"),
+                           ('{"prompt": 0}', "prompt: 0"), ('{"prompt": "x"}', "prompt"), ("[1]", "line 1")):
+            error = self.agent("bench", "--model", DEMO, "--batch", "2", "--jsonl", "-", code=1, stdin=line).stderr
+            self.assertIn(said, error)
+            self.assertEqual(len(error.splitlines()), 1)
+
+    def test_bench_profile_names_the_operations(self):
+        text = self.agent("bench", "--model", DEMO, "--prompt", "20", "--generate", "3", "--repeat", "1",
+                          "--profile").stdout
+        for operation in ("query", "attend", "experts", "head", "sample", "between", "total"):
+            self.assertEqual(text.count(f"\n{operation} "), 2, "in prefill and in decode")
 
     def test_verify_compares_checksums(self):
         text = self.agent("verify", "--model", DEMO).stdout

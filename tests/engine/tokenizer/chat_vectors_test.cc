@@ -1,11 +1,11 @@
-// Prompts as jinja2 renders them: for the demo model, and for the real models where their files
-// are. DEEPSEEK_TOKENIZERS: folder with <name>/tokenizer{,_config}.json. DEEPSEEK_CHAT: folder with
-// more chat vectors.
+// Prompts as jinja2 renders them: for the demo model, and (where scripts/fetch-tokenizers has put
+// their files) for the real models.
 
-#include <filesystem>
 #include <map>
 
+#include "base/strings.h"
 #include "engine/tokenizer/chat_template.h"
+#include "engine/tokenizer/prompt_encoder.h"
 #include "tests/engine/tokenizer/files.h"
 
 namespace deepseek::engine {
@@ -31,6 +31,7 @@ OrderedJson Variables(const OrderedJson& conversation, const Json& row) {
   OrderedJson variables = conversation;
   variables.erase("id");
   if (!variables.contains("add_generation_prompt")) variables["add_generation_prompt"] = true;
+  if (row.contains("mode")) variables["thinking"] = row["mode"] == "thinking";
   if (row.contains("args")) ParseArguments(&variables["messages"]);
   return variables;
 }
@@ -43,11 +44,12 @@ std::map<std::string, OrderedJson> ById(const std::vector<std::string>& lists) {
   return conversations;
 }
 
-void Check(const ChatTemplate& chat, const Tokenizer& tokenizer, const Json& cases,
+// tokenizer: null when only texts are compared.
+void Check(const ChatTemplate& chat, const Tokenizer* tokenizer, const Json& cases,
            const Json& texts, const std::map<std::string, OrderedJson>& conversations) {
   for (size_t i = 0; i < cases.size(); ++i) {
     const Json& row = cases[i];
-    SCOPED_TRACE(row["id"].get<std::string>() + row.value("args", ""));
+    SCOPED_TRACE(row["id"].get<std::string>() + row.value("args", row.value("mode", "")));
     const OrderedJson& conversation = conversations.at(row["id"]);
     const absl::StatusOr<RenderedChat> got = chat.Render(Variables(conversation, row));
     if (row.contains("error")) {
@@ -57,14 +59,14 @@ void Check(const ChatTemplate& chat, const Tokenizer& tokenizer, const Json& cas
     }
     ASSERT_TRUE(got.ok()) << got.status();
     EXPECT_EQ(got->text, texts[i]["text"].get<std::string>());
-    if (!row.contains("ids")) continue;
+    if (tokenizer == nullptr || !row.contains("ids")) continue;
     const std::vector<int32_t> ids = row["ids"];
-    EXPECT_EQ(tokenizer.Encode(got->text), ids);
+    EXPECT_EQ(tokenizer->Encode(got->text), ids);
     // The library recognises added tokens in user text too. Where the conversation itself spells
     // one, we must differ.
     const std::string own = conversation.dump();
-    if (tokenizer.Encode(own) == tokenizer.Encode(own, AddedTokens::kNone)) {
-      EXPECT_EQ(tokenizer.EncodeSpans(got->Spans()), ids);
+    if (tokenizer->Encode(own) == tokenizer->Encode(own, AddedTokens::kNone)) {
+      EXPECT_EQ(tokenizer->EncodeSpans(got->Spans()), ids);
     }
   }
 }
@@ -79,36 +81,57 @@ TEST(DemoChatVectors, AreMetExactly) {
       {*ReadFile(Source("tests/golden/chat/conversations.json")), ordered["conversations"].dump()});
   const Json cases = Json::parse(golden)["cases"];
   ASSERT_GT(cases.size(), 50u);
-  Check(**chat, *tokenizer, cases, cases, conversations);
+  Check(**chat, tokenizer.get(), cases, cases, conversations);
 }
 
-TEST(RealChatVectors, AreMetExactly) {
-  const std::optional<std::string> folder = testing::RealTokenizers();
-  if (!folder) GTEST_SKIP() << "DEEPSEEK_TOKENIZERS names no folder with the real files";
-  const char* more = std::getenv("DEEPSEEK_CHAT");
-  const std::string vectors = more != nullptr ? more : Source("tests/golden/chat/real");
+// No template file is needed for these, so their texts are checked everywhere.
+TEST(PromptEncoder, RendersTheTextsOfTheVectors) {
   const auto conversations = ById({*ReadFile(Source("tests/golden/chat/conversations.json"))});
-  int checked = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(vectors)) {
-    const std::string name = entry.path().stem().string();
-    const std::string model = *folder + "/" + name;
-    if (!std::filesystem::exists(model + "/tokenizer_config.json")) continue;
+  for (const auto& [name, format] : {std::pair("deepseek-v3.2", PromptFormat::kDeepSeekV32),
+                                     std::pair("deepseek-v4", PromptFormat::kDeepSeekV4)}) {
     SCOPED_TRACE(name);
-    const auto chat = ParseChatTemplate(*ReadFile(model + "/tokenizer_config.json"));
-    if (chat.status().code() == absl::StatusCode::kNotFound)
-      continue;  // V3.2 and V4 have Python encoders instead
-    ASSERT_TRUE(chat.ok()) << chat.status();
-    const std::unique_ptr<Tokenizer> tokenizer = testing::LoadTokenizer(model + "/tokenizer.json");
-    const Json rows = ReadJson(entry.path().string());
-    const Json texts =
-        rows.contains("text_of")
-            ? ReadJson(vectors + "/" + rows["text_of"].get<std::string>() + ".json")["cases"]
-            : rows["cases"];
-    Check(**chat, *tokenizer, rows["cases"], texts, conversations);
-    ++checked;
+    const Json rows = ReadJson(Source(StrCat("tests/golden/chat/real/", name, ".json")))["cases"];
+    ASSERT_GT(rows.size(), 50u);
+    Check(*MakePromptEncoder(format), nullptr, rows, rows, conversations);
   }
-  if (checked == 0) GTEST_SKIP() << "no real tokenizer files in " << *folder;
 }
+
+class RealChat : public ::testing::TestWithParam<std::string> {};
+
+// The formats whose encoders are ours; the others come as Jinja.
+std::optional<PromptFormat> OwnFormat(const std::string& name) {
+  if (name == "deepseek-v3.2") return PromptFormat::kDeepSeekV32;
+  if (name == "deepseek-v4") return PromptFormat::kDeepSeekV4;
+  return std::nullopt;
+}
+
+TEST_P(RealChat, RendersItsVectors) {
+  const std::string model = testing::RealTokenizers() + "/" + GetParam();
+  const testing::VectorSet set = testing::RealVectors();
+  if (GetParam().find("-recipe") != std::string::npos)
+    GTEST_SKIP() << "the format of deepseek-recipe is not served (docs/engine/text.md)";
+  if (!std::filesystem::exists(model + "/tokenizer_config.json"))
+    GTEST_SKIP() << model << " is missing: make tokenizers";
+  std::unique_ptr<ChatTemplate> chat;
+  if (const auto format = OwnFormat(GetParam())) {
+    chat = MakePromptEncoder(*format);
+  } else {
+    auto parsed = ParseChatTemplate(*ReadFile(model + "/tokenizer_config.json"));
+    ASSERT_TRUE(parsed.ok()) << parsed.status();
+    chat = *std::move(parsed);
+  }
+  const std::unique_ptr<Tokenizer> tokenizer = testing::LoadTokenizer(model + "/tokenizer.json");
+  const Json rows = ReadJson(set.chat + "/" + GetParam() + ".json");
+  const Json texts =
+      rows.contains("text_of")
+          ? ReadJson(set.chat + "/" + rows["text_of"].get<std::string>() + ".json")["cases"]
+          : rows["cases"];
+  Check(*chat, tokenizer.get(), rows["cases"], texts, ById({*ReadFile(set.conversations)}));
+}
+
+INSTANTIATE_TEST_SUITE_P(Vectors, RealChat,
+                         ::testing::ValuesIn(testing::VectorNames(testing::RealVectors().chat)),
+                         testing::TestName);
 
 }  // namespace
 }  // namespace deepseek::engine

@@ -2,34 +2,17 @@
 // write.
 
 #include <algorithm>
-#include <map>
 #include <random>
 
 #include "engine/tokenizer/chat_template.h"
 #include "tests/engine/tokenizer/files.h"
+#include "tests/engine/tokenizer/hostile.h"
 
 namespace deepseek::engine {
 namespace {
 
 using testing::ReadFile;
 using testing::Source;
-
-// Every added token of the demo model, whole and in pieces that text around them may complete.
-const std::vector<std::string>& Fragments() {
-  static const std::vector<std::string> fragments = [] {
-    std::vector<std::string> list = {"<",  "｜", ">", "<｜", "｜>", "User", "think", "Assistant",
-                                     "\n", " ",  "a", "é",   "中",  "7",    "\"",    "\\"};
-    const Json file = testing::ReadJson(Source("models/demo-v3/tokenizer.json"));
-    for (const Json& token : file["added_tokens"]) {
-      const std::string content = token["content"];
-      list.push_back(content);
-      list.push_back(content.substr(0, content.size() - 1));
-      list.push_back(content.substr(1));
-    }
-    return list;
-  }();
-  return fragments;
-}
 
 class Injection : public ::testing::Test {
  protected:
@@ -61,44 +44,14 @@ class Injection : public ::testing::Test {
   std::vector<int32_t> control_;
 };
 
-using Text = std::function<std::string()>;
-
-OrderedJson Conversation(std::mt19937& random, const Text& text) {
-  OrderedJson messages = OrderedJson::array();
-  const auto one_in = [&](unsigned n) { return random() % n == 0; };
-  if (one_in(2)) messages.push_back({{"role", "system"}, {"content", text()}});
-  const unsigned turns = 1 + random() % 4;
-  for (unsigned turn = 0; turn < turns; ++turn) {
-    messages.push_back({{"role", "user"}, {"content", text()}, {"name", text()}});
-    if (one_in(3)) {
-      OrderedJson function = {{"name", text()}, {"arguments", text()}};
-      OrderedJson call = {{"id", text()}, {"type", text()}, {"function", function}};
-      messages.push_back(
-          {{"role", "assistant"}, {"content", text()}, {"tool_calls", {call, call}}});
-      messages.push_back({{"role", "tool"}, {"content", text()}, {"tool_call_id", text()}});
-    }
-    if (one_in(2)) messages.push_back({{"role", "assistant"}, {"content", text()}});
-  }
-  OrderedJson variables = {{"messages", messages}, {"add_generation_prompt", !one_in(4)}};
-  if (one_in(2)) {
-    OrderedJson schema = {
-        {"name", text()}, {"description", text()}, {text(), {text(), 1, {{text(), text()}}}}};
-    variables["tools"] = OrderedJson::array({{{"type", "function"}, {"function", schema}}});
-  }
-  if (one_in(3)) variables["thinking"] = one_in(2);
-  return variables;
-}
-
 TEST_F(Injection, NoTextOfARequestBecomesAControlToken) {
+  const testing::Hostile hostile(testing::ReadJson(Source("models/demo-v3/tokenizer.json")));
   for (uint32_t seed = 0; seed < 1500; ++seed) {
     SCOPED_TRACE(seed);
-    std::mt19937 harmless(seed), hostile(seed), letters(seed * 7919 + 1);
-    const OrderedJson plain = Conversation(harmless, [] { return std::string("x"); });
-    const OrderedJson evil = Conversation(hostile, [&] {
-      std::string text = "x";  // never empty: the template may look whether there is content
-      for (unsigned i = letters() % 8; i > 0; --i)
-        text += Fragments()[letters() % Fragments().size()];
-      return text;
+    std::mt19937 harmless(seed), evil_shape(seed), letters(seed * 7919 + 1);
+    const OrderedJson plain = testing::Conversation(harmless, [] { return std::string("x"); });
+    const OrderedJson evil = testing::Conversation(evil_shape, [&] {
+      return "x" + hostile.Text(letters);  // never empty: a template may look whether there is text
     });
     const RenderedChat expected = Render(plain), got = Render(evil);
     ASSERT_EQ(Skeleton(tokenizer_->EncodeSpans(got.Spans())),
@@ -111,7 +64,7 @@ TEST_F(Injection, MarksCoverTheTextWithoutGaps) {
   std::mt19937 random(3);
   for (int round = 0; round < 100; ++round) {
     const RenderedChat chat =
-        Render(Conversation(random, [] { return std::string("ab <think>"); }));
+        Render(testing::Conversation(random, [] { return std::string("ab <think>"); }));
     size_t at = 0;
     for (const RenderedChat::Mark& mark : chat.marks) {
       EXPECT_EQ(mark.begin, at);

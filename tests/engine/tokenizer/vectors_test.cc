@@ -1,11 +1,9 @@
-// The answers of the Python library `tokenizers`, for the demo model and (where their files are)
-// for the real models. DEEPSEEK_TOKENIZERS: folder with <name>/tokenizer.json. DEEPSEEK_VECTORS:
-// folder with more vector files.
+// The answers of the Python library `tokenizers`, for the demo model and (where
+// scripts/fetch-tokenizers has put their files) for the real models.
 
 #include <openssl/evp.h>
 
 #include <algorithm>
-#include <filesystem>
 
 #include "engine/tokenizer/tokenizer.h"
 #include "tests/engine/tokenizer/files.h"
@@ -15,11 +13,6 @@ namespace {
 
 using testing::ReadJson;
 using testing::Source;
-
-std::string VectorFolder() {
-  const char* folder = std::getenv("DEEPSEEK_VECTORS");
-  return folder != nullptr ? folder : Source("tests/golden/tokenizer/vectors");
-}
 
 std::string TextOf(const Json& row) {
   if (row.contains("text")) return row["text"];
@@ -42,8 +35,8 @@ std::string TextOf(const Json& row) {
 Json LoadVectors(const std::string& path) {
   Json vectors = ReadJson(path);
   if (!vectors.contains("base")) return vectors;
-  const Json base =
-      LoadVectors(VectorFolder() + "/" + vectors["base"].get<std::string>() + ".json");
+  const Json base = LoadVectors(testing::RealVectors().vectors + "/" +
+                                vectors["base"].get<std::string>() + ".json");
   for (const char* key : {"encode", "encode_special", "plain", "roundtrip_diff", "long"}) {
     Json merged = base[key];
     merged.update(vectors[key]);
@@ -127,29 +120,26 @@ TEST(DemoTokenizerVectors, AreMetExactly) {
   CheckDecode(*t, vectors["decode"]);
 }
 
-TEST(RealTokenizerVectors, AreMetExactly) {
-  const std::optional<std::string> folder = testing::RealTokenizers();
-  if (!folder) GTEST_SKIP() << "DEEPSEEK_TOKENIZERS names no folder with the real files";
-  const Json rows = ReadJson(Source("tests/golden/tokenizer/strings.json"));
-  int checked = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(VectorFolder())) {
-    const std::string name = entry.path().stem().string();
-    const std::string file = *folder + "/" + name + "/tokenizer.json";
-    if (!std::filesystem::exists(file)) continue;
-    SCOPED_TRACE(name);
-    const std::unique_ptr<Tokenizer> t = testing::LoadTokenizer(file);
-    ASSERT_NE(t, nullptr);
-    const Json vectors = LoadVectors(entry.path().string());
-    EXPECT_EQ(t->size(), vectors["max_id"].get<int>() + 1);
-    CheckEncode(*t, rows, vectors);
-    CheckDecode(*t, vectors["decode"]);
-    std::vector<int32_t> hello(t->PrefixIds().begin(), t->PrefixIds().end());
-    for (const int32_t id : t->Encode("Hello")) hello.push_back(id);
-    EXPECT_EQ(hello, vectors["file_post_processor_ids"].get<std::vector<int32_t>>());
-    ++checked;
-  }
-  if (checked == 0) GTEST_SKIP() << "no real tokenizer files in " << *folder;
+class RealTokenizer : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(RealTokenizer, MeetsItsVectors) {
+  const std::string file = testing::RealTokenizers() + "/" + GetParam() + "/tokenizer.json";
+  if (!std::filesystem::exists(file)) GTEST_SKIP() << file << " is missing: make tokenizers";
+  const std::unique_ptr<Tokenizer> t = testing::LoadTokenizer(file);
+  ASSERT_NE(t, nullptr);
+  const testing::VectorSet set = testing::RealVectors();
+  const Json vectors = LoadVectors(set.vectors + "/" + GetParam() + ".json");
+  EXPECT_EQ(t->size(), vectors["max_id"].get<int>() + 1);
+  CheckEncode(*t, ReadJson(set.strings), vectors);
+  CheckDecode(*t, vectors["decode"]);
+  std::vector<int32_t> hello(t->PrefixIds().begin(), t->PrefixIds().end());
+  for (const int32_t id : t->Encode("Hello")) hello.push_back(id);
+  EXPECT_EQ(hello, vectors["file_post_processor_ids"].get<std::vector<int32_t>>());
 }
+
+INSTANTIATE_TEST_SUITE_P(Vectors, RealTokenizer,
+                         ::testing::ValuesIn(testing::VectorNames(testing::RealVectors().vectors)),
+                         testing::TestName);
 
 }  // namespace
 }  // namespace deepseek::engine
