@@ -77,7 +77,6 @@ absl::StatusOr<ModelPlan> PlanModel(const EngineOptions& options, int64_t memory
   std::optional<MemoryRoom> room;
   if (memory_bytes > 0) room = MemoryRoom{memory_bytes, "--memory"};
   ASSIGN_OR_RETURN(LoadPlan plan, PlanLoad(resolved, LimitsFor(options), checkpoint, room));
-  RETURN_IF_ERROR(plan.Check(checkpoint));
   ModelPlan out;
   out.fits = plan.Fits();
   out.remedies = Remedies(plan.spec, plan.options, plan.step, plan.tensors, plan.room.bytes);

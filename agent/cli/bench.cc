@@ -60,10 +60,10 @@ absl::StatusOr<Loaded> Load(const Flags& flags) {
     loaded.peak_anonymous = std::max(loaded.peak_anonymous, AnonymousBytes());
   };
   const absl::Time start = absl::Now();
-  ASSIGN_OR_RETURN(loaded.engine, engine::LoadModel(options));
-  loaded.load_seconds = absl::ToDoubleSeconds(absl::Now() - start);
   ASSIGN_OR_RETURN(const engine::ModelPlan plan, engine::PlanModel(options));
   loaded.kv_bytes_per_token = plan.memory.kv_bytes_per_token;
+  ASSIGN_OR_RETURN(loaded.engine, engine::LoadModel(options));
+  loaded.load_seconds = absl::ToDoubleSeconds(absl::Now() - start);
   return loaded;
 }
 

@@ -84,8 +84,8 @@ int64_t AttendBytes(const ModelSpec& s, const StepShape& step, Compute compute) 
                  std::max(words(q), words(latent)) + std::max(panels(lora), panels(v));
   if (mla) tile += std::max(RoundUp(nope, 16) + RoundUp(s.rope_dim, 16), panels(v));
   const int64_t weights = mla ? words(lora) * (panels(nope) + panels(v)) + 16 * lora : 0;
-  const int64_t thread = kBlockTokens * tile + weights + kWaveRows * latent +
-                         queries * (words(q) + panels(v) + 7);
+  const int64_t thread =
+      kBlockTokens * tile + weights + kWaveRows * latent + queries * (words(q) + panels(v) + 7);
   const int64_t wave =
       std::min<int64_t>(kWaveRows, step.rows) * s.heads * (words(latent) + panels(lora) + 4);
   const int64_t groups = mla ? 0 : int64_t{step.rows} * s.heads * 6;

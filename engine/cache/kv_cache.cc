@@ -4,6 +4,7 @@
 
 #include "base/status.h"
 #include "base/strings.h"
+#include "engine/arch/memory_plan.h"
 
 namespace deepseek::engine {
 namespace {

@@ -22,7 +22,6 @@ absl::StatusOr<std::unique_ptr<Model>> LoadModelWeights(const ModelOptions& opti
   ASSIGN_OR_RETURN(const LoadPlan plan, PlanLoad(options, limits, checkpoint, std::nullopt));
   const ModelSpec& spec = plan.spec;
   ModelOptions resolved = plan.options;
-  RETURN_IF_ERROR(plan.Check(checkpoint));
   RETURN_IF_ERROR(plan.Fits());
   resolved.kv_memory_bytes = plan.memory.kv_bytes();  // as planned, whatever is free by then
   ASSIGN_OR_RETURN(const FamilyLoader load, FindFamily(spec.family));

@@ -26,13 +26,6 @@ absl::Status LoadPlan::Fits() const {
   return CheckPlan(spec, options, step, tensors, room.bytes, options.model_dir, room.limit);
 }
 
-absl::Status LoadPlan::Check(const Checkpoint& checkpoint) const {
-  const absl::Status checked = CheckTensors(checkpoint, spec, options.load_mtp);
-  if (checked.ok()) return checked;
-  return absl::Status(checked.code(),
-                      ToAbsl(StrCat(options.model_dir, ": ", ToStd(checked.message()))));
-}
-
 absl::StatusOr<LoadPlan> PlanLoad(const ModelOptions& options, const StepLimits& limits,
                                   const Checkpoint& checkpoint,
                                   const std::optional<MemoryRoom>& room) {
@@ -40,6 +33,12 @@ absl::StatusOr<LoadPlan> PlanLoad(const ModelOptions& options, const StepLimits&
   ASSIGN_OR_RETURN(plan.options, Resolve(options));
   ASSIGN_OR_RETURN(plan.spec, ReadModelSpec(plan.options.model_dir));
   RETURN_IF_ERROR(ResolveContext(plan.spec, &plan.options));
+  // Before tensors are listed: how many there are is bounded by the files from here on.
+  auto checked = CheckTensors(checkpoint, plan.spec, plan.options.load_mtp);
+  if (!checked.ok()) {
+    return absl::Status(checked.code(),
+                        ToAbsl(StrCat(plan.options.model_dir, ": ", ToStd(checked.message()))));
+  }
   plan.step = {limits.max_rows, limits.max_logit_rows, std::max(plan.options.threads, 1)};
   plan.tensors = PlannedTensors(&checkpoint, plan.spec, plan.options.load_mtp);
   plan.stored_bytes = ExpectedBytes(checkpoint, plan.spec, plan.options.load_mtp);

@@ -24,12 +24,10 @@ struct LoadPlan {
 
   /// kResourceExhausted with the numbers and what would fit.
   absl::Status Fits() const;
-  /// Every tensor is there, with the shape and type that config.json asks for. Names the folder.
-  absl::Status Check(const Checkpoint& checkpoint) const;
 };
 
-/// `room`: the memory to plan for; none: what this process may take now. Tensors were not checked:
-/// those that are missing count as config.json announces them.
+/// `room`: the memory to plan for; none: what this process may take now. Errors of
+/// config.json and of missing or misshapen tensors, as a load's.
 absl::StatusOr<LoadPlan> PlanLoad(const ModelOptions& options, const StepLimits& limits,
                                   const Checkpoint& checkpoint,
                                   const std::optional<MemoryRoom>& room);

@@ -64,7 +64,7 @@ TEST(KvCache, BlocksAreThoseOfTheMemoryPlan) {
   gqa.kv_heads = 2;
   gqa.head_dim = 40;
   for (const ModelSpec& spec : {V3Attention(), gqa}) {
-    for (const KvType kv : {KvType::kFp32, KvType::kBf16}) {
+    for (const KvType kv : {KvType::kFp32, KvType::kBf16, KvType::kInt8}) {
       EXPECT_EQ(KvBlockBytes(spec, kv, 7), int64_t{7} * kBlockTokens * KvRowBytes(spec, kv));
     }
   }

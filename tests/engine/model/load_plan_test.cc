@@ -71,7 +71,7 @@ TEST(LoadPlan, IsWhatTheBackendHolds) {
 }
 
 TEST(LoadPlan, IsExactForEachCacheAndTheMtpLayer) {
-  for (const KvType kv : {KvType::kFp32, KvType::kBf16}) {
+  for (const KvType kv : {KvType::kFp32, KvType::kBf16, KvType::kInt8}) {
     ModelOptions options;
     options.model_dir = TEST_SOURCE_DIR "/tests/golden/deepseek_v3";
     options.kv = kv;
