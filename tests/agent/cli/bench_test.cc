@@ -117,7 +117,6 @@ TEST(ProcessStats, SeeThisProcess) {
   EXPECT_GE(AnonymousBytes(), before + (30 << 20)) << touched.back();
   EXPECT_GE(PeakResidentBytes(), AnonymousBytes());
   EXPECT_GT(ProcessCpuSeconds(), 0);
-  EXPECT_GE(HugePageBytes(), 0);
   EXPECT_GE(LoadAverage(), 0);
 }
 

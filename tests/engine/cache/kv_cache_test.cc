@@ -70,5 +70,22 @@ TEST(KvCache, BlocksAreThoseOfTheMemoryPlan) {
   }
 }
 
+// What the plan counts is what is allocated, INT8 scales included.
+TEST(KvCache, BytesOfEveryTypeAreThoseOfThePlan) {
+  ModelSpec gqa;
+  gqa.attention = Attention::kGqa;
+  gqa.kv_heads = 3;
+  gqa.head_dim = 136;
+  for (const ModelSpec& spec : {V3Attention(), gqa}) {
+    for (const KvType type : {KvType::kFp32, KvType::kBf16, KvType::kInt8}) {
+      const auto backend = CreateReferenceBackend();
+      const auto cache = KvCache::Create(backend.get(), spec, type, 1, 5);
+      ASSERT_TRUE(cache.ok());
+      const Buffer& layer = cache->layer(0);
+      EXPECT_EQ(layer.elements() * SizeOf(layer.dtype), 5 * KvBlockBytes(spec, type, 1));
+    }
+  }
+}
+
 }  // namespace
 }  // namespace deepseek::engine
