@@ -96,3 +96,41 @@ def lines(row):
         out.append(f"{'':<10} {kind:<6} {'':<8} {triple(peer['tokens_per_s'], 1):>24} tok/s  "
                    f"{'ours / peer ' + triple(peer['ratio'], 2):<42} cpu {peer['cpu']:.2f}")
     return out
+
+
+def markdown(machine, rows):
+    """A table for docs/engine/performance.md, and the profiles if there are any."""
+    out = [f"{machine['time']}, {machine['cpu']}, {machine['threads']} threads, revision {machine['revision']}. Read "
+           f"bandwidth {machine['membw']['best']:.1f} GB/s before and {machine['membw_after']['best']:.1f} after (medians "
+           f"{machine['membw']['median']:.1f} and {machine['membw_after']['median']:.1f}), peaks " +
+           ", ".join(f"{kind} {peak:.0f} Gop/s" for kind, peak in machine["peaks"].items()) + ".", "",
+           "| model | weights | case | ours, tokens/s | peer | peer, tokens/s | ours / peer | share | cpu ours, peer |",
+           "|---|---|---|---|---|---|---|---|---|"]
+
+    def triple(s, digits=1):
+        return f"{s['min']:.{digits}f} / **{s['median']:.{digits}f}** / {s['max']:.{digits}f}"
+
+    for row in rows:
+        crowded = "" if row["quiet"] else " crowded"
+        head = f"| {row['model']} | {row['weights']} | {row['case']} | {triple(row['ours'])} |"
+        if not row["peers"]:
+            out.append(f"{head} | | | {share_text(row)} | {row['cpu_ours']:.2f}{crowded} |")
+        for kind, peer in row["peers"].items():
+            out.append(f"{head} {kind} | {triple(peer['tokens_per_s'])} | {triple(peer['ratio'], 2)} | {share_text(row)} | "
+                       f"{row['cpu_ours']:.2f}, {peer['cpu']:.2f}{crowded} |")
+    for row in rows:
+        if "profile" in row["agent"]:
+            out += ["", f"{row['model']} {row['weights']} {row['case']}:", "", "```text", profile_table(row), "```"]
+    return "\n".join(out) + "\n"
+
+
+def profile_table(row):
+    """Where the last run of a row spent its time, per step."""
+    profile = row["agent"]["profile"][phase(row["case"])]
+    out = [f"{'operation':<10} {'calls':>6} {'ms':>9} {'share':>7} {'cpu':>5} {'cpu ms':>9} {'MB':>9} {'GB/s':>6} "
+           f"{'GFLOP/s':>8} {'per cpu s':>9}"]
+    for op in profile["operations"] + [profile["total"]]:
+        out.append(f"{op['name']:<10} {op['calls']:6.1f} {op['milliseconds']:9.3f} {100 * op['share']:6.1f}% "
+                   f"{op['cpu_share']:5.2f} {op['cpu_milliseconds']:9.3f} {op['bytes'] / 1e6:9.2f} {op['gb_per_s']:6.1f} "
+                   f"{op['gflop_per_s']:8.1f} {op['gflop_per_cpu_s']:9.1f}")
+    return "\n".join(out)

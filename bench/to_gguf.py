@@ -75,14 +75,16 @@ def put_tokenizer(out, folder, c):
     words = [None] * c["vocab_size"]
     for word, i in tokenizer["model"]["vocab"].items():
         words[i] = word
-    if None in words:
-        sys.exit(f"error: to_gguf: {folder}: id {words.index(None)} has no token")
-    special = {t["id"] for t in tokenizer["added_tokens"]}
+    special = {t["id"]: t["content"] for t in tokenizer["added_tokens"]}
+    normal, control, unused = 1, 3, 5  # llama_token_type
+    kinds = [normal if word is not None else unused for word in words]
+    for i, word in special.items():
+        words[i], kinds[i] = word, control
+    words = [word if word is not None else f"[PAD{i}]" for i, word in enumerate(words)]
     out.put("tokenizer.ggml.model", "str", "gpt2")
     out.put("tokenizer.ggml.pre", "str", "gpt-2")
     out.put_list("tokenizer.ggml.tokens", "str", words)
-    control, normal = 3, 1  # llama_token_type
-    out.put_list("tokenizer.ggml.token_type", "i32", [control if i in special else normal for i in range(len(words))])
+    out.put_list("tokenizer.ggml.token_type", "i32", kinds)
     merges = [m if isinstance(m, str) else " ".join(m) for m in tokenizer["model"]["merges"]]
     out.put_list("tokenizer.ggml.merges", "str", merges)
     out.put("tokenizer.ggml.bos_token_id", "u32", c["bos_token_id"])

@@ -7,6 +7,7 @@
 #include "base/strings.h"
 #include "engine/evaluate.h"
 #include "engine/kernels/cpu/thread_pool.h"
+#include "engine/kernels/reference/host_memory.h"
 
 namespace deepseek::engine {
 namespace {
@@ -115,6 +116,12 @@ Stats ServingEngine::stats() const {
   stats.waiting += static_cast<int32_t>(inbox_.submitted.size());
   stats.progress = model_->progress();
   return stats;
+}
+
+MemoryUse ServingEngine::memory() const {
+  Backend& backend = model_->backend();
+  return {model_->planned_bytes(), backend.weight_bytes(),    backend.buffer_bytes(),
+          backend.scratch_bytes(), backend.huge_page_bytes(), HugePagePolicy()};
 }
 
 absl::StatusOr<EvaluateResult> ServingEngine::Evaluate(const EvaluateRequest& request) {

@@ -11,7 +11,6 @@
 #include "agent/cli/bench_run.h"
 #include "agent/cli/commands.h"
 #include "agent/cli/json_lines.h"
-#include "agent/cli/memory_estimate.h"
 #include "agent/cli/model_flags.h"
 #include "agent/cli/process_stats.h"
 #include "agent/load/loaded_model.h"
@@ -19,12 +18,14 @@
 #include "base/status.h"
 #include "base/strings.h"
 #include "engine/engine.h"
-#include "engine/weights/checkpoint.h"
 
 namespace deepseek::agent {
 namespace {
 
 using engine::StepProfile;
+
+// The context that --jsonl plans for, unless --max-context says else.
+constexpr int64_t kCaseContext = 4096;
 
 struct Flags {
   ModelFlags model;
@@ -37,6 +38,7 @@ struct Flags {
 struct Loaded {
   std::unique_ptr<engine::Engine> engine;
   std::shared_ptr<StepProfile> profile = std::make_shared<StepProfile>();
+  int32_t runs = 0;  // so far: each has prompts of its own
   double load_seconds = 0;
   int64_t peak_anonymous = 0;
   int64_t kv_bytes_per_token = 0;
@@ -47,6 +49,10 @@ absl::StatusOr<Loaded> Load(const Flags& flags) {
   engine::EngineOptions options;
   ASSIGN_OR_RETURN(options.model, ToOptions(flags.model));
   options.model.max_batch = flags.bench.batch;
+  // Cases that come later may be longer than the flags say.
+  const int64_t tokens =
+      flags.cases.empty() ? int64_t{flags.bench.prompt} + flags.bench.generate + 1 : kCaseContext;
+  RETURN_IF_ERROR(LimitContext(tokens, &options.model));
   options.step_target = absl::InfiniteDuration();  // nobody streams: the largest chunks
   options.profile = loaded.profile;
   // There is no peak of anonymous memory to ask the kernel for; loading is where it can pass.
@@ -56,10 +62,8 @@ absl::StatusOr<Loaded> Load(const Flags& flags) {
   const absl::Time start = absl::Now();
   ASSIGN_OR_RETURN(loaded.engine, engine::LoadModel(options));
   loaded.load_seconds = absl::ToDoubleSeconds(absl::Now() - start);
-  ASSIGN_OR_RETURN(const auto checkpoint, engine::Checkpoint::Open(options.model.model_dir));
-  loaded.kv_bytes_per_token =
-      EstimateMemory(loaded.engine->spec(), loaded.engine->options(), checkpoint)
-          .kv_bytes_per_token;
+  ASSIGN_OR_RETURN(const engine::ModelPlan plan, engine::PlanModel(options));
+  loaded.kv_bytes_per_token = plan.memory.kv_bytes_per_token;
   return loaded;
 }
 
@@ -68,12 +72,10 @@ absl::StatusOr<OrderedJson> Measure(const Flags& flags, const BenchCase& bench, 
   StepProfile& profile = *loaded->profile;
   profile.mode = flags.profile ? StepProfile::Mode::kTime : StepProfile::Mode::kCount;
   const double load_before = LoadAverage();
-  // Warms up: pages, caches, the pool's threads.
-  RETURN_IF_ERROR(RunBench(engine, bench, 0, profile).status());
   std::vector<BenchRun> runs;
-  for (int32_t run = 1; run <= bench.repeat; ++run) {
-    ASSIGN_OR_RETURN(BenchRun one, RunBench(engine, bench, run, profile));
-    runs.push_back(std::move(one));
+  for (int32_t run = 0; run < bench.warm_up + bench.repeat; ++run) {
+    ASSIGN_OR_RETURN(const BenchRun one, RunBench(engine, bench, loaded->runs++, profile));
+    if (run >= bench.warm_up) runs.push_back(one);
   }
   loaded->peak_anonymous = std::max(loaded->peak_anonymous, AnonymousBytes());
   const engine::ModelOptions& used = engine.options();
@@ -94,7 +96,8 @@ absl::StatusOr<OrderedJson> Measure(const Flags& flags, const BenchCase& bench, 
   out["load_seconds"] = loaded->load_seconds;
   out["peak_memory_bytes"] = loaded->peak_anonymous;
   out["peak_resident_bytes"] = PeakResidentBytes();
-  out["huge_page_bytes"] = HugePageBytes();
+  out["planned_memory_bytes"] = engine.memory().planned_bytes;
+  out["huge_page_bytes"] = engine.memory().huge_page_bytes;
   out["load_average"] = {{"before", load_before}, {"after", LoadAverage()}};
   if (flags.profile) {
     const int threads = std::max(1, used.threads);
@@ -138,13 +141,14 @@ absl::StatusOr<BenchCase> CaseOf(const OrderedJson& line, const BenchCase& defau
   const std::pair<const char*, int32_t*> fields[] = {{"prompt", &bench.prompt},
                                                      {"generate", &bench.generate},
                                                      {"batch", &bench.batch},
-                                                     {"repeat", &bench.repeat}};
+                                                     {"repeat", &bench.repeat},
+                                                     {"warm-up", &bench.warm_up}};
   for (const auto& [key, value] : line.items()) {
     const auto field = std::find_if(std::begin(fields), std::end(fields),
                                     [&key = key](const auto& f) { return key == f.first; });
     if (field == std::end(fields)) {
       return absl::InvalidArgumentError(
-          StrCat("unknown field ", key, " (known: prompt, generate, batch, repeat)"));
+          StrCat("unknown field ", key, " (known: prompt, generate, batch, repeat, warm-up)"));
     }
     // Above a million nothing sensible is asked for, and 32 bits hold.
     if (!value.is_number_integer() || value.get<int64_t>() < 0 ||
@@ -192,11 +196,12 @@ void AddBench(CLI::App& app, int* exit_code) {
                   "measured tokens of each answer, after the first one (0: prompts only)")
       ->capture_default_str();
   sub->add_option("--batch", flags->bench.batch, "answers at once")->capture_default_str();
-  sub->add_option("--repeat", flags->bench.repeat, "measured runs, after one to warm up")
+  sub->add_option("--repeat", flags->bench.repeat, "measured runs")->capture_default_str();
+  sub->add_option("--warm-up", flags->bench.warm_up, "runs before the measured ones")
       ->capture_default_str();
   sub->add_option("--jsonl", flags->cases,
                   "several cases with one loaded model: lines {\"prompt\",\"generate\",\"batch\","
-                  "\"repeat\"}, - reads standard input; --batch is the largest")
+                  "\"repeat\",\"warm-up\"}, - reads standard input; --batch is the largest")
       ->type_name("FILE");
   sub->add_flag("--profile", flags->profile, "time of every operation, per step");
   sub->add_flag("--json", flags->json, "one line of JSON for each case");

@@ -85,7 +85,8 @@ absl::Status CheckBenchCase(const BenchCase& bench, std::string_view flag) {
   const std::tuple<const char*, int32_t, int32_t> least[] = {{"prompt", bench.prompt, 1},
                                                              {"generate", bench.generate, 0},
                                                              {"batch", bench.batch, 1},
-                                                             {"repeat", bench.repeat, 1}};
+                                                             {"repeat", bench.repeat, 1},
+                                                             {"warm-up", bench.warm_up, 0}};
   for (const auto& [name, value, smallest] : least) {
     if (value < smallest) {
       return absl::InvalidArgumentError(

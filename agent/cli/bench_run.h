@@ -15,7 +15,8 @@ struct BenchCase {
   int32_t prompt = 512;   ///< tokens of each prompt
   int32_t generate = 64;  ///< measured decode steps; 0: prompts only
   int32_t batch = 1;      ///< sequences at once
-  int32_t repeat = 5;     ///< measured runs, after one to warm up
+  int32_t repeat = 5;     ///< measured runs
+  int32_t warm_up = 1;    ///< runs before them: pages, caches, the pool's threads
 };
 
 /// kInvalidArgument: a value that makes no sense, named by `flag` in front of its name.

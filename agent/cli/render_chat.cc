@@ -9,26 +9,37 @@
 #include "base/json_full.h"
 #include "base/status.h"
 #include "base/strings.h"
+#include "engine/tokenizer/prompt_encoder.h"
 #include "engine/weights/checkpoint.h"
 
 namespace deepseek::agent {
 namespace {
 
 struct Flags {
-  std::string model, template_file, jsonl;
+  std::string model, template_file, encoder, jsonl;
 };
 
 constexpr int64_t kMaxTemplateBytes = int64_t{8} << 20;
 
 // The template of the folder, or of the file (with the folder's bos_token and the like when both
-// are given). A file that ends in .json is a tokenizer_config.json.
+// are given), or the model's built-in format. A file that ends in .json is a tokenizer_config.json.
 absl::StatusOr<std::unique_ptr<engine::ChatTemplate>> Load(const Flags& flags) {
-  if (flags.model.empty() && flags.template_file.empty()) {
-    return absl::InvalidArgumentError("render-chat: give --model DIR or --template FILE");
+  const bool named = !flags.model.empty() || !flags.template_file.empty();
+  if (named == !flags.encoder.empty()) {
+    return absl::InvalidArgumentError(
+        "render-chat: give --model DIR, --template FILE or both, or --encoder TYPE");
   }
-  std::string config = "{}", text;
+  if (!flags.encoder.empty()) {
+    const auto format = engine::PromptFormatOf(flags.encoder);
+    if (!format) {
+      return absl::InvalidArgumentError(
+          StrCat("--encoder: ", flags.encoder, ": must be deepseek_v32 or deepseek_v4"));
+    }
+    return engine::MakePromptEncoder(*format);
+  }
+  std::string config = "{}", text, dir;
   if (!flags.model.empty()) {
-    ASSIGN_OR_RETURN(const std::string dir, ResolveModelDir(flags.model));
+    ASSIGN_OR_RETURN(dir, ResolveModelDir(flags.model));
     ASSIGN_OR_RETURN(config,
                      engine::ReadTextFile(dir + "/tokenizer_config.json", kMaxTemplateBytes));
   }
@@ -39,7 +50,11 @@ absl::StatusOr<std::unique_ptr<engine::ChatTemplate>> Load(const Flags& flags) {
     const bool json = name.size() > 5 && name.compare(name.size() - 5, 5, ".json") == 0;
     (json ? config : text) = *std::move(file);
   }
-  return engine::ParseChatTemplate(config, text);
+  auto chat = engine::ParseChatTemplate(config, text);
+  if (!absl::IsNotFound(chat.status()) || dir.empty()) return chat;
+  auto encoder = PromptEncoderOf(dir);
+  if (encoder == nullptr) return chat;
+  return encoder;
 }
 
 absl::Status Run(const Flags& flags) {
@@ -73,6 +88,9 @@ void AddRenderChat(CLI::App& app, int* exit_code) {
   sub->add_option("--model", flags->model, "model folder, or builtin:NAME")->type_name("DIR");
   sub->add_option("--template", flags->template_file, "a Jinja file, or a tokenizer_config.json")
       ->type_name("FILE");
+  sub->add_option("--encoder", flags->encoder,
+                  "instead: the built-in prompt format of a model_type: deepseek_v32, deepseek_v4")
+      ->type_name("TYPE");
   sub->add_option("--jsonl", flags->jsonl,
                   "lines {\"messages\",\"tools\",\"add_generation_prompt\",..} -> lines {\"text\"} "
                   "(-: standard input)")

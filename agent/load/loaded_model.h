@@ -32,7 +32,7 @@ struct GenerationDefaults {
 /// render-chat.
 struct TextModel {
   std::unique_ptr<engine::Tokenizer> tokenizer;         ///< never null
-  std::unique_ptr<engine::ChatTemplate> chat_template;  ///< null: the model has no template
+  std::unique_ptr<engine::ChatTemplate> chat_template;  ///< or encoder; null: the model has neither
   bool add_bos = false;                                 ///< tokenizer_config's add_bos_token
   int32_t bos_id = -1;                                  ///< tokenizer_config's bos_token; -1: none
   int32_t eos_id = -1;
@@ -68,6 +68,10 @@ absl::StatusOr<std::string> ResolveModelDir(std::string_view model);
 
 /// A tokenizer.json alone: no beginning-of-sequence token, no template.
 absl::StatusOr<TextModel> LoadTokenizerFile(const std::string& path);
+
+/// The built-in prompt format of a model whose family comes without a Jinja template (config.json's
+/// model_type); null for others.
+std::unique_ptr<engine::ChatTemplate> PromptEncoderOf(const std::string& model_dir);
 
 /// Reads tokenizer.json and tokenizer_config.json of `model_dir`. kNotFound / kDataLoss name the
 /// file.

@@ -4,6 +4,7 @@
 #include "base/json_full.h"
 #include "base/status.h"
 #include "base/strings.h"
+#include "engine/tokenizer/prompt_encoder.h"
 #include "engine/weights/checkpoint.h"
 
 namespace deepseek::agent {
@@ -69,6 +70,17 @@ absl::StatusOr<TextModel> LoadTokenizerFile(const std::string& path) {
   return text;
 }
 
+std::unique_ptr<engine::ChatTemplate> PromptEncoderOf(const std::string& model_dir) {
+  const auto text = engine::ReadTextFile(model_dir + "/config.json", kMaxConfigBytes);
+  if (!text.ok()) return nullptr;  // what is wrong with it is said where the weights are read
+  const auto config = ParseJson(*text, "config.json");
+  if (!config.ok() || !config->is_object()) return nullptr;
+  const auto type = config->find("model_type");
+  if (type == config->end() || !type->is_string()) return nullptr;
+  const auto format = engine::PromptFormatOf(type->get_ref<const std::string&>());
+  return format ? engine::MakePromptEncoder(*format) : nullptr;
+}
+
 absl::StatusOr<TextModel> LoadText(const std::string& model_dir,
                                    const std::string& chat_template_file) {
   ASSIGN_OR_RETURN(TextModel text, LoadTokenizerFile(model_dir + "/tokenizer.json"));
@@ -77,7 +89,7 @@ absl::StatusOr<TextModel> LoadText(const std::string& model_dir,
   if (absl::IsNotFound(config_text.status()))
     config_text = "{}";  // a tokenizer alone is enough to complete text
   RETURN_IF_ERROR(config_text.status());
-  auto config = ParseJson(*config_text, config_path);
+  auto config = ParseJson(*config_text, config_path, ModelFileLimits(kMaxConfigBytes));
   if (!config.ok()) return absl::DataLossError(config.status().message());
   if (!config->is_object())
     return absl::DataLossError(StrCat(config_path, ": must be a JSON object"));
@@ -94,6 +106,8 @@ absl::StatusOr<TextModel> LoadText(const std::string& model_dir,
     if (!chat.ok())
       return InFile(chat_template_file.empty() ? config_path : chat_template_file, chat.status());
     text.chat_template = *std::move(chat);
+  } else {
+    text.chat_template = PromptEncoderOf(model_dir);
   }
   return text;
 }

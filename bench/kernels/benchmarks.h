@@ -3,6 +3,7 @@
 
 namespace deepseek::bench {
 
+void RegisterAttention();
 void RegisterLinear();
 void RegisterMoe();
 void RegisterRows();

@@ -46,6 +46,7 @@ int main(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
   deepseek::bench::MeasureLimits(threads);
+  deepseek::bench::RegisterAttention();
   deepseek::bench::RegisterLinear();
   deepseek::bench::RegisterMoe();
   deepseek::bench::RegisterRows();

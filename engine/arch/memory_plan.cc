@@ -17,9 +17,9 @@ constexpr int64_t kIntGroup = 128;
 // Measured: RssAnon of the agent with the demo model, less what its plan says (binary's data, heap,
 // stacks of the HTTP servers), and how that grows with the vocabulary (strings, hash tables, merges
 // and token bytes of the tokenizer) and with compute threads.
-constexpr int64_t kProgramBytes = int64_t{12} << 20;
-constexpr int64_t kBytesPerVocabularyEntry = 400;
-constexpr int64_t kBytesPerThread = int64_t{1} << 20;
+constexpr int64_t kProgramBytes = int64_t{2} << 20;
+constexpr int64_t kBytesPerVocabularyEntry = 800;
+constexpr int64_t kBytesPerThread = int64_t{512} << 10;
 
 int64_t KeptBytes(const PlannedTensor& t, const ModelSpec& spec, WeightType asked) {
   switch (t.keep) {
@@ -136,7 +136,15 @@ int64_t MemoryPlan::packed_bytes() const {
 }
 
 int64_t KvRowBytes(const ModelSpec& spec, KvType type) {
-  return spec.kv_width() * (type == KvType::kFp32 ? 4 : 2);
+  if (type != KvType::kInt8) return spec.kv_width() * (type == KvType::kFp32 ? 4 : 2);
+  // Codes, and an F32 scale per 128 channels of the latent (or of a key or value of a kv head) and
+  // one for the rotary key: engine/kernels/kv_tile.h.
+  constexpr int64_t kGroup = 128;
+  const auto scales = [](int64_t channels) { return (channels + kGroup - 1) / kGroup * kF32; };
+  const int64_t per_token = spec.attention == Attention::kMla
+                                ? scales(spec.kv_lora_rank) + (spec.rope_dim > 0 ? kF32 : 0)
+                                : 2 * spec.kv_heads * scales(spec.head_dim);
+  return spec.kv_width() + per_token;
 }
 
 MemoryPlan PlanMemory(const ModelSpec& spec, const ModelOptions& options, const StepShape& step,

@@ -33,7 +33,7 @@ std::string Served() {
 }  // namespace
 
 absl::StatusOr<ModelSpec> ParseModelConfig(std::string_view config_json) {
-  auto json = ParseJson(config_json, "config.json");
+  auto json = ParseJson(config_json, "config.json", ModelFileLimits(size_t{1} << 20));
   if (!json.ok()) return absl::DataLossError(json.status().message());
   if (!json->is_object()) return absl::DataLossError("config.json: expected a JSON object");
   ConfigReader r(*json, "");

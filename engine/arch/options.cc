@@ -87,9 +87,6 @@ absl::StatusOr<ModelOptions> Resolve(const ModelOptions& options) {
                   "integer arithmetic needs integer weights (use --weights int8 or int4, or "
                   "--compute bf16)");
   }
-  if (r.kv == KvType::kInt8) {
-    return Refuse("--kv int8", "the cache holds fp32 or bf16 (use --kv auto)");
-  }
   if (r.compute == Compute::kAuto) {
     r.compute = r.weights == WeightType::kNative ? Compute::kBf16 : Compute::kInt8;
   }

@@ -4,7 +4,6 @@
 
 #include "base/status.h"
 #include "base/strings.h"
-#include "engine/arch/memory_plan.h"
 
 namespace deepseek::engine {
 namespace {
@@ -20,7 +19,8 @@ int64_t RowElements(const ModelSpec& spec, DType type) {
 }  // namespace
 
 int64_t KvBlockBytes(const ModelSpec& spec, KvType type, int32_t layers) {
-  return int64_t{layers} * kBlockTokens * KvRowBytes(spec, type);
+  const DType element = KvDType(type);
+  return int64_t{layers} * kBlockTokens * RowElements(spec, element) * SizeOf(element);
 }
 
 absl::StatusOr<int32_t> PlanKvBlocks(const ModelSpec& spec, const ModelOptions& options,

@@ -51,7 +51,8 @@ struct MlaLayer {
 
 /// One layer's paged keys and values, F32, bf16 or I8: shape [blocks, kBlockTokens, 2 * kv_heads *
 /// KvRowElements], and within a block [kv_heads][K, V] tiles of kv_shape() (kv_tile.h). A tile of
-/// one kv head is thus one contiguous run, and so is what one work item streams (K and V of a head).
+/// one kv head is thus one contiguous run, and so is what one work item streams (K and V of a
+/// head).
 struct GqaLayer {
   Buffer cache;
   int32_t heads = 0, kv_heads = 0, head_dim = 0;  ///< kv_heads divides heads
@@ -95,7 +96,8 @@ class Backend {
   /// Counts finished pieces of work; a hung device does not move it. Any thread.
   virtual int64_t progress() const = 0;
 
-  // Memory, at load time. kResourceExhausted names the bytes. Zero-filled. `bulk`: large and
+  // Memory, at load time. kResourceExhausted names the bytes. Zero-filled, and
+  // taken at once: what a load holds afterwards is what it will ever hold. `bulk`: large and
   // streamed (huge pages).
   virtual absl::StatusOr<Buffer> Allocate(const std::array<int64_t, 3>& shape, DType dtype,
                                           bool bulk) = 0;

@@ -3,10 +3,8 @@
 #include <utility>
 
 #include "base/status.h"
-#include "base/strings.h"
 #include "engine/model/family.h"
 #include "engine/model/load_plan.h"
-#include "engine/weights/expected_tensors.h"
 
 namespace deepseek::engine {
 
@@ -24,15 +22,14 @@ absl::StatusOr<std::unique_ptr<Model>> LoadModelWeights(const ModelOptions& opti
   ASSIGN_OR_RETURN(const LoadPlan plan, PlanLoad(options, limits, checkpoint, std::nullopt));
   const ModelSpec& spec = plan.spec;
   ModelOptions resolved = plan.options;
-  auto checked = CheckTensors(checkpoint, spec, resolved.load_mtp);
-  if (!checked.ok()) {
-    return absl::Status(checked.code(),
-                        ToAbsl(StrCat(resolved.model_dir, ": ", ToStd(checked.message()))));
-  }
+  RETURN_IF_ERROR(plan.Check(checkpoint));
   RETURN_IF_ERROR(plan.Fits());
   resolved.kv_memory_bytes = plan.memory.kv_bytes();  // as planned, whatever is free by then
   ASSIGN_OR_RETURN(const FamilyLoader load, FindFamily(spec.family));
-  return load({spec, resolved, limits, callbacks, checkpoint}, std::move(backend));
+  ASSIGN_OR_RETURN(auto model,
+                   load({spec, resolved, limits, callbacks, checkpoint}, std::move(backend)));
+  model->set_planned_bytes(plan.memory.total_bytes());
+  return model;
 }
 
 }  // namespace deepseek::engine

@@ -26,6 +26,13 @@ absl::Status LoadPlan::Fits() const {
   return CheckPlan(spec, options, step, tensors, room.bytes, options.model_dir, room.limit);
 }
 
+absl::Status LoadPlan::Check(const Checkpoint& checkpoint) const {
+  const absl::Status checked = CheckTensors(checkpoint, spec, options.load_mtp);
+  if (checked.ok()) return checked;
+  return absl::Status(checked.code(),
+                      ToAbsl(StrCat(options.model_dir, ": ", ToStd(checked.message()))));
+}
+
 absl::StatusOr<LoadPlan> PlanLoad(const ModelOptions& options, const StepLimits& limits,
                                   const Checkpoint& checkpoint,
                                   const std::optional<MemoryRoom>& room) {

@@ -24,6 +24,8 @@ struct LoadPlan {
 
   /// kResourceExhausted with the numbers and what would fit.
   absl::Status Fits() const;
+  /// Every tensor is there, with the shape and type that config.json asks for. Names the folder.
+  absl::Status Check(const Checkpoint& checkpoint) const;
 };
 
 /// `room`: the memory to plan for; none: what this process may take now. Tensors were not checked:

@@ -75,8 +75,8 @@ struct AttendKernels {
   int64_t Words(int64_t n) const { return (n + per_word - 1) / per_word; }
 };
 
-/// For the instruction set `isa` (a KernelTable's name); with `bf16`, operands of bf16 where the
-/// CPU multiplies them natively, else fp32 ones.
+/// For the instruction set `isa` (a KernelTable's name); with `bf16`, operands of bf16 where that
+/// set multiplies them natively, else fp32 ones.
 const AttendKernels& SelectAttendKernels(std::string_view isa, bool bf16);
 
 extern const AttendKernels kBaselineAttend;

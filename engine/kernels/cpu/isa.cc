@@ -34,10 +34,9 @@ std::vector<std::string_view> SupportedIsas() {
 
 const AttendKernels& SelectAttendKernels(std::string_view isa, bool bf16) {
 #if defined(__x86_64__)
-  if (isa.starts_with("avx512")) {
-    return bf16 && __builtin_cpu_supports("avx512bf16") ? kAvx512Bf16Attend : kAvx512Attend;
-  }
-  if (isa.starts_with("avx2")) return kAvx2Attend;
+  if (isa == kAvx512Bf16Kernels.name) return bf16 ? kAvx512Bf16Attend : kAvx512Attend;
+  if (isa == kAvx512Kernels.name) return kAvx512Attend;
+  if (isa == kAvx2Kernels.name) return kAvx2Attend;
 #endif
   return kBaselineAttend;
 }

@@ -1,10 +1,11 @@
 // Attacks on the prompts of the real models (and the demo model): whatever a request says, control
 // tokens come from the template alone. hostile_test [--seed=N] [--attempts=N]
 
-#include <cstdlib>
+#include <cstdio>
 #include <map>
 
 #include "engine/tokenizer/chat_template.h"
+#include "engine/tokenizer/prompt_encoder.h"
 #include "engine/tokenizer/utf8.h"
 #include "tests/engine/tokenizer/files.h"
 #include "tests/engine/tokenizer/hostile.h"
@@ -84,7 +85,7 @@ void ExpectInputBetweenSentinels(const RenderedChat& chat) {
   }
 }
 
-void Attack(const Model& model) {
+void Attack(const Model& model, const ChatTemplate& chat_template) {
   const testing::Hostile hostile(model.file);
   uint32_t rendered = 0;
   for (uint32_t attempt = 0; rendered < attempts && attempt < attempts * 20; ++attempt) {
@@ -102,7 +103,7 @@ void Attack(const Model& model) {
           return mark + attack + mark;
         },
         random() % 2 == 0);
-    const absl::StatusOr<RenderedChat> chat = model.chat->Render(conversation);
+    const absl::StatusOr<RenderedChat> chat = chat_template.Render(conversation);
     if (!chat.ok()) {  // the template refuses this order of roles, or arguments of this type
       ASSERT_EQ(chat.status().code(), absl::StatusCode::kInvalidArgument) << chat.status();
       continue;
@@ -142,8 +143,11 @@ void AttackSpans(const Model& model) {
 
 TEST(HostileDemo, NothingBecomesAControlToken) {
   const Model model(Source("models/demo-v3"));
-  Attack(model);
   AttackSpans(model);
+  Attack(model, *model.chat);
+  // The formats that are built in know the same control tokens.
+  Attack(model, *MakePromptEncoder(PromptFormat::kDeepSeekV32));
+  Attack(model, *MakePromptEncoder(PromptFormat::kDeepSeekV4));
 }
 
 class RealHostile : public ::testing::TestWithParam<std::string> {};
@@ -154,7 +158,9 @@ TEST_P(RealHostile, NothingBecomesAControlToken) {
     GTEST_SKIP() << folder << " is missing: make tokenizers";
   const Model model(folder);
   AttackSpans(model);
-  if (model.chat != nullptr) Attack(model);
+  if (GetParam() == "deepseek-v3.2") Attack(model, *MakePromptEncoder(PromptFormat::kDeepSeekV32));
+  if (GetParam() == "deepseek-v4") Attack(model, *MakePromptEncoder(PromptFormat::kDeepSeekV4));
+  if (model.chat != nullptr) Attack(model, *model.chat);
 }
 
 INSTANTIATE_TEST_SUITE_P(Vectors, RealHostile, ::testing::ValuesIn(testing::TokenizerNames()),
@@ -166,16 +172,11 @@ INSTANTIATE_TEST_SUITE_P(Vectors, RealHostile, ::testing::ValuesIn(testing::Toke
 int main(int argc, char** argv) {
   ::testing::InitGoogleTest(&argc, argv);
   for (int i = 1; i < argc; ++i) {
-    const std::string argument = argv[i];
-    const size_t equals = argument.find('=');
-    const std::string name = argument.substr(0, equals);
-    const int value = equals == std::string::npos ? -1 : std::atoi(argument.c_str() + equals + 1);
-    if (value < 0 || (name != "--seed" && name != "--attempts")) {
-      std::fprintf(stderr, "usage: hostile_test [--seed=N] [--attempts=N]\n");
-      return 1;
-    }
-    (name == "--seed" ? deepseek::engine::seed : deepseek::engine::attempts) =
-        static_cast<uint32_t>(value);
+    const bool known = std::sscanf(argv[i], "--seed=%u", &deepseek::engine::seed) == 1 ||
+                       std::sscanf(argv[i], "--attempts=%u", &deepseek::engine::attempts) == 1;
+    if (known) continue;
+    std::fprintf(stderr, "usage: hostile_test [--seed=N] [--attempts=N]\n");
+    return 1;
   }
   return RUN_ALL_TESTS();
 }
