@@ -3,7 +3,6 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <cstdio>
 
 #include "agent/cli/answer.h"
 #include "agent/cli/cases.h"
@@ -85,13 +84,10 @@ absl::Status CheckFlags(const Flags& flags, const engine::ModelSpec& spec) {
 
 // Unless --max-context says else, the context is what the cases need: this tool is about numbers,
 // and the formulas of rotary positions go on where the model's own limit ends.
-void SizeContext(const engine::ModelSpec& spec, int64_t needed, engine::ModelOptions* options) {
+void SizeContext(int64_t needed, engine::ModelOptions* options) {
   if (options->max_context != 0 || needed > INT32_MAX) return;
   options->max_context = static_cast<int32_t>(needed);
   options->beyond_positions = true;
-  if (needed <= spec.max_positions) return;
-  std::fprintf(stderr, "note: the cases need %lld positions, the model was made for %d\n",
-               static_cast<long long>(needed), spec.max_positions);
 }
 
 absl::Status Run(const Flags& flags) {
@@ -104,7 +100,7 @@ absl::Status Run(const Flags& flags) {
   RETURN_IF_ERROR(CheckFlags(flags, spec));
   int64_t longest = 1;
   for (const Case& c : cases) longest = std::max(longest, static_cast<int64_t>(c.input_ids.size()));
-  SizeContext(spec, longest + flags.greedy, &options.model);
+  SizeContext(longest + flags.greedy, &options.model);
   if (flags.chunk > 0) longest = std::min(longest, int64_t{flags.chunk});
   const int64_t most = std::max<int64_t>(kMaxStepLogitBytes / (int64_t{spec.vocab} * 4), 1);
   options.tool_rows = static_cast<int32_t>(std::min(longest, most));
@@ -128,6 +124,7 @@ void AddLogits(CLI::App& app, int* exit_code) {
   CLI::App* sub = app.add_subcommand(
       "logits", "Logits of token sequences, through the serving step and the paged cache");
   AddModelFlags(*sub, &flags->model);
+  sub->get_option("--max-context")->description("tokens of one sequence (0: what the cases need)");
   sub->add_option("--input", flags->input,
                   "cases: I32 NAME.input_ids [T], optionally I32 NAME.positions [P]")
       ->required()

@@ -133,6 +133,16 @@ TEST(Families, Parameters) {
   EXPECT_EQ(Spec(V2()).Parameters(), 235741434880);
 }
 
+// As counted for the benchmark models v2lite8 and qwen7b4 (the first layers of the real ones).
+TEST(Families, ParametersOfShortenedModels) {
+  const ModelSpec lite = Spec(With(V2Lite(), R"({"num_hidden_layers": 8})"));
+  EXPECT_EQ(lite.Parameters(), 4594374656);
+  EXPECT_EQ(lite.ActiveParameters(), 872456192);
+  const ModelSpec qwen = Spec(With(Qwen2(), R"({"num_hidden_layers": 4})"));
+  EXPECT_EQ(qwen.Parameters(), 2022229504);
+  EXPECT_EQ(qwen.ActiveParameters(), 1477235712);
+}
+
 // One row of the embedding and the chosen experts: tied weights still serve as the head.
 TEST(Families, ActiveParameters) {
   EXPECT_EQ(Spec(Llama32()).ActiveParameters(), 1235814400 + 2048);
