@@ -1,7 +1,7 @@
 # The front door. `make help` lists what is behind it; the work is done by CMake, Ninja and scripts/.
 .DEFAULT_GOAL := help
 JOBS ?= $(shell nproc)
-.PHONY: help deps build test tokenizers lint fmt verify bench e2e quickstart quickstart-down image crd clean
+.PHONY: help deps build test tokenizers lint fmt verify fuzz bench bench-kernels e2e quickstart quickstart-down image crd clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,10 +34,18 @@ verify: ## what is costly to check and rarely breaks: each header compiles alone
 	python3 scripts/check_layers.py .
 	python3 tests/charts/chart_test.py
 
-bench: ## the engine's speed on the demo model
+fuzz: ## the parsers under libFuzzer, 60 s each (FUZZ=NAME picks one, FUZZ_SECONDS=600 runs longer)
+	scripts/fuzz $(FUZZ)
+
+bench: ## our speed beside llama.cpp's and the machine's limits (MODEL=DIR; BENCH_ARGS="--json FILE --profile ..")
 	cmake --preset release
 	cmake --build --preset release -j $(JOBS) --target deepseek-agent
-	bench/run
+	bench/run $(addprefix --model ,$(MODEL)) $(BENCH_ARGS)
+
+bench-kernels: ## kernels with google-benchmark, as shares of the machine's limits (BENCH_ARGS="--benchmark_filter=..")
+	cmake --preset release
+	cmake --build --preset release -j $(JOBS) --target kernel_bench
+	build/release/bin/kernel_bench $(BENCH_ARGS)
 
 e2e: ## the end-to-end tests on a real cluster (started if need be; E2E=NAME picks one)
 	scripts/test e2e

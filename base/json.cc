@@ -1,49 +1,57 @@
 #include "base/json.h"
 
 #include "base/json_full.h"
+#include "base/json_tree.h"
 #include "base/strings.h"
 
 namespace deepseek {
 namespace {
 
-// Nesting depth of brackets outside strings, before the parser recurses into them.
-int Depth(std::string_view text) {
-  int depth = 0, deepest = 0;
-  bool in_string = false;
+struct Extent {
+  int depth = 0;       // nesting of brackets outside strings
+  size_t longest = 0;  // string, in bytes as written
+};
+
+// Before the parser recurses into brackets or copies a string.
+Extent Measure(std::string_view text) {
+  Extent extent;
+  int depth = 0;
   for (size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
-    if (in_string) {
-      if (c == '\\') {
-        ++i;
-      } else if (c == '"') {
-        in_string = false;
-      }
-    } else if (c == '"') {
-      in_string = true;
+    if (c == '"') {
+      const size_t begin = ++i;
+      while (i < text.size() && text[i] != '"') i += text[i] == '\\' ? 2 : 1;
+      extent.longest = std::max(extent.longest, std::min(i, text.size()) - begin);
     } else if (c == '[' || c == '{') {
-      deepest = std::max(deepest, ++depth);
+      extent.depth = std::max(extent.depth, ++depth);
     } else if (c == ']' || c == '}') {
       --depth;
     }
   }
-  return deepest;
+  return extent;
 }
 
 template <typename J>
-absl::StatusOr<J> Parse(std::string_view text, std::string_view what, JsonLimits limits) {
+absl::StatusOr<J> Parse(std::string_view text, std::string_view what, const JsonLimits& limits,
+                        const std::vector<JsonStream>* streams) {
   if (text.size() > limits.max_bytes) {
     return absl::InvalidArgumentError(StrCat(what, ": JSON text of ", text.size(),
                                              " bytes is over the limit of ", limits.max_bytes));
   }
-  if (Depth(text) > limits.max_depth) {
+  const Extent extent = Measure(text);
+  if (extent.depth > limits.max_depth) {
     return absl::InvalidArgumentError(
         StrCat(what, ": JSON is nested deeper than ", limits.max_depth, " levels"));
   }
+  if (extent.longest > limits.max_string_bytes) {
+    return absl::InvalidArgumentError(StrCat(what, ": JSON has a string of ", extent.longest,
+                                             " bytes, at most ", limits.max_string_bytes));
+  }
   try {
-    return J::parse(text);
-  } catch (const nlohmann::json::parse_error& e) {
-    return absl::InvalidArgumentError(
-        StrCat(what, ": not valid JSON: byte ", e.byte, ": ", e.what()));
+    JsonTree<J> tree(what, limits, streams);
+    if (J::sax_parse(text, &tree)) return tree.Take();
+    if (!tree.status().ok()) return tree.status();
+    return absl::InvalidArgumentError(StrCat(what, ": not valid JSON"));
   } catch (const std::exception& e) {
     return absl::InvalidArgumentError(StrCat(what, ": not valid JSON: ", e.what()));
   }
@@ -52,12 +60,17 @@ absl::StatusOr<J> Parse(std::string_view text, std::string_view what, JsonLimits
 }  // namespace
 
 absl::StatusOr<Json> ParseJson(std::string_view text, std::string_view what, JsonLimits limits) {
-  return Parse<Json>(text, what, limits);
+  return Parse<Json>(text, what, limits, nullptr);
 }
 
 absl::StatusOr<OrderedJson> ParseOrderedJson(std::string_view text, std::string_view what,
                                              JsonLimits limits) {
-  return Parse<OrderedJson>(text, what, limits);
+  return Parse<OrderedJson>(text, what, limits, nullptr);
+}
+
+absl::StatusOr<Json> ParseJsonStream(std::string_view text, std::string_view what,
+                                     JsonLimits limits, const std::vector<JsonStream>& streams) {
+  return Parse<Json>(text, what, limits, &streams);
 }
 
 std::string DumpJson(const Json& json) {

@@ -34,7 +34,8 @@ namespace deepseek {
 /// kResourceExhausted -> 3, kUnavailable -> 4.
 int ExitCode(const absl::Status& status);
 
-/// `error: ` + the message on one line: newlines become spaces, control characters are dropped.
+/// `error: ` + the message on one line of valid UTF-8: newlines become spaces, control characters
+/// are dropped, malformed bytes become U+FFFD.
 std::string ErrorLine(const absl::Status& status);
 
 }  // namespace deepseek

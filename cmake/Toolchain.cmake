@@ -1,6 +1,6 @@
 # Compiler launcher, linker, warnings and sanitizers.
 option(DEEPSEEK_SANITIZE "Build with AddressSanitizer and UndefinedBehaviorSanitizer" OFF)
-option(DEEPSEEK_BENCH "Build the benchmarks" OFF)
+option(DEEPSEEK_FUZZ "Build the fuzz targets with libFuzzer (clang)" OFF)
 
 find_program(CCACHE ccache)
 if(CCACHE)
@@ -13,9 +13,12 @@ if(MOLD)
   add_link_options(-fuse-ld=mold)
 endif()
 
-# -Wno-restrict: GCC 12 warns wrongly inside std::string (GCC bug 105651).
+# GCC 12 warns wrongly inside std::string (GCC bug 105651); clang has no such warning.
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  set(GNU_ONLY -Wno-restrict)
+endif()
 # -ffp-contract=off: the bits of a row must not depend on what the compiler chose to fuse.
-add_compile_options(-Wall -Wextra -Wpedantic -Wconversion -Wno-sign-conversion -Wno-restrict -Werror=return-type
+add_compile_options(-Wall -Wextra -Wpedantic -Wconversion -Wno-sign-conversion ${GNU_ONLY} -Werror=return-type
                     -ffp-contract=off -ffile-prefix-map=${PROJECT_SOURCE_DIR}=.)
 if(CMAKE_BUILD_TYPE STREQUAL "Release")
   add_link_options(-s)
@@ -23,4 +26,8 @@ endif()
 if(DEEPSEEK_SANITIZE)
   add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
   add_link_options(-fsanitize=address,undefined)
+endif()
+if(DEEPSEEK_FUZZ)
+  # Coverage in every folder, so that libFuzzer sees which input reached something new; main only in the targets.
+  add_compile_options(-fsanitize=fuzzer-no-link)
 endif()

@@ -1,12 +1,17 @@
 #include "engine/engine.h"
 
 #include <algorithm>
+#include <optional>
+#include <utility>
 
 #include "base/status.h"
 #include "base/strings.h"
 #include "engine/kernels/cpu/cpu_backend.h"
 #include "engine/kernels/cpu/cpu_quota.h"
+#include "engine/kernels/reference/host_memory.h"
+#include "engine/model/load_plan.h"
 #include "engine/model/model.h"
+#include "engine/profiling_backend.h"
 #include "engine/serving_engine.h"
 
 namespace deepseek::engine {
@@ -63,6 +68,30 @@ std::string_view Name(FinishReason reason) {
   return "unknown";
 }
 
+absl::StatusOr<ModelPlan> PlanModel(const EngineOptions& options, int64_t memory_bytes) {
+  RETURN_IF_ERROR(CheckOptions(options));
+  ASSIGN_OR_RETURN(ModelOptions resolved, Resolve(options.model));
+  resolved.threads = ThreadsFor(resolved.threads, AvailableCpus());
+  RETURN_IF_ERROR(ReadModelSpec(resolved.model_dir).status());
+  ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::Open(resolved.model_dir));
+  std::optional<MemoryRoom> room;
+  if (memory_bytes > 0) room = MemoryRoom{memory_bytes, "--memory"};
+  ASSIGN_OR_RETURN(LoadPlan plan, PlanLoad(resolved, LimitsFor(options), checkpoint, room));
+  RETURN_IF_ERROR(plan.Check(checkpoint));
+  ModelPlan out;
+  out.fits = plan.Fits();
+  out.remedies = Remedies(plan.spec, plan.options, plan.step, plan.tensors, plan.room.bytes);
+  out.fit = FitInto(plan.memory, plan.spec, plan.room.bytes);
+  out.spec = std::move(plan.spec);
+  out.options = std::move(plan.options);
+  out.memory = plan.memory;
+  out.stored_bytes = plan.stored_bytes;
+  out.available_bytes = plan.room.bytes;
+  out.limit = std::move(plan.room.limit);
+  out.huge_pages = HugePagePolicy();
+  return out;
+}
+
 absl::StatusOr<std::unique_ptr<Engine>> LoadModel(const EngineOptions& options) {
   RETURN_IF_ERROR(CheckOptions(options));
   ASSIGN_OR_RETURN(ModelOptions resolved, Resolve(options.model));
@@ -75,6 +104,7 @@ absl::StatusOr<std::unique_ptr<Engine>> LoadModel(const EngineOptions& options) 
     };
   }
   ASSIGN_OR_RETURN(auto backend, CreateCpuBackend({resolved.compute, resolved.threads}));
+  if (options.profile != nullptr) backend = ProfileBackend(std::move(backend), options.profile);
   ASSIGN_OR_RETURN(auto model,
                    LoadModelWeights(resolved, LimitsFor(options), callbacks, std::move(backend)));
   return std::make_unique<ServingEngine>(std::move(model), options);

@@ -6,6 +6,8 @@
 #include "base/status.h"
 #include "base/strings.h"
 #include "engine/evaluate.h"
+#include "engine/kernels/cpu/thread_pool.h"
+#include "engine/kernels/reference/host_memory.h"
 
 namespace deepseek::engine {
 namespace {
@@ -23,9 +25,9 @@ Policy PolicyFor(const Model& model, const EngineOptions& options) {
 }
 
 RequestLimits LimitsFor(const Model& model) {
-  const int32_t positions = model.spec().max_positions;
+  // A load has resolved and checked it.
   const int32_t asked = model.options().max_context;
-  return {model.spec().vocab, asked > 0 ? std::min(asked, positions) : positions,
+  return {model.spec().vocab, asked > 0 ? asked : model.spec().max_positions,
           int64_t{model.kv_blocks()} * kBlockTokens};
 }
 
@@ -116,6 +118,12 @@ Stats ServingEngine::stats() const {
   return stats;
 }
 
+MemoryUse ServingEngine::memory() const {
+  Backend& backend = model_->backend();
+  return {model_->planned_bytes(), backend.weight_bytes(),    backend.buffer_bytes(),
+          backend.scratch_bytes(), backend.huge_page_bytes(), HugePagePolicy()};
+}
+
 absl::StatusOr<EvaluateResult> ServingEngine::Evaluate(const EvaluateRequest& request) {
   RETURN_IF_ERROR(CheckEvaluate(request, limits_));
   if (request.mtp && (!options().load_mtp || spec().mtp_layers == 0)) {
@@ -136,6 +144,8 @@ absl::StatusOr<EvaluateResult> ServingEngine::Evaluate(const EvaluateRequest& re
 }
 
 void ServingEngine::Loop() {
+  // It computes beside the pool's workers: I/O and probes go first.
+  LowerComputePriority();
   while (Turn()) {
   }
   FinishAll(FinishReason::kCancelled);

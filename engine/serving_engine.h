@@ -35,6 +35,7 @@ class ServingEngine final : public Engine {
   void Cancel(RequestId id) override;
   int Drain(absl::Time deadline) override;
   Stats stats() const override;
+  MemoryUse memory() const override;
   absl::StatusOr<EvaluateResult> Evaluate(const EvaluateRequest& request) override;
 
  private:

@@ -1,133 +1,84 @@
 // deepseek-agent bench: tokens per second through the serving step, with made-up prompts.
 
-#include <sys/resource.h>
-
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
-#include <mutex>
+#include <string>
+#include <vector>
 
 #include "absl/time/clock.h"
-#include "agent/cli/answer.h"
+#include "agent/cli/bench_report.h"
+#include "agent/cli/bench_run.h"
 #include "agent/cli/commands.h"
 #include "agent/cli/json_lines.h"
-#include "agent/cli/memory_estimate.h"
 #include "agent/cli/model_flags.h"
+#include "agent/cli/process_stats.h"
 #include "agent/load/loaded_model.h"
 #include "base/json_full.h"
 #include "base/status.h"
 #include "base/strings.h"
 #include "engine/engine.h"
-#include "engine/weights/checkpoint.h"
 
 namespace deepseek::agent {
 namespace {
 
+using engine::StepProfile;
+
+// The context that --jsonl plans for, unless --max-context says else.
+constexpr int64_t kCaseContext = 4096;
+
 struct Flags {
   ModelFlags model;
-  int32_t prompt = 512, generate = 64, batch = 1, repeat = 5;
-  bool json = false;
+  BenchCase bench;
+  std::string cases;  // --jsonl
+  bool json = false, profile = false;
 };
 
-struct Rates {
-  double prefill = 0, decode = 0;  ///< tokens per second of the whole batch
+/// A loaded model and what loading took.
+struct Loaded {
+  std::unique_ptr<engine::Engine> engine;
+  std::shared_ptr<StepProfile> profile = std::make_shared<StepProfile>();
+  int32_t runs = 0;  // so far: each has prompts of its own
+  double load_seconds = 0;
+  int64_t peak_anonymous = 0;
+  int64_t kv_bytes_per_token = 0;
 };
 
-absl::Status CheckFlags(const Flags& flags) {
-  const std::pair<const char*, int32_t> least_one[] = {{"--prompt", flags.prompt},
-                                                       {"--generate", flags.generate},
-                                                       {"--batch", flags.batch},
-                                                       {"--repeat", flags.repeat}};
-  for (const auto& [name, value] : least_one) {
-    if (value < 1)
-      return absl::InvalidArgumentError(StrCat(name, ": ", value, ": must be 1 or more"));
-  }
-  return absl::OkStatus();
-}
-
-// Ids spread over the vocabulary; another row and run gives others, so that no cache of prefixes
-// can help.
-std::vector<int32_t> MadeUpPrompt(int32_t length, int32_t vocab, int32_t row, int32_t run) {
-  std::vector<int32_t> ids(static_cast<size_t>(length));
-  uint64_t state = static_cast<uint64_t>(run) * 1'000'003 + static_cast<uint64_t>(row) + 1;
-  for (int32_t& id : ids) {
-    state = state * 6364136223846793005ULL + 1442695040888963407ULL;
-    id = static_cast<int32_t>((state >> 33) % static_cast<uint64_t>(vocab));
-  }
-  return ids;
-}
-
-// Prompts are done when the last row has its first token; what comes after that is decoding.
-absl::StatusOr<Rates> RunOnce(engine::Engine& engine, const Flags& flags, int32_t run) {
-  std::mutex mutex;
-  int32_t first_tokens = 0;
-  int64_t tokens_after = 0;
-  absl::Time prompts_done = absl::InfiniteFuture();
-  const auto on_token = [&](bool first) {
-    const std::lock_guard lock(mutex);
-    if (prompts_done != absl::InfiniteFuture()) ++tokens_after;
-    if (first && ++first_tokens == flags.batch) prompts_done = absl::Now();
-  };
-  const absl::Time start = absl::Now();
-  std::vector<PendingAnswer> pending;
-  for (int32_t row = 0; row < flags.batch; ++row) {
-    engine::Request request;
-    request.prompt = MadeUpPrompt(flags.prompt, engine.spec().vocab, row, run);
-    request.max_tokens = flags.generate;
-    request.sampling.temperature = 0;
-    ASSIGN_OR_RETURN(PendingAnswer answer,
-                     PendingAnswer::Submit(engine, std::move(request),
-                                           [&on_token, first = true](int32_t) mutable {
-                                             on_token(std::exchange(first, false));
-                                             return true;
-                                           }));
-    pending.push_back(std::move(answer));
-  }
-  // All are waited for before an error is returned: the callbacks use this frame.
-  absl::Status status;
-  for (PendingAnswer& p : pending) status.Update(p.Wait().status());
-  RETURN_IF_ERROR(status);
-  const absl::Time end = absl::Now();
-  return Rates{
-      flags.batch * static_cast<double>(flags.prompt) / absl::ToDoubleSeconds(prompts_done - start),
-      static_cast<double>(tokens_after) /
-          std::max(absl::ToDoubleSeconds(end - prompts_done), 1e-9)};
-}
-
-OrderedJson Spread(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const size_t middle = values.size() / 2;
-  const double median =
-      values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
-  return {{"min", values.front()}, {"median", median}, {"max", values.back()}};
-}
-
-int64_t PeakMemoryBytes() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return int64_t{usage.ru_maxrss} * 1024;
-}
-
-absl::Status Run(const Flags& flags) {
-  RETURN_IF_ERROR(CheckFlags(flags));
+absl::StatusOr<Loaded> Load(const Flags& flags) {
+  Loaded loaded;
   engine::EngineOptions options;
   ASSIGN_OR_RETURN(options.model, ToOptions(flags.model));
-  options.model.max_batch = flags.batch;
+  options.model.max_batch = flags.bench.batch;
+  // Cases that come later may be longer than the flags say.
+  const int64_t tokens =
+      flags.cases.empty() ? int64_t{flags.bench.prompt} + flags.bench.generate + 1 : kCaseContext;
+  RETURN_IF_ERROR(LimitContext(tokens, &options.model));
   options.step_target = absl::InfiniteDuration();  // nobody streams: the largest chunks
+  options.profile = loaded.profile;
+  // There is no peak of anonymous memory to ask the kernel for; loading is where it can pass.
+  options.on_progress = [&loaded](const engine::LoadProgress&) {
+    loaded.peak_anonymous = std::max(loaded.peak_anonymous, AnonymousBytes());
+  };
   const absl::Time start = absl::Now();
-  ASSIGN_OR_RETURN(const auto engine, engine::LoadModel(options));
-  const absl::Duration load = absl::Now() - start;
-  RETURN_IF_ERROR(
-      RunOnce(*engine, flags, 0).status());  // warm up: pages, caches, the pool's threads
-  std::vector<double> prefill, decode;
-  for (int32_t run = 1; run <= flags.repeat; ++run) {
-    ASSIGN_OR_RETURN(const Rates rates, RunOnce(*engine, flags, run));
-    prefill.push_back(rates.prefill);
-    decode.push_back(rates.decode);
+  ASSIGN_OR_RETURN(loaded.engine, engine::LoadModel(options));
+  loaded.load_seconds = absl::ToDoubleSeconds(absl::Now() - start);
+  ASSIGN_OR_RETURN(const engine::ModelPlan plan, engine::PlanModel(options));
+  loaded.kv_bytes_per_token = plan.memory.kv_bytes_per_token;
+  return loaded;
+}
+
+absl::StatusOr<OrderedJson> Measure(const Flags& flags, const BenchCase& bench, Loaded* loaded) {
+  engine::Engine& engine = *loaded->engine;
+  StepProfile& profile = *loaded->profile;
+  profile.mode = flags.profile ? StepProfile::Mode::kTime : StepProfile::Mode::kCount;
+  const double load_before = LoadAverage();
+  std::vector<BenchRun> runs;
+  for (int32_t run = 0; run < bench.warm_up + bench.repeat; ++run) {
+    ASSIGN_OR_RETURN(const BenchRun one, RunBench(engine, bench, loaded->runs++, profile));
+    if (run >= bench.warm_up) runs.push_back(one);
   }
-  ASSIGN_OR_RETURN(const auto checkpoint, engine::Checkpoint::Open(options.model.model_dir));
-  const engine::ModelOptions& used = engine->options();
-  const MemoryEstimate memory = EstimateMemory(engine->spec(), used, checkpoint);
+  loaded->peak_anonymous = std::max(loaded->peak_anonymous, AnonymousBytes());
+  const engine::ModelOptions& used = engine.options();
   OrderedJson out;
   out["model"] = flags.model.model;
   out["device"] = std::string(engine::Name(used.device));
@@ -135,29 +86,103 @@ absl::Status Run(const Flags& flags) {
   out["weights"] = std::string(engine::Name(used.weights));
   out["kv"] = std::string(engine::Name(used.kv));
   out["threads"] = used.threads;
-  out["prompt"] = flags.prompt;
-  out["generate"] = flags.generate;
-  out["batch"] = flags.batch;
-  out["prefill_tokens_per_s"] = Spread(prefill);
-  out["decode_tokens_per_s"] = Spread(decode);
-  out["weight_bytes_per_token"] = memory.weight_bytes_per_token;
-  out["kv_bytes_per_token"] = memory.kv_bytes_per_token;
-  out["load_seconds"] = absl::ToDoubleSeconds(load);
-  out["peak_memory_bytes"] = PeakMemoryBytes();
-  if (flags.json) {
-    PrintJsonLine(out);
+  out["prompt"] = bench.prompt;
+  out["generate"] = bench.generate;
+  out["batch"] = bench.batch;
+  out["repeat"] = bench.repeat;
+  out.update(ReportRuns(runs, std::max(1, used.threads)));
+  out["kv_bytes_per_token"] = loaded->kv_bytes_per_token;
+  out["active_parameters"] = engine.spec().ActiveParameters();
+  out["load_seconds"] = loaded->load_seconds;
+  out["peak_memory_bytes"] = loaded->peak_anonymous;
+  out["peak_resident_bytes"] = PeakResidentBytes();
+  out["planned_memory_bytes"] = engine.memory().planned_bytes;
+  out["huge_page_bytes"] = engine.memory().huge_page_bytes;
+  out["load_average"] = {{"before", load_before}, {"after", LoadAverage()}};
+  if (flags.profile) {
+    const int threads = std::max(1, used.threads);
+    out["profile"]["prefill"] = ReportProfile(runs, &BenchRun::prefill, threads);
+    out["profile"]["decode"] = ReportProfile(runs, &BenchRun::decode, threads);
+  }
+  return out;
+}
+
+void PrintText(const OrderedJson& r) {
+  std::printf("%s: compute %s, weights %s, kv %s, %d threads, prompt %d, generate %d, batch %d\n",
+              r["model"].get<std::string>().c_str(), r["compute"].get<std::string>().c_str(),
+              r["weights"].get<std::string>().c_str(), r["kv"].get<std::string>().c_str(),
+              r["threads"].get<int>(), r["prompt"].get<int>(), r["generate"].get<int>(),
+              r["batch"].get<int>());
+  std::printf("loaded in %.2f s, peak %.1f MB anonymous, %.1f MB in huge pages\n",
+              r["load_seconds"].get<double>(), r["peak_memory_bytes"].get<double>() * 1e-6,
+              r["huge_page_bytes"].get<double>() * 1e-6);
+  for (const char* phase : {"prefill", "decode"}) {
+    const OrderedJson& rate = r[StrCat(phase, "_tokens_per_s")];
+    if (rate.is_null()) continue;
+    std::printf("%-7s tokens/s: median %.1f (%.1f to %.1f over %d runs), cpu share %.2f\n", phase,
+                rate["median"].get<double>(), rate["min"].get<double>(), rate["max"].get<double>(),
+                r["repeat"].get<int>(), r["cpu_share"][phase].get<double>());
+  }
+  std::printf("decode reads %.1f MB of weights and %.2f MB of cache per token\n",
+              r["weight_bytes_per_token"].get<double>() * 1e-6,
+              r["kv_bytes_read_per_token"].get<double>() * 1e-6);
+  if (!r.contains("profile")) return;
+  for (const char* phase : {"prefill", "decode"}) {
+    const OrderedJson& profile = r["profile"][phase];
+    if (!profile.contains("operations")) continue;
+    std::printf("\n%s, per step of %.1f rows (%d steps):\n%s", phase,
+                profile["rows"].get<double>() / profile["steps"].get<double>(),
+                profile["steps"].get<int>(), ProfileTable(profile).c_str());
+  }
+}
+
+absl::StatusOr<BenchCase> CaseOf(const OrderedJson& line, const BenchCase& defaults) {
+  BenchCase bench = defaults;
+  const std::pair<const char*, int32_t*> fields[] = {{"prompt", &bench.prompt},
+                                                     {"generate", &bench.generate},
+                                                     {"batch", &bench.batch},
+                                                     {"repeat", &bench.repeat},
+                                                     {"warm-up", &bench.warm_up}};
+  for (const auto& [key, value] : line.items()) {
+    const auto field = std::find_if(std::begin(fields), std::end(fields),
+                                    [&key = key](const auto& f) { return key == f.first; });
+    if (field == std::end(fields)) {
+      return absl::InvalidArgumentError(
+          StrCat("unknown field ", key, " (known: prompt, generate, batch, repeat, warm-up)"));
+    }
+    // Above a million nothing sensible is asked for, and 32 bits hold.
+    if (!value.is_number_integer() || value.get<int64_t>() < 0 ||
+        value.get<int64_t>() > 1'000'000) {
+      return absl::InvalidArgumentError(StrCat(key, ": ", value.dump(), ": must be 0 to 1000000"));
+    }
+    *field->second = value.get<int32_t>();
+  }
+  RETURN_IF_ERROR(CheckBenchCase(bench, ""));
+  if (bench.batch > defaults.batch) {
+    return absl::InvalidArgumentError(
+        StrCat("batch: ", bench.batch, ": is above --batch ", defaults.batch));
+  }
+  return bench;
+}
+
+absl::Status Run(const Flags& flags) {
+  RETURN_IF_ERROR(CheckBenchCase(flags.bench));
+  ASSIGN_OR_RETURN(Loaded loaded, Load(flags));
+  const auto measure = [&](const BenchCase& bench) -> absl::Status {
+    ASSIGN_OR_RETURN(const OrderedJson result, Measure(flags, bench, &loaded));
+    if (flags.json) {
+      PrintJsonLine(result);
+    } else {
+      PrintText(result);
+    }
+    std::fflush(stdout);  // whoever sends cases through a pipe waits for it
     return absl::OkStatus();
-  }
-  std::printf("%s: compute %s, kv %s, prompt %d, generate %d, batch %d, loaded in %.2f s\n",
-              flags.model.model.c_str(), std::string(engine::Name(used.compute)).c_str(),
-              std::string(engine::Name(used.kv)).c_str(), flags.prompt, flags.generate, flags.batch,
-              absl::ToDoubleSeconds(load));
-  for (const char* key : {"prefill_tokens_per_s", "decode_tokens_per_s"}) {
-    std::printf("%-22s median %.1f (%.1f to %.1f over %d runs)\n", key,
-                out[key]["median"].get<double>(), out[key]["min"].get<double>(),
-                out[key]["max"].get<double>(), flags.repeat);
-  }
-  return absl::OkStatus();
+  };
+  if (flags.cases.empty()) return measure(flags.bench);
+  return ForEachJsonLine("--jsonl", flags.cases, [&](const OrderedJson& line) -> absl::Status {
+    ASSIGN_OR_RETURN(const BenchCase bench, CaseOf(line, flags.bench));
+    return measure(bench);
+  });
 }
 
 }  // namespace
@@ -166,13 +191,20 @@ void AddBench(CLI::App& app, int* exit_code) {
   auto flags = std::make_shared<Flags>();
   CLI::App* sub = app.add_subcommand("bench", "Tokens per second of prompts and answers");
   AddModelFlags(*sub, &flags->model);
-  sub->add_option("--prompt", flags->prompt, "tokens of each prompt")->capture_default_str();
-  sub->add_option("--generate", flags->generate, "new tokens of each answer")
+  sub->add_option("--prompt", flags->bench.prompt, "tokens of each prompt")->capture_default_str();
+  sub->add_option("--generate", flags->bench.generate,
+                  "measured tokens of each answer, after the first one (0: prompts only)")
       ->capture_default_str();
-  sub->add_option("--batch", flags->batch, "answers at once")->capture_default_str();
-  sub->add_option("--repeat", flags->repeat, "measured runs, after one to warm up")
+  sub->add_option("--batch", flags->bench.batch, "answers at once")->capture_default_str();
+  sub->add_option("--repeat", flags->bench.repeat, "measured runs")->capture_default_str();
+  sub->add_option("--warm-up", flags->bench.warm_up, "runs before the measured ones")
       ->capture_default_str();
-  sub->add_flag("--json", flags->json, "one line of JSON");
+  sub->add_option("--jsonl", flags->cases,
+                  "several cases with one loaded model: lines {\"prompt\",\"generate\",\"batch\","
+                  "\"repeat\",\"warm-up\"}, - reads standard input; --batch is the largest")
+      ->type_name("FILE");
+  sub->add_flag("--profile", flags->profile, "time of every operation, per step");
+  sub->add_flag("--json", flags->json, "one line of JSON for each case");
   sub->callback([flags, exit_code] { *exit_code = Report(AboutModel(Run(*flags))); });
 }
 

@@ -125,6 +125,7 @@ absl::StatusOr<std::unique_ptr<ChatTransport>> Connect(const ChatFlags& flags, b
   LoadOptions load;
   ASSIGN_OR_RETURN(load.engine.model, ToOptions(flags.model));
   ASSIGN_OR_RETURN(load.engine.model.model_dir, ResolveModelDir(flags.model.model));
+  load.engine.model.max_batch = 1;
   load.served_name = flags.model_name;
   if (terminal) Put("Loading the model...\n");
   ASSIGN_OR_RETURN(auto model, LoadForServing(load));

@@ -125,6 +125,15 @@ absl::Status Run(const Flags& flags) {
   LoadOptions options;
   ASSIGN_OR_RETURN(options.engine.model, ToOptions(flags.model));
   options.engine.model.max_batch = 1;
+  if (flags.max_tokens > 0) {
+    // A token has at least one byte of the text, and a template adds some of its own.
+    constexpr size_t kTemplateTokens = 4096;
+    const size_t prompt = flags.ids.empty()
+                              ? flags.prompt.size() + flags.chat.size() + kTemplateTokens
+                              : flags.ids.size();
+    RETURN_IF_ERROR(
+        LimitContext(static_cast<int64_t>(prompt) + flags.max_tokens, &options.engine.model));
+  }
   const absl::Time start = absl::Now();
   std::unique_ptr<LoadedModel> model;
   if (BareIds(flags, options.engine.model.model_dir)) {

@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cstdio>
 
 #include "agent/cli/answer.h"
 #include "agent/cli/cases.h"
@@ -82,6 +83,17 @@ absl::Status CheckFlags(const Flags& flags, const engine::ModelSpec& spec) {
   return absl::OkStatus();
 }
 
+// Unless --max-context says else, the context is what the cases need: this tool is about numbers,
+// and the formulas of rotary positions go on where the model's own limit ends.
+void SizeContext(const engine::ModelSpec& spec, int64_t needed, engine::ModelOptions* options) {
+  if (options->max_context != 0 || needed > INT32_MAX) return;
+  options->max_context = static_cast<int32_t>(needed);
+  options->beyond_positions = true;
+  if (needed <= spec.max_positions) return;
+  std::fprintf(stderr, "note: the cases need %lld positions, the model was made for %d\n",
+               static_cast<long long>(needed), spec.max_positions);
+}
+
 absl::Status Run(const Flags& flags) {
   ASSIGN_OR_RETURN(const std::vector<Case> cases, ReadCases(flags.input));
   engine::EngineOptions options;
@@ -92,6 +104,7 @@ absl::Status Run(const Flags& flags) {
   RETURN_IF_ERROR(CheckFlags(flags, spec));
   int64_t longest = 1;
   for (const Case& c : cases) longest = std::max(longest, static_cast<int64_t>(c.input_ids.size()));
+  SizeContext(spec, longest + flags.greedy, &options.model);
   if (flags.chunk > 0) longest = std::min(longest, int64_t{flags.chunk});
   const int64_t most = std::max<int64_t>(kMaxStepLogitBytes / (int64_t{spec.vocab} * 4), 1);
   options.tool_rows = static_cast<int32_t>(std::min(longest, most));

@@ -1,13 +1,25 @@
 #include "agent/cli/model_flags.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <array>
 #include <cstdio>
+#include <limits>
+#include <utility>
 
+#include "absl/strings/numbers.h"
 #include "agent/load/loaded_model.h"
 #include "base/status.h"
 #include "base/strings.h"
+#include "engine/weights/checkpoint.h"
 
 namespace deepseek::agent {
+
+namespace {
+
+constexpr int kMostThreads = 1024;
+
+}  // namespace
 
 void AddModelFlags(CLI::App& app, ModelFlags* flags) {
   app.add_option("--model", flags->model, "model folder, or builtin:NAME")
@@ -24,8 +36,38 @@ void AddModelFlags(CLI::App& app, ModelFlags* flags) {
   app.add_option("--max-context", flags->max_context,
                  "tokens of one sequence (0: the model's own limit)")
       ->capture_default_str();
-  app.add_option("--kv-memory", flags->kv_memory_bytes, "bytes of KV cache (0: automatic)")
+  app.add_option("--kv-memory", flags->kv_memory,
+                 "bytes of KV cache (also 512Mi, 4Gi); 0: automatic")
       ->capture_default_str();
+}
+
+absl::StatusOr<int64_t> ParseBytesFlag(const std::string& flag, const std::string& value) {
+  constexpr std::array<std::pair<std::string_view, int64_t>, 8> kSuffixes = {
+      {{"Ki", int64_t{1} << 10},
+       {"Mi", int64_t{1} << 20},
+       {"Gi", int64_t{1} << 30},
+       {"Ti", int64_t{1} << 40},
+       {"k", 1000},
+       {"M", 1'000'000},
+       {"G", 1'000'000'000},
+       {"T", 1'000'000'000'000}}};
+  std::string_view digits = value;
+  int64_t unit = 1;
+  for (const auto& [suffix, bytes] : kSuffixes) {
+    if (digits.ends_with(suffix)) {
+      digits.remove_suffix(suffix.size());
+      unit = bytes;
+      break;
+    }
+  }
+  int64_t number = 0;
+  if (digits.empty() || digits.find_first_not_of("0123456789") != std::string_view::npos ||
+      !absl::SimpleAtoi(ToAbsl(digits), &number) ||
+      number > std::numeric_limits<int64_t>::max() / unit) {
+    return absl::InvalidArgumentError(StrCat(
+        flag, ": '", value, "' is not a number of bytes (for example 1073741824, 512Mi, 4Gi)"));
+  }
+  return number * unit;
 }
 
 absl::StatusOr<engine::ModelOptions> ToOptions(const ModelFlags& flags) {
@@ -35,10 +77,22 @@ absl::StatusOr<engine::ModelOptions> ToOptions(const ModelFlags& flags) {
   ASSIGN_OR_RETURN(options.compute, engine::ParseCompute(flags.compute));
   ASSIGN_OR_RETURN(options.weights, engine::ParseWeightType(flags.weights));
   ASSIGN_OR_RETURN(options.kv, engine::ParseKvType(flags.kv));
+  if (flags.threads < 0 || flags.threads > kMostThreads) {
+    return absl::InvalidArgumentError(
+        StrCat("--threads: ", flags.threads, ": must be between 0 and ", kMostThreads));
+  }
   options.threads = flags.threads;
   options.max_context = flags.max_context;
-  options.kv_memory_bytes = flags.kv_memory_bytes;
+  ASSIGN_OR_RETURN(options.kv_memory_bytes, ParseBytesFlag("--kv-memory", flags.kv_memory));
   return options;
+}
+
+absl::Status LimitContext(int64_t tokens, engine::ModelOptions* options) {
+  if (options->max_context != 0) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const engine::ModelSpec spec, engine::ReadModelSpec(options->model_dir));
+  options->max_context =
+      static_cast<int32_t>(std::min<int64_t>(std::max<int64_t>(tokens, 1), spec.max_positions));
+  return absl::OkStatus();
 }
 
 int Report(const absl::Status& status) {

@@ -23,8 +23,11 @@ struct ModelFlags {
   std::string kv = "auto";
   int threads = 0;
   int32_t max_context = 0;
-  int64_t kv_memory_bytes = 0;
+  std::string kv_memory = "0";
 };
+
+/// "1048576", "512Mi", "4Gi", "2G". kInvalidArgument names the flag.
+absl::StatusOr<int64_t> ParseBytesFlag(const std::string& flag, const std::string& value);
 
 /// --model, --device, --compute, --weights, --kv, --threads, --max-context, --kv-memory. `flags`
 /// must outlive `app`.
@@ -32,6 +35,10 @@ void AddModelFlags(CLI::App& app, ModelFlags* flags);
 
 /// kInvalidArgument names the flag.
 absl::StatusOr<engine::ModelOptions> ToOptions(const ModelFlags& flags);
+
+/// For commands that know how many tokens a sequence can have: sets max_context where the user left
+/// it open, so that a short question to a large model takes no cache for its longest context.
+absl::Status LimitContext(int64_t tokens, engine::ModelOptions* options);
 
 /// Prints a failure as one line on stderr; the exit code of api.md.
 int Report(const absl::Status& status);

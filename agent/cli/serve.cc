@@ -190,9 +190,26 @@ class ServeRun {
                           {"family", model_->engine->spec().family},
                           {"device", engine::Name(resolved.device)},
                           {"compute", engine::Name(resolved.compute)},
+                          {"weights", engine::Name(resolved.weights)},
+                          {"kv", engine::Name(resolved.kv)},
                           {"max_context", model_->engine->max_context()},
                           {"load_seconds", absl::ToDoubleSeconds(took)}});
+    ReportMemory(model_->engine->memory());
     return std::nullopt;
+  }
+
+  static void ReportMemory(const engine::MemoryUse& memory) {
+    log::Info("memory", {{"planned_bytes", memory.planned_bytes},
+                         {"weight_bytes", memory.weight_bytes},
+                         {"buffer_bytes", memory.buffer_bytes},
+                         {"scratch_bytes", memory.scratch_bytes},
+                         {"huge_page_bytes", memory.huge_page_bytes},
+                         {"huge_pages", memory.huge_pages}});
+    if (memory.huge_pages == "never") {
+      log::Warn(
+          "transparent huge pages are off: weights are read at about half speed (on the node: echo "
+          "madvise > /sys/kernel/mm/transparent_hugepage/enabled)");
+    }
   }
 
   int Running() const {

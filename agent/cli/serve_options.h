@@ -45,9 +45,6 @@ absl::Status ApplyConfig(CLI::App& app, const std::string& yaml, const std::stri
 /// "200ms", "5s", "1m30s"; not negative. kInvalidArgument names the flag.
 absl::StatusOr<absl::Duration> ParseDurationFlag(const std::string& flag, const std::string& value);
 
-/// "1048576", "512Mi", "4Gi", "2G". kInvalidArgument names the flag.
-absl::StatusOr<int64_t> ParseBytesFlag(const std::string& flag, const std::string& value);
-
 /// The engine's part of the options, checked.
 absl::StatusOr<engine::ModelOptions> ToModelOptions(const ServeOptions& options);
 

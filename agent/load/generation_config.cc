@@ -60,7 +60,7 @@ absl::StatusOr<GenerationDefaults> ParseGenerationConfig(std::string_view genera
   d.eos_ids = spec.eos_ids;
   d.bos_id = spec.bos_id;
   if (!generation_config_json.empty()) {
-    auto parsed = ParseJson(generation_config_json, kFile);
+    auto parsed = ParseJson(generation_config_json, kFile, ModelFileLimits(size_t{1} << 20));
     if (!parsed.ok()) return absl::DataLossError(parsed.status().message());
     if (!parsed->is_object()) return absl::DataLossError(StrCat(kFile, ": must be a JSON object"));
     const Json& json = *parsed;

@@ -13,7 +13,7 @@ namespace {
 constexpr std::string_view kBuiltin = "builtin:";
 constexpr std::string_view kModel = "model: ";
 constexpr int kInvalidModel = 2;  // exit code
-constexpr int64_t kMaxConfigBytes = int64_t{8} << 20;
+constexpr int64_t kMaxConfigBytes = int64_t{1} << 20;
 
 // "/models/demo-v3/" -> "demo-v3"
 std::string LastPart(std::string path) {
@@ -66,6 +66,12 @@ absl::StatusOr<TextAndDefaults> LoadAgreeingText(const std::string& model_dir,
 
 namespace {
 
+// A wrong weight is found by its name alone: the message says in which folder, too.
+absl::Status InFolder(const std::string& dir, const absl::Status& status) {
+  if (ExitCode(status) != kInvalidModel || ToStd(status.message()).starts_with(dir)) return status;
+  return absl::Status(status.code(), ToAbsl(StrCat(dir, ": ", status.message())));
+}
+
 absl::StatusOr<std::unique_ptr<LoadedModel>> Load(const LoadOptions& options) {
   const std::string& dir = options.engine.model.model_dir;
   ASSIGN_OR_RETURN(const engine::ModelSpec spec, engine::ReadModelSpec(dir));
@@ -74,7 +80,9 @@ absl::StatusOr<std::unique_ptr<LoadedModel>> Load(const LoadOptions& options) {
   loaded->served_name = options.served_name.empty() ? LastPart(dir) : options.served_name;
   loaded->text = std::move(text.text);
   loaded->defaults = std::move(text.defaults);
-  ASSIGN_OR_RETURN(loaded->engine, engine::LoadModel(options.engine));
+  auto engine = engine::LoadModel(options.engine);
+  if (!engine.ok()) return InFolder(dir, engine.status());
+  loaded->engine = *std::move(engine);
   return loaded;
 }
 

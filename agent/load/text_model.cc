@@ -89,7 +89,7 @@ absl::StatusOr<TextModel> LoadText(const std::string& model_dir,
   if (absl::IsNotFound(config_text.status()))
     config_text = "{}";  // a tokenizer alone is enough to complete text
   RETURN_IF_ERROR(config_text.status());
-  auto config = ParseJson(*config_text, config_path);
+  auto config = ParseJson(*config_text, config_path, ModelFileLimits(kMaxConfigBytes));
   if (!config.ok()) return absl::DataLossError(config.status().message());
   if (!config->is_object())
     return absl::DataLossError(StrCat(config_path, ": must be a JSON object"));

@@ -150,6 +150,10 @@ struct Telemetry::Series {
       registry.AddGauge("deepseek_model_load_seconds", "How long the model took to load.");
   Gauge loaded_bytes =
       registry.AddGauge("deepseek_model_loaded_bytes", "Bytes of weights loaded so far.");
+  Gauge planned_bytes = registry.AddGauge("deepseek_planned_memory_bytes",
+                                          "What the memory plan of the load promised.");
+  Gauge huge_pages = registry.AddGauge(
+      "deepseek_huge_page_bytes", "Bytes of this process in huge pages when the model was loaded.");
   Counter nonfinite = registry.AddCounter("deepseek_nonfinite_rows_total",
                                           "Rows whose logits held NaN or infinity.");
 };
@@ -182,6 +186,9 @@ void Telemetry::SetEngine(const engine::Engine* engine, absl::Duration load_time
   }
   if (!engine) return;
   series_->load_seconds.Set(absl::ToDoubleSeconds(load_time));
+  const engine::MemoryUse memory = engine->memory();
+  series_->planned_bytes.Set(static_cast<double>(memory.planned_bytes));
+  series_->huge_pages.Set(static_cast<double>(memory.huge_page_bytes));
   Labels config = series_->labels;
   config["num_gpu_blocks"] =
       StrCat(engine->stats().kv_blocks_total);  // vLLM's word for blocks of any device

@@ -13,7 +13,7 @@ namespace deepseek::engine {
 
 enum class Attention : uint8_t { kMla, kGqa };
 enum class Router : uint8_t { kNone, kSoftmaxGreedy, kSoftmaxGroupMax, kSigmoidNoauxTc };
-enum class RopeScaling : uint8_t { kNone, kYarn, kLlama3 };
+enum class RopeScaling : uint8_t { kNone, kLinear, kYarn, kLlama3 };
 enum class RopeLayout : uint8_t { kInterleaved, kHalf };
 
 struct RopeSpec {
@@ -24,7 +24,7 @@ struct RopeSpec {
   int32_t original_max_positions = 0;
   double beta_fast = 32, beta_slow = 1;
   double mscale = 0, mscale_all_dim = 0;             ///< yarn in DeepSeek models
-  double attention_factor = 0;                       ///< yarn in Qwen2; 0: from factor
+  double attention_factor = 0;                       ///< yarn; 0: from factor and the mscales
   double low_freq_factor = 1, high_freq_factor = 4;  ///< llama3
 };
 
@@ -67,6 +67,8 @@ struct ModelSpec {
     return attention == Attention::kMla ? kv_lora_rank + rope_dim
                                         : int64_t{2} * kv_heads * head_dim;
   }
+  /// Channels of a head that positions rotate.
+  int32_t rotary_dim() const { return attention == Attention::kMla ? rope_dim : head_dim; }
   int64_t Parameters() const;        ///< without MTP layers
   int64_t ActiveParameters() const;  ///< used per token (one embedding row)
   int64_t KvBytesPerToken(int64_t element_bytes) const {

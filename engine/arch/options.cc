@@ -84,16 +84,12 @@ absl::StatusOr<ModelOptions> Resolve(const ModelOptions& options) {
   r.device = Device::kCpu;
   if (r.compute == Compute::kInt8 && r.weights == WeightType::kNative) {
     return Refuse("--compute int8 with --weights native",
-                  "integer arithmetic needs integer weights (use --compute bf16 or fp32)");
+                  "integer arithmetic needs integer weights (use --weights int8 or int4, or "
+                  "--compute bf16)");
   }
-  if (r.weights != WeightType::kNative) {
-    return Refuse(StrCat("--weights ", Name(r.weights)),
-                  "weights are not quantised at load yet (use --weights native)");
+  if (r.compute == Compute::kAuto) {
+    r.compute = r.weights == WeightType::kNative ? Compute::kBf16 : Compute::kInt8;
   }
-  if (r.kv == KvType::kInt8) {
-    return Refuse("--kv int8", "the cache holds fp32 or bf16 (use --kv auto)");
-  }
-  if (r.compute == Compute::kAuto) r.compute = Compute::kBf16;
   if (r.kv == KvType::kAuto) {
     r.kv = r.compute == Compute::kFp32 ? KvType::kFp32 : KvType::kBf16;
   }

@@ -20,8 +20,11 @@ struct ModelOptions {
   Compute compute = Compute::kAuto;
   WeightType weights = WeightType::kNative;
   KvType kv = KvType::kAuto;
-  int threads = 0;              ///< 0: the CPUs that the cgroup gives
-  int32_t max_context = 0;      ///< tokens of one sequence; 0: the model's own limit
+  int threads = 0;          ///< 0: the CPUs that the cgroup gives
+  int32_t max_context = 0;  ///< tokens of one sequence; 0: the model's own limit
+  /// Tools only: max_context may pass max_position_embeddings. Rotary positions have no end of
+  /// their own; that number is where the model's quality was checked.
+  bool beyond_positions = false;
   int32_t max_batch = 32;       ///< sequences in one step
   int64_t kv_memory_bytes = 0;  ///< 0: enough for max_batch sequences, capped by free memory
   bool load_mtp = false;        ///< also load the multi-token-prediction layer

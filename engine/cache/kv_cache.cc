@@ -8,14 +8,19 @@
 namespace deepseek::engine {
 namespace {
 
-DType CacheDType(KvType type) {
-  return type == KvType::kFp32 ? DType::kF32 : DType::kBf16;
+// Elements of a token's row in one layer, INT8 scales included (kv_tile.h).
+int64_t RowElements(const ModelSpec& spec, DType type) {
+  if (spec.attention == Attention::kMla) {
+    return KvRowElements(type, {spec.kv_lora_rank + spec.rope_dim, spec.kv_lora_rank});
+  }
+  return 2 * spec.kv_heads * KvRowElements(type, {spec.head_dim, spec.head_dim});
 }
 
 }  // namespace
 
 int64_t KvBlockBytes(const ModelSpec& spec, KvType type, int32_t layers) {
-  return int64_t{layers} * kBlockTokens * spec.kv_width() * SizeOf(CacheDType(type));
+  const DType element = KvDType(type);
+  return int64_t{layers} * kBlockTokens * RowElements(spec, element) * SizeOf(element);
 }
 
 absl::StatusOr<int32_t> PlanKvBlocks(const ModelSpec& spec, const ModelOptions& options,
@@ -41,8 +46,10 @@ absl::StatusOr<KvCache> KvCache::Create(Backend* backend, const ModelSpec& spec,
   KvCache cache;
   cache.blocks_ = blocks;
   for (int32_t i = 0; i < layers; ++i) {
-    ASSIGN_OR_RETURN(const Buffer buffer, backend->Allocate({blocks, kBlockTokens, spec.kv_width()},
-                                                            CacheDType(type), true));
+    const DType element = KvDType(type);
+    ASSIGN_OR_RETURN(
+        const Buffer buffer,
+        backend->Allocate({blocks, kBlockTokens, RowElements(spec, element)}, element, true));
     cache.layers_.push_back(buffer);
   }
   return cache;

@@ -24,7 +24,7 @@ class KvCache {
  public:
   static absl::StatusOr<KvCache> Create(Backend* backend, const ModelSpec& spec, KvType type,
                                         int32_t layers, int32_t blocks);
-  /// [blocks, kBlockTokens, kv_width] in the cache's type.
+  /// [blocks, kBlockTokens, elements of a row] in the cache's type; layout: kernels/kv_tile.h.
   const Buffer& layer(int32_t index) const { return layers_[static_cast<size_t>(index)]; }
   int32_t blocks() const { return blocks_; }
 

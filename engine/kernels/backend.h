@@ -21,6 +21,7 @@
 #include "engine/arch/model_spec.h"
 #include "engine/arch/options.h"
 #include "engine/kernels/buffer.h"
+#include "engine/kernels/kv_tile.h"
 #include "engine/kernels/sampling.h"
 #include "engine/kernels/step.h"
 #include "engine/kernels/weight.h"
@@ -34,7 +35,8 @@ struct RopeTable {
   RopeLayout layout = RopeLayout::kInterleaved;
 };
 
-/// One layer's paged latent cache: [blocks, kBlockTokens, kv_lora_rank + rope_dim], F32 or bf16.
+/// One layer's paged latent cache, F32, bf16 or I8: [blocks, kBlockTokens, KvRowElements], each
+/// block a tile of kv_shape() (kv_tile.h).
 struct MlaLayer {
   Buffer cache;
   Buffer latent_norm;                   ///< F32 [kv_lora_rank]
@@ -43,20 +45,24 @@ struct MlaLayer {
   int32_t heads = 0, kv_lora_rank = 0, nope_dim = 0, rope_dim = 0, v_dim = 0;
   float latent_eps = 1e-6F;
   float softmax_scale = 1;
+
+  KvShape kv_shape() const { return {kv_lora_rank + rope_dim, kv_lora_rank}; }
 };
 
-/// One layer's paged keys and values, F32 or bf16: shape [blocks, kBlockTokens, 2 * kv_heads *
-/// head_dim], and within a block [kv_heads][K, V][kBlockTokens][head_dim]. A key tile of one kv
-/// head is thus one contiguous run, read in place when the cache is F32, and what one work item
-/// streams (K and V of a head) is one run of 128 * head_dim numbers.
+/// One layer's paged keys and values, F32, bf16 or I8: shape [blocks, kBlockTokens, 2 * kv_heads *
+/// KvRowElements], and within a block [kv_heads][K, V] tiles of kv_shape() (kv_tile.h). A tile of
+/// one kv head is thus one contiguous run, and so is what one work item streams (K and V of a
+/// head).
 struct GqaLayer {
   Buffer cache;
   int32_t heads = 0, kv_heads = 0, head_dim = 0;  ///< kv_heads divides heads
   float softmax_scale = 1;
 
-  /// Element offset within the cache of the tile of `head` in `block`; V follows K.
-  int64_t TileOffset(int32_t block, int32_t head, bool value) const {
-    return ((int64_t{block} * kv_heads + head) * 2 + (value ? 1 : 0)) * kBlockTokens * head_dim;
+  KvShape kv_shape() const { return {head_dim, head_dim}; }
+  /// Offset within the cache of the tile of `head` in `block`, in bytes; V follows K.
+  int64_t TileBytesOffset(int32_t block, int32_t head, bool value) const {
+    return ((int64_t{block} * kv_heads + head) * 2 + (value ? 1 : 0)) *
+           KvTileBytes(cache.dtype, kv_shape());
   }
 };
 
@@ -90,7 +96,8 @@ class Backend {
   /// Counts finished pieces of work; a hung device does not move it. Any thread.
   virtual int64_t progress() const = 0;
 
-  // Memory, at load time. kResourceExhausted names the bytes. Zero-filled. `bulk`: large and
+  // Memory, at load time. kResourceExhausted names the bytes. Zero-filled, and
+  // taken at once: what a load holds afterwards is what it will ever hold. `bulk`: large and
   // streamed (huge pages).
   virtual absl::StatusOr<Buffer> Allocate(const std::array<int64_t, 3>& shape, DType dtype,
                                           bool bulk) = 0;
@@ -103,8 +110,11 @@ class Backend {
   virtual absl::StatusOr<PackedWeight> Place(const HostMatrix& matrix) = 0;
   virtual void Fill(const PackedWeight& weight, const HostMatrix& matrix, int64_t row_begin,
                     int64_t row_end) = 0;
-  /// Bytes held by weights, and how many of them are in huge pages (0: unknown).
+  /// Bytes held by packed weights; by all buffers of Allocate; by scratch (after Plan).
   virtual int64_t weight_bytes() const = 0;
+  virtual int64_t buffer_bytes() const = 0;
+  virtual int64_t scratch_bytes() const = 0;
+  /// Bytes of this process in huge pages (0: unknown).
   virtual int64_t huge_page_bytes() const = 0;
 
   // Tools and load: these two wait for the work before them.

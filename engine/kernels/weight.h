@@ -45,6 +45,7 @@ struct HostMatrix {
 struct PackedWeight {
   uint64_t handle = 0;         ///< 0: none
   int64_t rows = 0, cols = 0;  ///< [out, in]
+  int64_t bytes = 0;           ///< of the packed form
   explicit operator bool() const { return handle != 0; }
 };
 

@@ -1,35 +1,12 @@
-// LoadModelWeights: from a folder to a model that can run, and the registry of families.
+// LoadModelWeights: from a folder to a model that can run.
 
-#include <array>
-#include <string_view>
 #include <utility>
 
 #include "base/status.h"
-#include "base/strings.h"
-#include "engine/cache/available_memory.h"
 #include "engine/model/family.h"
-#include "engine/weights/expected_tensors.h"
+#include "engine/model/load_plan.h"
 
 namespace deepseek::engine {
-namespace {
-
-struct Family {
-  std::string_view name;
-  decltype(&LoadDeepseekV3) load;
-};
-constexpr std::array<Family, 1> kFamilies{{{"deepseek_v3", &LoadDeepseekV3}}};
-
-absl::Status ResolveContext(const ModelSpec& spec, ModelOptions* options) {
-  if (options->max_context == 0) options->max_context = spec.max_positions;
-  if (options->max_context > spec.max_positions) {
-    return absl::InvalidArgumentError(StrCat("--max-context ", options->max_context,
-                                             " is above the model's max_position_embeddings ",
-                                             spec.max_positions));
-  }
-  return absl::OkStatus();
-}
-
-}  // namespace
 
 absl::StatusOr<std::unique_ptr<Model>> LoadModelWeights(const ModelOptions& options,
                                                         const StepLimits& limits,
@@ -39,26 +16,20 @@ absl::StatusOr<std::unique_ptr<Model>> LoadModelWeights(const ModelOptions& opti
     return absl::InvalidArgumentError(
         "a step needs room for at least one row and one row of logits");
   }
-  ASSIGN_OR_RETURN(ModelOptions resolved, Resolve(options));
-  ASSIGN_OR_RETURN(const ModelSpec spec, ReadModelSpec(resolved.model_dir));
-  RETURN_IF_ERROR(ResolveContext(spec, &resolved));
-  ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::Open(resolved.model_dir));
-  const int64_t needed = ExpectedBytes(checkpoint, spec, resolved.load_mtp);
-  if (const int64_t free = AvailableMemoryBytes(); needed > free) {
-    return absl::ResourceExhaustedError(
-        StrCat(resolved.model_dir, ": the weights need ", needed, " bytes, memory leaves ", free));
-  }
-  auto checked = CheckTensors(checkpoint, spec, resolved.load_mtp);
-  if (!checked.ok()) {
-    return absl::Status(checked.code(),
-                        ToAbsl(StrCat(resolved.model_dir, ": ", ToStd(checked.message()))));
-  }
-  for (const Family& family : kFamilies) {
-    if (family.name == spec.family) {
-      return family.load(spec, resolved, limits, callbacks, checkpoint, std::move(backend));
-    }
-  }
-  return absl::UnimplementedError(StrCat("family ", spec.family, " has no forward pass"));
+  // Of the two readers of the folder, the one for config.json says first what is wrong with it.
+  RETURN_IF_ERROR(ReadModelSpec(options.model_dir).status());
+  ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::Open(options.model_dir));
+  ASSIGN_OR_RETURN(const LoadPlan plan, PlanLoad(options, limits, checkpoint, std::nullopt));
+  const ModelSpec& spec = plan.spec;
+  ModelOptions resolved = plan.options;
+  RETURN_IF_ERROR(plan.Check(checkpoint));
+  RETURN_IF_ERROR(plan.Fits());
+  resolved.kv_memory_bytes = plan.memory.kv_bytes();  // as planned, whatever is free by then
+  ASSIGN_OR_RETURN(const FamilyLoader load, FindFamily(spec.family));
+  ASSIGN_OR_RETURN(auto model,
+                   load({spec, resolved, limits, callbacks, checkpoint}, std::move(backend)));
+  model->set_planned_bytes(plan.memory.total_bytes());
+  return model;
 }
 
 }  // namespace deepseek::engine

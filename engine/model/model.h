@@ -37,6 +37,9 @@ class Model {
   virtual const ModelOptions& options() const = 0;  ///< resolved
   virtual const StepLimits& limits() const = 0;
   virtual Backend& backend() = 0;
+  /// What the plan promised (engine/model/load_plan.h); 0: none was made.
+  int64_t planned_bytes() const { return planned_bytes_; }
+  void set_planned_bytes(int64_t bytes) { planned_bytes_ = bytes; }
   /// Blocks of the paged KV cache (kBlockTokens = 64 tokens each, all layers).
   virtual int32_t kv_blocks() const = 0;
   /// Bumped per layer and work block, for liveness.
@@ -56,6 +59,9 @@ class Model {
   /// (host). kFailedPrecondition without ModelOptions::load_mtp.
   virtual absl::Status ForwardMtp(const Batch& batch, absl::Span<const int32_t> next_tokens,
                                   std::vector<float>* out) = 0;
+
+ private:
+  int64_t planned_bytes_ = 0;
 };
 
 /// Reads, checks and packs the weights into `backend` (engine/kernels/cpu/cpu_backend.h:

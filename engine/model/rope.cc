@@ -12,6 +12,27 @@ double Mscale(double factor, double mscale) {
   return factor <= 1 ? 1.0 : 0.1 * mscale * std::log(factor) + 1.0;
 }
 
+// Long waves are stretched, short ones stay, between the two a linear mix (Llama 3.1's release).
+void ScaleLlama3(const RopeSpec& rope, std::vector<double>* frequencies) {
+  for (double& f : *frequencies) {
+    const double turns = rope.original_max_positions * f / (2 * std::numbers::pi);
+    if (turns < rope.low_freq_factor) {
+      f /= rope.factor;
+    } else if (turns <= rope.high_freq_factor) {
+      const double share =
+          (turns - rope.low_freq_factor) / (rope.high_freq_factor - rope.low_freq_factor);
+      f = (1 - share) * f / rope.factor + share * f;
+    }
+  }
+}
+
+// What cos and sin are multiplied by.
+double TableFactor(const RopeSpec& rope) {
+  if (rope.scaling != RopeScaling::kYarn) return 1;
+  if (rope.attention_factor != 0) return rope.attention_factor;
+  return Mscale(rope.factor, rope.mscale) / Mscale(rope.factor, rope.mscale_all_dim);
+}
+
 }  // namespace
 
 std::vector<double> RopeFrequencies(const RopeSpec& rope, int32_t rope_dim) {
@@ -19,6 +40,10 @@ std::vector<double> RopeFrequencies(const RopeSpec& rope, int32_t rope_dim) {
   for (size_t i = 0; i < frequencies.size(); ++i) {
     frequencies[i] = std::pow(rope.theta, -2.0 * static_cast<double>(i) / rope_dim);
   }
+  if (rope.scaling == RopeScaling::kLinear) {
+    for (double& f : frequencies) f /= rope.factor;
+  }
+  if (rope.scaling == RopeScaling::kLlama3) ScaleLlama3(rope, &frequencies);
   if (rope.scaling != RopeScaling::kYarn) return frequencies;
   // The channel whose wave makes `rotations` turns within the original length.
   const auto correction = [&](double rotations) {
@@ -38,10 +63,7 @@ std::vector<double> RopeFrequencies(const RopeSpec& rope, int32_t rope_dim) {
 
 RopeAngles BuildRope(const RopeSpec& rope, int32_t rope_dim, int32_t positions) {
   const std::vector<double> frequencies = RopeFrequencies(rope, rope_dim);
-  const double factor =
-      rope.scaling == RopeScaling::kYarn
-          ? Mscale(rope.factor, rope.mscale) / Mscale(rope.factor, rope.mscale_all_dim)
-          : 1.0;
+  const double factor = TableFactor(rope);
   RopeAngles angles;
   angles.cos.reserve(frequencies.size() * static_cast<size_t>(positions));
   angles.sin.reserve(frequencies.size() * static_cast<size_t>(positions));

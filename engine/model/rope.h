@@ -1,6 +1,6 @@
 #pragma once
-// Rotary angles with yarn scaling (Peng et al., "YaRN", arXiv 2309.00071), as DeepSeek applies it:
-// static, at every position.
+// Rotary angles (arXiv 2104.09864), plain or scaled: linearly, as Llama 3.1, or by yarn (Peng et
+// al., "YaRN", arXiv 2309.00071), which like the others is static: applied at every position.
 
 #include <cstdint>
 #include <vector>

@@ -1,62 +1,170 @@
 #include "engine/model/weight_loader.h"
 
+#include <algorithm>
+#include <thread>
 #include <utility>
 
 #include "base/status.h"
 #include "base/strings.h"
+#include "engine/cache/available_memory.h"
+#include "engine/weights/expected_tensors.h"
 #include "engine/weights/tensor_values.h"
 
 namespace deepseek::engine {
+namespace {
 
-WeightLoader::WeightLoader(const Checkpoint& checkpoint, const ModelSpec& spec, Backend* backend,
-                           const LoadCallbacks& callbacks, int64_t total_bytes)
+// Fits into a core's share of the caches, so that a piece is read from the file, searched for NaN
+// and packed while it is there; and small enough that a cancelled load ends within milliseconds.
+constexpr int64_t kPieceBytes = int64_t{1} << 20;
+// What is asked of the disk ahead of the packing.
+constexpr int64_t kReadAheadBytes = int64_t{128} << 20;
+
+int ThreadsOf(const ModelOptions& options) {
+  return options.threads > 0 ? options.threads
+                             : static_cast<int>(std::thread::hardware_concurrency());
+}
+
+}  // namespace
+
+WeightLoader::WeightLoader(const Checkpoint& checkpoint, const ModelSpec& spec,
+                           const ModelOptions& options, Backend* backend,
+                           const LoadCallbacks& callbacks)
     : checkpoint_(checkpoint),
       spec_(spec),
       backend_(backend),
       callbacks_(callbacks),
-      total_bytes_(total_bytes) {}
+      store_(options.weights),
+      total_bytes_(ExpectedBytes(checkpoint, spec, options.load_mtp)),
+      // The file and its packed form are of about one size: when both do not fit, the system would
+      // have to find out by itself which pages to give up, and a cgroup counts them all.
+      evict_(2 * total_bytes_ > AvailableMemoryBytes()),
+      buffers_(static_cast<size_t>(ThreadsOf(options))),
+      queue_(ThreadsOf(options), kReadAheadBytes, callbacks.cancel) {}
 
-absl::StatusOr<const TensorView*> WeightLoader::Take(const std::string& tensor) {
+absl::Status WeightLoader::Finish() {
+  RETURN_IF_ERROR(queue_.Finish());
+  whole_.clear();
+  return absl::OkStatus();
+}
+
+void WeightLoader::Count(const TensorView& view, int64_t bytes) {
+  const std::lock_guard lock(count_mutex_);
+  int64_t& counted = counted_[&view];
+  bytes = std::min(bytes, static_cast<int64_t>(view.data.size()) - counted);
+  counted += bytes;
+  loaded_bytes_ += bytes;
+  if (bytes > 0 && callbacks_.on_progress) callbacks_.on_progress(loaded_bytes_, total_bytes_);
+}
+
+absl::StatusOr<std::shared_ptr<WeightLoader::Source>> WeightLoader::Open(
+    const std::string& tensor) {
   if (callbacks_.cancel != nullptr && callbacks_.cancel->load()) {
     return absl::CancelledError("loading was cancelled");
   }
-  ASSIGN_OR_RETURN(const TensorView* view, checkpoint_.Get(tensor));
-  RETURN_IF_ERROR(CheckFinite(*view));
-  loaded_bytes_ += static_cast<int64_t>(view->data.size());
-  if (callbacks_.on_progress) callbacks_.on_progress(loaded_bytes_, total_bytes_);
-  return view;
+  auto source = std::make_shared<Source>();
+  ASSIGN_OR_RETURN(source->view, checkpoint_.Get(tensor));
+  source->place = checkpoint_.PlaceOf(*source->view);
+  ASSIGN_OR_RETURN(source->matrix.dtype, DTypeOf(*source->view));
+  source->matrix.name = tensor;
+  return source;
 }
 
-absl::StatusOr<HostMatrix> WeightLoader::Matrix(const std::string& name) {
-  ASSIGN_OR_RETURN(const TensorView* view, Take(name + ".weight"));
-  HostMatrix m;
-  m.name = view->name;
-  m.data = view->data.data();
-  ASSIGN_OR_RETURN(m.dtype, DTypeOf(*view));
-  m.rows = view->shape[0];
-  m.cols = m.row_stride = view->shape[1];
-  if (m.dtype == DType::kF8E4M3) {
-    ASSIGN_OR_RETURN(const TensorView* scales, Take(view->name + "_scale_inv"));
-    ASSIGN_OR_RETURN(scales_, ToFloat(*scales));
-    m.scales = scales_.data();
-    m.scale_stride = scales->shape[1];
-    m.block_rows = spec_.fp8_block_rows;
-    m.block_cols = spec_.fp8_block_cols;
+absl::StatusOr<std::vector<uint8_t>> WeightLoader::ReadWhole(const Source& source) {
+  std::vector<uint8_t> bytes(source.view->data.size());
+  RETURN_IF_ERROR(source.place.file->Read(source.place.offset, absl::MakeSpan(bytes)));
+  RETURN_IF_ERROR(CheckFinite(*source.view, 0, bytes));
+  Count(*source.view, static_cast<int64_t>(bytes.size()));
+  return bytes;
+}
+
+absl::StatusOr<std::shared_ptr<WeightLoader::Source>> WeightLoader::OpenMatrix(
+    const std::string& name) {
+  ASSIGN_OR_RETURN(auto source, Open(name + ".weight"));
+  HostMatrix& m = source->matrix;
+  m.rows = source->view->shape[0];
+  m.cols = m.row_stride = source->view->shape[1];
+  if (m.dtype != DType::kF8E4M3) return source;
+  ASSIGN_OR_RETURN(const auto scales, Open(m.name + "_scale_inv"));
+  ASSIGN_OR_RETURN(const std::vector<uint8_t> bytes, ReadWhole(*scales));
+  ASSIGN_OR_RETURN(source->scales, ToFloat(*scales->view, bytes));
+  m.scales = source->scales.data();
+  m.scale_stride = scales->view->shape[1];
+  m.block_rows = spec_.fp8_block_rows;
+  m.block_cols = spec_.fp8_block_cols;
+  return source;
+}
+
+absl::Status WeightLoader::QueueRows(const std::shared_ptr<const Source>& source, const Use& use) {
+  const int64_t rows = source->view->shape[0];
+  const int64_t row_bytes = source->view->shape[1] * SizeOf(source->matrix.dtype);
+  const int64_t step = std::max(kPieceBytes / row_bytes / kPackRows, int64_t{1}) * kPackRows;
+  for (int64_t begin = 0; begin < rows; begin += step) {
+    const int64_t end = std::min(begin + step, rows);
+    const int64_t offset = source->place.offset + begin * row_bytes;
+    const int64_t bytes = (end - begin) * row_bytes;
+    source->place.file->Prefetch(offset, bytes);
+    RETURN_IF_ERROR(queue_.Add(bytes, [=, this](int thread) -> absl::Status {
+      std::vector<uint8_t>& buffer = buffers_[static_cast<size_t>(thread)];
+      buffer.resize(static_cast<size_t>(bytes));
+      RETURN_IF_ERROR(source->place.file->Read(offset, absl::MakeSpan(buffer)));
+      RETURN_IF_ERROR(CheckFinite(*source->view, begin * source->view->shape[1], buffer));
+      RETURN_IF_ERROR(use(buffer.data(), begin, end));
+      if (evict_) source->place.file->Evict(offset, bytes);
+      Count(*source->view, bytes);
+      return absl::OkStatus();
+    }));
   }
-  return m;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<PackedWeight> WeightLoader::PackRows(std::shared_ptr<Source> source) {
+  ASSIGN_OR_RETURN(const PackedWeight weight, backend_->Place(source->matrix));
+  const HostMatrix shape = source->matrix;
+  RETURN_IF_ERROR(
+      QueueRows(source, [this, shape, weight](const uint8_t* rows, int64_t begin, int64_t end) {
+        HostMatrix m = shape;
+        // Fill reads the rows [begin, end) only: row 0 would lie this far before the piece.
+        m.data = reinterpret_cast<const void*>(
+            reinterpret_cast<uintptr_t>(rows) -
+            static_cast<uintptr_t>(begin * m.row_stride * SizeOf(m.dtype)));
+        backend_->Fill(weight, m, begin, end);
+        return absl::OkStatus();
+      }));
+  return weight;
 }
 
 absl::StatusOr<PackedWeight> WeightLoader::Linear(const std::string& name) {
-  ASSIGN_OR_RETURN(const HostMatrix m, Matrix(name));
-  ASSIGN_OR_RETURN(const PackedWeight packed, backend_->Pack(m));
-  checkpoint_.Drop(*checkpoint_.Find(m.name));
-  return packed;
+  ASSIGN_OR_RETURN(auto source, OpenMatrix(name));
+  source->matrix.store = store_;
+  return PackRows(std::move(source));
 }
 
 absl::StatusOr<PackedWeight> WeightLoader::ExactLinear(const std::string& name) {
-  ASSIGN_OR_RETURN(HostMatrix m, Matrix(name));
-  m.exact = true;
-  return backend_->Pack(m);
+  ASSIGN_OR_RETURN(auto source, OpenMatrix(name));
+  source->matrix.exact = true;
+  return PackRows(std::move(source));
+}
+
+absl::StatusOr<HostMatrix> WeightLoader::Matrix(const std::string& name) {
+  ASSIGN_OR_RETURN(auto source, OpenMatrix(name));
+  ASSIGN_OR_RETURN(source->bytes, ReadWhole(*source));
+  source->matrix.data = source->bytes.data();
+  whole_[source->matrix.name] = source;
+  return source->matrix;
+}
+
+absl::StatusOr<PackedWeight> WeightLoader::Pack(const HostMatrix& slice) {
+  const auto source = whole_.find(slice.name);
+  if (source == whole_.end()) {
+    return absl::InternalError(StrCat("tensor ", slice.name, " is not a slice of Matrix()"));
+  }
+  ASSIGN_OR_RETURN(const PackedWeight weight, backend_->Place(slice));
+  RETURN_IF_ERROR(queue_.Add(slice.rows * slice.cols * SizeOf(slice.dtype),
+                             [this, slice, weight, keep = source->second](int) {
+                               backend_->Fill(weight, slice, 0, slice.rows);
+                               return absl::OkStatus();
+                             }));
+  return weight;
 }
 
 absl::StatusOr<FfnWeights> WeightLoader::Ffn(const std::string& prefix) {
@@ -76,17 +184,25 @@ absl::StatusOr<Buffer> WeightLoader::Upload(const std::vector<float>& values,
 }
 
 absl::StatusOr<Buffer> WeightLoader::Vector(const std::string& tensor) {
-  ASSIGN_OR_RETURN(const TensorView* view, Take(tensor));
-  ASSIGN_OR_RETURN(const std::vector<float> values, ToFloat(*view));
+  ASSIGN_OR_RETURN(const auto source, Open(tensor));
+  ASSIGN_OR_RETURN(const std::vector<uint8_t> bytes, ReadWhole(*source));
+  ASSIGN_OR_RETURN(const std::vector<float> values, ToFloat(*source->view, bytes));
   return Upload(values, {static_cast<int64_t>(values.size()), 0, 0});
 }
 
 absl::StatusOr<Buffer> WeightLoader::Table(const std::string& tensor) {
-  ASSIGN_OR_RETURN(const TensorView* view, Take(tensor));
-  ASSIGN_OR_RETURN(const DType dtype, DTypeOf(*view));
+  ASSIGN_OR_RETURN(const auto source, Open(tensor));
+  const std::vector<int64_t>& shape = source->view->shape;
   ASSIGN_OR_RETURN(const Buffer buffer,
-                   backend_->Allocate({view->shape[0], view->shape[1], 0}, dtype, true));
-  RETURN_IF_ERROR(backend_->Upload(buffer, view->data));
+                   backend_->Allocate({shape[0], shape[1], 0}, source->matrix.dtype, true));
+  RETURN_IF_ERROR(
+      QueueRows(source, [this, buffer](const uint8_t* rows, int64_t begin, int64_t end) {
+        Buffer part = buffer;
+        const int64_t row_bytes = buffer.shape[1] * SizeOf(buffer.dtype);
+        part.offset_bytes += begin * row_bytes;
+        part.shape[0] = end - begin;
+        return backend_->Upload(part, {rows, static_cast<size_t>((end - begin) * row_bytes)});
+      }));
   return buffer;
 }
 

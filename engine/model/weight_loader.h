@@ -1,26 +1,37 @@
 #pragma once
-// Moves tensors of a checkpoint into a backend, checked, with progress and cancellation.
+// Moves tensors of a checkpoint into a backend: checked, in parallel, with progress and
+// cancellation.
 
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "engine/kernels/backend.h"
+#include "engine/model/load_queue.h"
 #include "engine/model/model.h"
 #include "engine/weights/checkpoint.h"
 
 namespace deepseek::engine {
 
-/// Every method checks the cancel flag and refuses NaN and infinity, naming the tensor. Shapes were
-/// checked before (CheckTensors).
+/// Handles are given at once; values follow, packed by threads of the loader's own in pieces of
+/// about 1 MiB that are read from the file, checked (NaN and infinity are refused, naming the
+/// tensor) and written into the backend's layout. Shapes were checked before (CheckTensors). One
+/// caller. The backend must outlive the loader.
 class WeightLoader {
  public:
-  /// `total_bytes`: what the load will read (ExpectedBytes), for the progress.
-  WeightLoader(const Checkpoint& checkpoint, const ModelSpec& spec, Backend* backend,
-               const LoadCallbacks& callbacks, int64_t total_bytes);
-  /// NAME.weight as a linear.
+  WeightLoader(const Checkpoint& checkpoint, const ModelSpec& spec, const ModelOptions& options,
+               Backend* backend, const LoadCallbacks& callbacks);
+  /// Waits until all values are there. Nothing may be computed before. The first failure, in the
+  /// order of the calls.
+  absl::Status Finish();
+
+  /// NAME.weight as a linear, quantised as the options say.
   absl::StatusOr<PackedWeight> Linear(const std::string& name);
-  /// NAME.weight whose activations are never rounded.
+  /// NAME.weight in its stored type, whose activations are never rounded.
   absl::StatusOr<PackedWeight> ExactLinear(const std::string& name);
   /// gate_proj, up_proj and down_proj under `prefix`.
   absl::StatusOr<FfnWeights> Ffn(const std::string& prefix);
@@ -28,24 +39,56 @@ class WeightLoader {
   absl::StatusOr<Buffer> Vector(const std::string& tensor);
   /// A matrix in its stored type (embedding).
   absl::StatusOr<Buffer> Table(const std::string& tensor);
-  /// The checked host matrix of NAME.weight, for callers that pack slices of it.
+  /// The checked host matrix of NAME.weight in its stored type, for callers that pack slices of it.
+  /// Valid until Finish().
   absl::StatusOr<HostMatrix> Matrix(const std::string& name);
-  absl::StatusOr<PackedWeight> Pack(const HostMatrix& matrix) { return backend_->Pack(matrix); }
+  /// A slice of Matrix(). Never quantised unless the caller sets `store`.
+  absl::StatusOr<PackedWeight> Pack(const HostMatrix& slice);
   /// F32 data made by the caller, as a buffer.
   absl::StatusOr<Buffer> Upload(const std::vector<float>& values,
                                 const std::array<int64_t, 3>& shape);
   Backend* backend() const { return backend_; }
+  /// What quantised linears are stored as.
+  WeightType store() const { return store_; }
 
  private:
-  /// Looks up, checks values, counts progress.
-  absl::StatusOr<const TensorView*> Take(const std::string& tensor);
+  /// A tensor on its way: keeps what its pieces need.
+  struct Source {
+    const TensorView* view = nullptr;
+    Checkpoint::Place place;
+    HostMatrix matrix;           // its data is set for each piece, or is `bytes`
+    std::vector<float> scales;   // FP8
+    std::vector<uint8_t> bytes;  // Matrix(): all of it
+  };
+  using Use = std::function<absl::Status(const uint8_t* rows, int64_t row_begin, int64_t row_end)>;
+
+  /// Looks up; refuses when the load was cancelled.
+  absl::StatusOr<std::shared_ptr<Source>> Open(const std::string& tensor);
+  /// All bytes of a small tensor, checked and counted.
+  absl::StatusOr<std::vector<uint8_t>> ReadWhole(const Source& source);
+  /// Open() as a matrix, with the scales of FP8.
+  absl::StatusOr<std::shared_ptr<Source>> OpenMatrix(const std::string& name);
+  absl::StatusOr<PackedWeight> PackRows(std::shared_ptr<Source> source);
+  /// Queues the rows of a matrix in pieces: read, checked, handed to `use`, counted.
+  absl::Status QueueRows(const std::shared_ptr<const Source>& source, const Use& use);
+  /// Counts bytes of a tensor that is done; one that is read twice (tied) counts once.
+  void Count(const TensorView& view, int64_t bytes);
 
   const Checkpoint& checkpoint_;
   const ModelSpec& spec_;
   Backend* backend_;
   const LoadCallbacks& callbacks_;
-  int64_t loaded_bytes_ = 0, total_bytes_ = 0;
-  std::vector<float> scales_;  // of the last Matrix(), aligned
+  const WeightType store_;
+  const int64_t total_bytes_;
+  const bool evict_;  // memory is short: the file's pages must not stay in the system's cache
+
+  std::mutex count_mutex_;
+  int64_t loaded_bytes_ = 0;                      // guarded by count_mutex_
+  std::map<const TensorView*, int64_t> counted_;  // guarded by count_mutex_: bytes counted
+
+  std::map<std::string, std::shared_ptr<Source>> whole_;  // of Matrix(), by the tensor's name
+  std::vector<std::vector<uint8_t>> buffers_;             // [thread]: the piece being packed
+  LoadQueue queue_;                                       // last: joined first
 };
 
 }  // namespace deepseek::engine

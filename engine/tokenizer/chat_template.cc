@@ -14,6 +14,9 @@ using jinja::Value;
 // As transformers: written behind the last message and cut away again, together with what follows
 // it.
 constexpr std::string_view kContinueTag = "CONTINUE_FINAL_MESSAGE_TAG ";
+constexpr size_t kMaxConfigBytes = size_t{8} << 20;
+// The largest known has 25 KB. Tokens of a template take up to 75 times its bytes.
+constexpr size_t kMaxTemplateBytes = size_t{64} << 10;
 constexpr std::string_view kTokens[] = {"bos_token", "eos_token", "pad_token", "unk_token"};
 
 bool IsTrue(const OrderedJson& object, const char* key) {
@@ -139,14 +142,18 @@ std::vector<TextSpan> RenderedChat::Spans() const {
 
 absl::StatusOr<std::unique_ptr<ChatTemplate>> ParseChatTemplate(
     std::string_view tokenizer_config_json, std::string_view template_text) {
-  absl::StatusOr<OrderedJson> config =
-      ParseOrderedJson(tokenizer_config_json, "tokenizer_config.json");
+  absl::StatusOr<OrderedJson> config = ParseOrderedJson(
+      tokenizer_config_json, "tokenizer_config.json", ModelFileLimits(kMaxConfigBytes));
   if (!config.ok()) return absl::DataLossError(config.status().message());
   if (!config->is_object())
     return absl::DataLossError("tokenizer_config.json: is not a JSON object");
   std::string source(template_text);
   if (source.empty()) {
     ASSIGN_OR_RETURN(source, TemplateOf(*config));
+  }
+  if (source.size() > kMaxTemplateBytes) {
+    return absl::DataLossError(
+        StrCat("chat template: ", source.size(), " bytes, at most ", kMaxTemplateBytes));
   }
   std::vector<std::pair<std::string, std::string>> tokens;
   for (const std::string_view name : kTokens) {

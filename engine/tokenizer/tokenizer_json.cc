@@ -11,7 +11,7 @@ namespace deepseek::engine {
 namespace {
 
 // The largest file known has 11 MB. Nesting stays below 10.
-constexpr JsonLimits kLimits = {.max_bytes = size_t{128} << 20, .max_depth = 32};
+constexpr JsonLimits kLimits = {size_t{128} << 20, 32, size_t{4} << 20, size_t{1} << 20};
 constexpr size_t kMaxAddedBytes = 4096;
 // As ByteLevel with use_regex splits: GPT-2's expression.
 constexpr char kGpt2[] =
@@ -42,11 +42,13 @@ bool Flag(const Json& object, const char* key) {
   return flag != nullptr && flag->is_boolean() && flag->get<bool>();
 }
 
-absl::StatusOr<int32_t> Id(const Json& value, std::string_view where) {
+// `ids`: all must be below. A vocabulary is a table, so that a lone huge id would make it large.
+absl::StatusOr<int32_t> Id(const Json& value, int32_t ids, std::string_view where) {
   if (!value.is_number_integer()) return Malformed(where, "an id is not an integer");
-  const auto id = value.get<int64_t>();
-  if (id < 0 || id >= (1 << 22)) return Malformed(where, StrCat("id ", id, " is out of range"));
-  return static_cast<int32_t>(id);
+  if ((value.is_number_unsigned() && value.get<uint64_t>() >= static_cast<uint64_t>(ids)) ||
+      value.get<int64_t>() < 0)
+    return Malformed(where, StrCat("id ", value.dump(), " is out of range"));
+  return value.get<int32_t>();
 }
 
 absl::Status ReadNormalizer(const Json& normalizer, TokenizerParts* parts) {
@@ -110,50 +112,56 @@ void PutToken(int32_t id, std::string bytes, TokenizerParts* parts) {
   parts->tokens[at] = std::move(bytes);
 }
 
-absl::Status ReadVocabulary(const Json& vocab, TokenizerParts* parts) {
-  std::vector<bool> seen;
-  for (const auto& [spelling, value] : vocab.items()) {
-    ASSIGN_OR_RETURN(const int32_t id, Id(value, "model.vocab"));
-    const auto at = static_cast<size_t>(id);
-    if (at >= seen.size()) seen.resize(std::max(at + 1, vocab.size()));
-    if (seen[at]) return Malformed("model.vocab", StrCat("two tokens have id ", id));
-    seen[at] = true;
-    std::string bytes;
-    if (FromByteAlphabet(spelling, &bytes)) {
-      RETURN_IF_ERROR(parts->pairs.AddToken(bytes, id));
-      PutToken(id, std::move(bytes), parts);
-    } else {
-      PutToken(id, spelling, parts);
-    }
+// The large parts of a file, read entry by entry while it is parsed. What is wrong in them is told
+// after the checks of the rest: that a model of another type is not served says more.
+struct LargeParts {
+  TokenizerParts* parts;
+  int32_t ids;
+  absl::Status vocab, merges, added;
+  std::vector<bool> seen;      // ids of the vocabulary
+  bool merges_before = false;  // they stand before the vocabulary and need a second pass
+};
+
+absl::Status ReadVocabularyEntry(const std::string& spelling, const Json& value, LargeParts* p) {
+  ASSIGN_OR_RETURN(const int32_t id, Id(value, p->ids, "model.vocab"));
+  const auto at = static_cast<size_t>(id);
+  if (at >= p->seen.size()) p->seen.resize(std::max(at + 1, 2 * p->seen.size()));
+  if (p->seen[at]) return Malformed("model.vocab", StrCat("two tokens have id ", id));
+  p->seen[at] = true;
+  std::string bytes;
+  if (FromByteAlphabet(spelling, &bytes)) {
+    RETURN_IF_ERROR(p->parts->pairs.AddToken(bytes, id));
+    PutToken(id, std::move(bytes), p->parts);
+  } else {
+    PutToken(id, spelling, p->parts);
   }
   return absl::OkStatus();
 }
 
-absl::Status ReadMerges(const Json& merges, BytePairs* pairs) {
+absl::Status ReadMerge(const Json& merge, BytePairs* pairs) {
+  std::string_view a, b;
+  if (merge.is_string()) {
+    const std::string_view both = merge.get_ref<const std::string&>();
+    const size_t space = both.find(' ');
+    if (space == std::string_view::npos) return Malformed("model.merges", "a merge has no space");
+    a = both.substr(0, space);
+    b = both.substr(space + 1);
+  } else if (merge.is_array() && merge.size() == 2 && merge[0].is_string() &&
+             merge[1].is_string()) {
+    a = merge[0].get_ref<const std::string&>();
+    b = merge[1].get_ref<const std::string&>();
+  } else {
+    return Malformed("model.merges", "a merge is neither \"a b\" nor [\"a\", \"b\"]");
+  }
   std::string left, right;
-  for (const Json& merge : merges) {
-    std::string_view a, b;
-    if (merge.is_string()) {
-      const std::string_view both = merge.get_ref<const std::string&>();
-      const size_t space = both.find(' ');
-      if (space == std::string_view::npos) return Malformed("model.merges", "a merge has no space");
-      a = both.substr(0, space);
-      b = both.substr(space + 1);
-    } else if (merge.is_array() && merge.size() == 2 && merge[0].is_string() &&
-               merge[1].is_string()) {
-      a = merge[0].get_ref<const std::string&>();
-      b = merge[1].get_ref<const std::string&>();
-    } else {
-      return Malformed("model.merges", "a merge is neither \"a b\" nor [\"a\", \"b\"]");
-    }
-    if (!FromByteAlphabet(a, &left) || !FromByteAlphabet(b, &right))
-      return Malformed("model.merges", StrCat("merge of ", a, " and ", b, " is not byte-level"));
-    RETURN_IF_ERROR(pairs->AddMerge(left, right));
+  if (!FromByteAlphabet(a, &left) || !FromByteAlphabet(b, &right)) {
+    return Malformed("model.merges", StrCat("merge of ", a.substr(0, 40), " and ", b.substr(0, 40),
+                                            " is not byte-level"));
   }
-  return absl::OkStatus();
+  return pairs->AddMerge(left, right);
 }
 
-absl::Status ReadModel(const Json& model, TokenizerParts* parts) {
+absl::Status CheckModel(const Json& model, const LargeParts& large) {
   // Older files have no type: the vocabulary and merges say it.
   const std::string type = TypeOf(model);
   if (!type.empty() && type != "BPE") return Unsupported("model", StrCat("type ", type));
@@ -169,40 +177,36 @@ absl::Status ReadModel(const Json& model, TokenizerParts* parts) {
   const Json* merges = Find(model, "merges");
   if (vocab == nullptr || !vocab->is_object()) return Malformed("model.vocab", "is not an object");
   if (merges == nullptr || !merges->is_array()) return Malformed("model.merges", "is not a list");
-  RETURN_IF_ERROR(ReadVocabulary(*vocab, parts));
-  return ReadMerges(*merges, &parts->pairs);
+  RETURN_IF_ERROR(large.vocab);
+  return large.merges;
 }
 
-absl::Status ReadAdded(const Json& tokens, TokenizerParts* parts) {
-  for (const Json& token : tokens) {
-    const Json* id = Find(token, "id");
-    const Json* content = Find(token, "content");
-    if (id == nullptr || content == nullptr || !content->is_string())
-      return Malformed("added_tokens", "an entry has no id or no content");
-    AddedToken added;
-    ASSIGN_OR_RETURN(added.id, Id(*id, "added_tokens"));
-    added.content = content->get<std::string>();
-    if (added.content.empty() || added.content.size() > kMaxAddedBytes)
-      return Malformed("added_tokens", StrCat("id ", added.id, " has an empty or huge content"));
-    for (const char* flag : {"lstrip", "rstrip", "single_word"}) {
-      if (Flag(token, flag))
-        return Unsupported("added_tokens", StrCat(flag, " of ", added.content));
-    }
-    added.special = Flag(token, "special");
-    added.normalized = Flag(token, "normalized");
-    PutToken(added.id, added.content, parts);
-    parts->added.push_back(std::move(added));
+absl::Status ReadAdded(const Json& token, int32_t ids, TokenizerParts* parts) {
+  const Json* id = Find(token, "id");
+  const Json* content = Find(token, "content");
+  if (id == nullptr || content == nullptr || !content->is_string())
+    return Malformed("added_tokens", "an entry has no id or no content");
+  AddedToken added;
+  ASSIGN_OR_RETURN(added.id, Id(*id, ids, "added_tokens"));
+  added.content = content->get<std::string>();
+  if (added.content.empty() || added.content.size() > kMaxAddedBytes)
+    return Malformed("added_tokens", StrCat("id ", added.id, " has an empty or huge content"));
+  for (const char* flag : {"lstrip", "rstrip", "single_word"}) {
+    if (Flag(token, flag)) return Unsupported("added_tokens", StrCat(flag, " of ", added.content));
   }
+  added.special = Flag(token, "special");
+  added.normalized = Flag(token, "normalized");
+  parts->added.push_back(std::move(added));
   return absl::OkStatus();
 }
 
 // Only TemplateProcessing adds ids, and only those before the text are served.
-absl::Status ReadPostProcessor(const Json& step, TokenizerParts* parts) {
+absl::Status ReadPostProcessor(const Json& step, int32_t ids, TokenizerParts* parts) {
   const std::string type = TypeOf(step);
   if (type == "ByteLevel") return absl::OkStatus();  // moves offsets only
   if (const Json* list = Find(step, "processors");
       type == "Sequence" && list != nullptr && list->is_array()) {
-    for (const Json& inner : *list) RETURN_IF_ERROR(ReadPostProcessor(inner, parts));
+    for (const Json& inner : *list) RETURN_IF_ERROR(ReadPostProcessor(inner, ids, parts));
     return absl::OkStatus();
   }
   const Json* single = Find(step, "single");
@@ -221,11 +225,11 @@ absl::Status ReadPostProcessor(const Json& step, TokenizerParts* parts) {
       return Malformed("post_processor", "a template item is not understood");
     if (after) return Unsupported("post_processor", "a token after the text");
     const Json* token = Find(*known, name->get_ref<const std::string&>().c_str());
-    const Json* ids = token == nullptr ? nullptr : Find(*token, "ids");
-    if (ids == nullptr || !ids->is_array())
+    const Json* listed = token == nullptr ? nullptr : Find(*token, "ids");
+    if (listed == nullptr || !listed->is_array())
       return Malformed("post_processor", StrCat("no ids for ", name->get<std::string>()));
-    for (const Json& id : *ids) {
-      ASSIGN_OR_RETURN(const int32_t value, Id(id, "post_processor"));
+    for (const Json& id : *listed) {
+      ASSIGN_OR_RETURN(const int32_t value, Id(id, ids, "post_processor"));
       parts->prefix.push_back(value);
     }
   }
@@ -238,39 +242,78 @@ absl::Status CheckDecoder(const Json& decoder) {
   return Unsupported("decoder", StrCat("type ", type));
 }
 
-absl::StatusOr<std::unique_ptr<Tokenizer>> Build(const Json& file) {
-  TokenizerParts parts;
+absl::Status CheckFile(const Json& file, LargeParts* large) {
+  TokenizerParts* parts = large->parts;
   if (const Json* normalizer = Find(file, "normalizer"))
-    RETURN_IF_ERROR(ReadNormalizer(*normalizer, &parts));
+    RETURN_IF_ERROR(ReadNormalizer(*normalizer, parts));
   bool byte_level = false;
   if (const Json* pre = Find(file, "pre_tokenizer"))
-    RETURN_IF_ERROR(ReadPreTokenizer(*pre, &parts, &byte_level));
+    RETURN_IF_ERROR(ReadPreTokenizer(*pre, parts, &byte_level));
   if (!byte_level) return Unsupported("pre_tokenizer", "a file without ByteLevel");
   const Json* decoder = Find(file, "decoder");
   if (decoder == nullptr) return Unsupported("decoder", "a file without a decoder");
   RETURN_IF_ERROR(CheckDecoder(*decoder));
   if (const Json* post = Find(file, "post_processor"))
-    RETURN_IF_ERROR(ReadPostProcessor(*post, &parts));
+    RETURN_IF_ERROR(ReadPostProcessor(*post, large->ids, parts));
   const Json* model = Find(file, "model");
   if (model == nullptr) return Malformed("model", "is missing");
-  RETURN_IF_ERROR(ReadModel(*model, &parts));
+  RETURN_IF_ERROR(CheckModel(*model, *large));
   if (const Json* added = Find(file, "added_tokens")) {
     if (!added->is_array()) return Malformed("added_tokens", "is not a list");
-    RETURN_IF_ERROR(ReadAdded(*added, &parts));
+    RETURN_IF_ERROR(large->added);
   }
-  std::vector<int32_t> control;
-  for (const AddedToken& token : parts.added) control.push_back(token.id);
-  parts.pairs.Finish(Flag(*model, "ignore_merges"), control);
-  return std::make_unique<ByteLevelTokenizer>(std::move(parts));
+  for (const AddedToken& token : parts->added) PutToken(token.id, token.content, parts);
+  for (const int32_t id : parts->prefix) {
+    const auto at = static_cast<size_t>(id);
+    if (at >= parts->tokens.size() || parts->tokens[at].empty())
+      return Malformed("post_processor", StrCat("id ", id, " is not a token"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReadLarge(std::string_view json, LargeParts* large, bool second_pass,
+                       absl::StatusOr<Json>* file) {
+  // Each keeps its first error and reads on.
+  const auto on_vocab = [&](const std::string& spelling, const Json& value) {
+    if (!second_pass && large->vocab.ok())
+      large->vocab = ReadVocabularyEntry(spelling, value, large);
+    return absl::OkStatus();
+  };
+  const auto on_merge = [&](const std::string& /*key*/, const Json& merge) {
+    if (!second_pass && large->seen.empty()) large->merges_before = true;
+    if (second_pass == large->merges_before && large->merges.ok())
+      large->merges = ReadMerge(merge, &large->parts->pairs);
+    return absl::OkStatus();
+  };
+  const auto on_added = [&](const std::string& /*key*/, const Json& token) {
+    if (!second_pass && large->added.ok())
+      large->added = ReadAdded(token, large->ids, large->parts);
+    return absl::OkStatus();
+  };
+  *file = ParseJsonStream(json, "tokenizer.json", kLimits,
+                          {{{"model", "vocab"}, on_vocab},
+                           {{"model", "merges"}, on_merge},
+                           {{"added_tokens"}, on_added}});
+  if (!file->ok()) return absl::DataLossError(file->status().message());
+  if (!(*file)->is_object()) return absl::DataLossError("tokenizer.json: is not a JSON object");
+  return absl::OkStatus();
 }
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Tokenizer>> ParseTokenizer(std::string_view json) {
-  absl::StatusOr<Json> file = ParseJson(json, "tokenizer.json", kLimits);
-  if (!file.ok()) return absl::DataLossError(file.status().message());
-  if (!file->is_object()) return absl::DataLossError("tokenizer.json: is not a JSON object");
-  return Build(*file);
+  TokenizerParts parts;
+  // An entry takes over four bytes of the file, and real files leave few ids out.
+  const auto ids = std::min<size_t>(size_t{1} << 22, (size_t{1} << 16) + json.size() / 4);
+  LargeParts large{&parts, static_cast<int32_t>(ids), {}, {}, {}, {}, false};
+  absl::StatusOr<Json> file;
+  RETURN_IF_ERROR(ReadLarge(json, &large, false, &file));
+  if (large.merges_before) RETURN_IF_ERROR(ReadLarge(json, &large, true, &file));
+  RETURN_IF_ERROR(CheckFile(*file, &large));
+  std::vector<int32_t> control;
+  for (const AddedToken& token : parts.added) control.push_back(token.id);
+  parts.pairs.Finish(Flag(*Find(*file, "model"), "ignore_merges"), control);
+  return std::make_unique<ByteLevelTokenizer>(std::move(parts));
 }
 
 }  // namespace deepseek::engine

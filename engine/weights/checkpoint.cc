@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <fstream>
+#include <functional>
 #include <set>
 #include <utility>
 
@@ -15,7 +17,9 @@ namespace {
 constexpr const char* kSingle = "model.safetensors";
 constexpr const char* kIndex = "model.safetensors.index.json";
 constexpr int64_t kMaxIndexBytes = int64_t{256} << 20;
-constexpr int64_t kMaxConfigBytes = int64_t{4} << 20;
+constexpr int64_t kMaxConfigBytes = int64_t{1} << 20;
+// Experts of all layers (DeepSeek-V3: 14848): three tensors each, listed before weights are read.
+constexpr int64_t kMaxExperts = int64_t{1} << 17;
 
 // A shard's name comes from an untrusted file: it must stay inside the folder.
 bool PlainFileName(const std::string& name) {
@@ -23,42 +27,72 @@ bool PlainFileName(const std::string& name) {
          name.find('/') == std::string::npos && name.find('\0') == std::string::npos;
 }
 
-absl::StatusOr<std::map<std::string, std::string>> ReadIndex(const std::string& path) {
-  ASSIGN_OR_RETURN(const std::string text, ReadTextFile(path, kMaxIndexBytes));
-  auto json = ParseJson(text, path, {static_cast<size_t>(kMaxIndexBytes), 8});
-  if (!json.ok()) return absl::DataLossError(json.status().message());
+// The index is read twice, first for the names of the shards and then against their contents: of a
+// large one (8.9 MB for DeepSeek-V3) nothing is kept but what the shards confirm.
+absl::Status ForEachIndexed(
+    const std::string& path, std::string_view text,
+    const std::function<absl::Status(const std::string& tensor, const std::string& file)>& on) {
   const auto bad = [&](std::string_view why) {
     return absl::DataLossError(StrCat(path, ": ", why));
   };
+  const auto on_entry = [&](const std::string& tensor, const Json& file) -> absl::Status {
+    if (!file.is_string())
+      return bad(StrCat("weight_map of ", tensor.substr(0, 200), " is not a file name"));
+    const std::string& name = file.get_ref<const std::string&>();
+    if (!PlainFileName(name))
+      return bad(StrCat("weight_map of ", tensor.substr(0, 200), " is not a plain file name"));
+    return on(tensor, name);
+  };
+  JsonLimits limits = ModelFileLimits(kMaxIndexBytes);
+  limits.max_depth = 8;
+  auto json = ParseJsonStream(text, path, limits, {{{"weight_map"}, on_entry}});
+  if (!json.ok()) return absl::DataLossError(json.status().message());
   if (!json->is_object() || !json->contains("weight_map") || !(*json)["weight_map"].is_object()) {
     return bad("weight_map is missing or not an object");
   }
-  std::map<std::string, std::string> index;
-  for (const auto& [tensor, file] : (*json)["weight_map"].items()) {
-    if (!file.is_string()) return bad(StrCat("weight_map of ", tensor, " is not a file name"));
-    auto name = file.get<std::string>();
-    if (!PlainFileName(name))
-      return bad(StrCat("weight_map of ", tensor, " is not a plain file name"));
-    index.emplace(tensor, std::move(name));
-  }
-  if (index.empty()) return bad("weight_map is empty");
-  return index;
+  return absl::OkStatus();
+}
+
+// More than any release has (DeepSeek-V3: 163).
+constexpr size_t kMaxShards = 4096;
+
+absl::StatusOr<std::set<std::string>> ShardNames(const std::string& path, std::string_view text) {
+  std::set<std::string> names;
+  RETURN_IF_ERROR(
+      ForEachIndexed(path, text, [&](const std::string& /*tensor*/, const std::string& file) {
+        names.insert(file);
+        return names.size() <= kMaxShards
+                   ? absl::OkStatus()
+                   : absl::DataLossError(StrCat(path, ": names over ", kMaxShards, " shards"));
+      }));
+  if (names.empty()) return absl::DataLossError(StrCat(path, ": weight_map is empty"));
+  return names;
 }
 
 }  // namespace
 
 absl::StatusOr<std::string> ReadTextFile(const std::string& path, int64_t max_bytes) {
   ASSIGN_OR_RETURN(const MappedFile file, MappedFile::Open(path));
-  const auto bytes = file.bytes();
-  if (static_cast<int64_t>(bytes.size()) > max_bytes) {
-    return absl::DataLossError(StrCat(path, ": ", bytes.size(), " bytes, at most ", max_bytes));
+  const size_t bytes = file.bytes().size();
+  if (static_cast<int64_t>(bytes) > max_bytes) {
+    return absl::DataLossError(StrCat(path, ": ", bytes, " bytes, at most ", max_bytes));
   }
-  return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  // Read, not copied from the mapping, which would be in memory a second time.
+  std::string text(bytes, '\0');
+  std::ifstream in(path, std::ios::binary);
+  if (!in.read(text.data(), static_cast<std::streamsize>(bytes)))
+    return absl::DataLossError(StrCat(path, ": cannot be read to its end"));
+  return text;
 }
 
 absl::StatusOr<ModelSpec> ReadModelSpec(const std::string& dir) {
   ASSIGN_OR_RETURN(const std::string text, ReadTextFile(dir + "/config.json", kMaxConfigBytes));
   auto spec = ParseModelConfig(text);
+  if (spec.ok() && int64_t{spec->layers} * spec->experts > kMaxExperts) {
+    spec = absl::DataLossError(StrCat("config.json: num_hidden_layers x n_routed_experts is ",
+                                      int64_t{spec->layers} * spec->experts, ", at most ",
+                                      kMaxExperts));
+  }
   if (spec.ok()) return spec;
   return absl::Status(spec.status().code(),
                       ToAbsl(StrCat(dir, "/", ToStd(spec.status().message()))));
@@ -67,38 +101,45 @@ absl::StatusOr<ModelSpec> ReadModelSpec(const std::string& dir) {
 absl::StatusOr<Checkpoint> Checkpoint::Open(const std::string& dir) {
   Checkpoint checkpoint;
   checkpoint.dir_ = dir;
-  std::set<std::string> names;
+  std::set<std::string> names = {kSingle};
+  std::string index;
   const std::string index_path = StrCat(dir, "/", kIndex);
-  if (::access(index_path.c_str(), F_OK) == 0) {
-    ASSIGN_OR_RETURN(checkpoint.index_, ReadIndex(index_path));
-    for (const auto& [tensor, file] : checkpoint.index_) names.insert(file);
-  } else {
-    names.insert(kSingle);
+  const bool sharded = ::access(index_path.c_str(), F_OK) == 0;
+  if (sharded) {
+    ASSIGN_OR_RETURN(index, ReadTextFile(index_path, kMaxIndexBytes));
+    ASSIGN_OR_RETURN(names, ShardNames(index_path, index));
   }
   for (const std::string& name : names) {
     auto file = SafetensorsFile::Open(StrCat(dir, "/", name));
     if (absl::IsNotFound(file.status())) {
       return absl::NotFoundError(
-          checkpoint.index_.empty()
-              ? StrCat(dir, ": no weights (expected ", kSingle, " or ", kIndex, ")")
-              : StrCat(dir, "/", name, ": shard is missing (named in ", kIndex, ")"));
+          sharded ? StrCat(dir, "/", name, ": shard is missing (named in ", kIndex, ")")
+                  : StrCat(dir, ": no weights (expected ", kSingle, " or ", kIndex, ")"));
     }
     if (!file.ok()) return file.status();
     checkpoint.files_.emplace(name, *std::move(file));
   }
-  for (const auto& [tensor, file] : checkpoint.index_) {
-    if (checkpoint.files_.at(file).Find(tensor) == nullptr) {
-      return absl::DataLossError(StrCat(dir, "/", file, ": tensor ", tensor, " is missing (",
-                                        kIndex, " says it is here)"));
-    }
+  if (!sharded) {
+    for (const auto& [name, view] : checkpoint.files_.begin()->second.tensors())
+      checkpoint.tensors_.emplace(ToAbsl(name), &view);
+    return checkpoint;
   }
+  RETURN_IF_ERROR(
+      ForEachIndexed(index_path, index, [&](const std::string& tensor, const std::string& file) {
+        const TensorView* view = checkpoint.files_.at(file).Find(tensor);
+        if (view == nullptr) {
+          return absl::DataLossError(StrCat(dir, "/", file, ": tensor ", tensor.substr(0, 200),
+                                            " is missing (", kIndex, " says it is here)"));
+        }
+        checkpoint.tensors_[ToAbsl(view->name)] = view;
+        return absl::OkStatus();
+      }));
   return checkpoint;
 }
 
 const TensorView* Checkpoint::Find(const std::string& name) const {
-  if (index_.empty()) return files_.begin()->second.Find(name);
-  const auto it = index_.find(name);
-  return it == index_.end() ? nullptr : files_.at(it->second).Find(name);
+  const auto it = tensors_.find(ToAbsl(name));
+  return it == tensors_.end() ? nullptr : it->second;
 }
 
 absl::StatusOr<const TensorView*> Checkpoint::Get(const std::string& name) const {
@@ -119,13 +160,14 @@ int64_t Checkpoint::total_bytes() const {
   return bytes;
 }
 
-void Checkpoint::Drop(const TensorView& view) const {
+Checkpoint::Place Checkpoint::PlaceOf(const TensorView& view) const {
   for (const auto& [name, file] : files_) {
     const auto all = file.file().bytes();
     if (view.data.data() >= all.data() && view.data.data() < all.data() + all.size()) {
-      file.file().Drop(view.data.data(), view.data.size());
+      return {&file.file(), view.data.data() - all.data()};
     }
   }
+  return {};
 }
 
 }  // namespace deepseek::engine

@@ -6,7 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "engine/arch/model_spec.h"
 #include "engine/weights/safetensors.h"
 
@@ -29,13 +31,18 @@ class Checkpoint {
   /// Base names of the weight files, in order.
   std::vector<std::string> files() const;
   int64_t total_bytes() const;
-  /// The tensor's pages will not be read again.
-  void Drop(const TensorView& view) const;
+  /// Where a tensor of this checkpoint lies.
+  struct Place {
+    const MappedFile* file = nullptr;
+    int64_t offset = 0;
+  };
+  Place PlaceOf(const TensorView& view) const;
 
  private:
   std::string dir_;
   std::map<std::string, SafetensorsFile> files_;  // by base name
-  std::map<std::string, std::string> index_;      // tensor -> base name; empty without an index
+  // The tensors that the index names, or all of the one file. Keys are the views' own names.
+  absl::flat_hash_map<absl::string_view, const TensorView*> tensors_;
 };
 
 }  // namespace deepseek::engine

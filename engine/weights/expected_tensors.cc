@@ -1,5 +1,6 @@
 #include "engine/weights/expected_tensors.h"
 
+#include <functional>
 #include <utility>
 
 #include "base/status.h"
@@ -11,14 +12,17 @@ namespace {
 
 class Lister {
  public:
-  explicit Lister(const ModelSpec& spec) : s_(spec) {}
+  Lister(const ModelSpec& spec, const std::function<bool(const ExpectedTensor&)>& on)
+      : s_(spec), on_(on) {}
 
   void Float(const std::string& name, std::vector<int64_t> shape, bool optional = false) {
-    list_.push_back({name, std::move(shape), TensorRole::kFloat, optional});
+    Put({name, std::move(shape), TensorRole::kFloat, optional});
   }
   void Linear(const std::string& name, int64_t rows, int64_t cols) {
-    list_.push_back({name + ".weight", {rows, cols}, TensorRole::kLinear, false});
+    Put({name + ".weight", {rows, cols}, TensorRole::kLinear, false});
   }
+  /// The receiver wants no more: loops may end.
+  bool stopped() const { return stopped_; }
 
   void Mla(const std::string& prefix) {
     const int64_t q_width = int64_t{s_.heads} * (s_.nope_dim + s_.rope_dim);
@@ -35,6 +39,20 @@ class Lister {
     Linear(prefix + "o_proj", s_.hidden, int64_t{s_.heads} * s_.v_dim);
   }
 
+  void Gqa(const std::string& prefix) {
+    const int64_t q_width = int64_t{s_.heads} * s_.head_dim;
+    const int64_t kv_width = int64_t{s_.kv_heads} * s_.head_dim;
+    Linear(prefix + "q_proj", q_width, s_.hidden);
+    Linear(prefix + "k_proj", kv_width, s_.hidden);
+    Linear(prefix + "v_proj", kv_width, s_.hidden);
+    if (s_.qkv_bias) {
+      Float(prefix + "q_proj.bias", {q_width});
+      Float(prefix + "k_proj.bias", {kv_width});
+      Float(prefix + "v_proj.bias", {kv_width});
+    }
+    Linear(prefix + "o_proj", s_.hidden, q_width);
+  }
+
   void Ffn(const std::string& prefix, int64_t intermediate) {
     Linear(prefix + "gate_proj", intermediate, s_.hidden);
     Linear(prefix + "up_proj", intermediate, s_.hidden);
@@ -44,14 +62,18 @@ class Lister {
   void Layer(int32_t layer) {
     const std::string prefix = StrCat("model.layers.", layer, ".");
     Float(prefix + "input_layernorm.weight", {s_.hidden});
-    Mla(prefix + "self_attn.");
+    if (s_.attention == Attention::kMla) {
+      Mla(prefix + "self_attn.");
+    } else {
+      Gqa(prefix + "self_attn.");
+    }
     Float(prefix + "post_attention_layernorm.weight", {s_.hidden});
     const std::string mlp = prefix + "mlp.";
     if (!s_.moe_layer(layer)) return Ffn(mlp, s_.dense_intermediate);
     Float(mlp + "gate.weight", {s_.experts, s_.hidden});
     if (s_.router == Router::kSigmoidNoauxTc)
       Float(mlp + "gate.e_score_correction_bias", {s_.experts});
-    for (int32_t e = 0; e < s_.experts; ++e) {
+    for (int32_t e = 0; e < s_.experts && !stopped_; ++e) {
       Ffn(StrCat(mlp, "experts.", e, "."), s_.expert_intermediate);
     }
     if (s_.shared_experts > 0) {
@@ -71,15 +93,20 @@ class Lister {
     Float(prefix + "shared_head.head.weight", {s_.vocab, s_.hidden}, true);
   }
 
-  std::vector<ExpectedTensor> Take() { return std::move(list_); }
-
  private:
+  void Put(const ExpectedTensor& tensor) { stopped_ = stopped_ || !on_(tensor); }
+
   const ModelSpec& s_;
-  std::vector<ExpectedTensor> list_;
+  const std::function<bool(const ExpectedTensor&)>& on_;
+  bool stopped_ = false;
 };
 
 int64_t CeilDiv(int64_t a, int64_t b) {
   return (a + b - 1) / b;
+}
+
+absl::Status Missing(const std::string& name) {
+  return absl::DataLossError(StrCat("tensor ", name, " is missing"));
 }
 
 absl::Status CheckScales(const Checkpoint& checkpoint, const ModelSpec& spec,
@@ -88,7 +115,8 @@ absl::Status CheckScales(const Checkpoint& checkpoint, const ModelSpec& spec,
     return absl::DataLossError(
         StrCat("tensor ", weight.name, " is F8_E4M3 but config.json has no quantization_config"));
   }
-  ASSIGN_OR_RETURN(const TensorView* scales, checkpoint.Get(weight.name + "_scale_inv"));
+  const TensorView* scales = checkpoint.Find(weight.name + "_scale_inv");
+  if (scales == nullptr) return Missing(weight.name + "_scale_inv");
   const std::vector<int64_t> shape = {CeilDiv(weight.shape[0], spec.fp8_block_rows),
                                       CeilDiv(weight.shape[1], spec.fp8_block_cols)};
   if (scales->shape != shape || scales->dtype != "F32") {
@@ -100,20 +128,29 @@ absl::Status CheckScales(const Checkpoint& checkpoint, const ModelSpec& spec,
 
 }  // namespace
 
-std::vector<ExpectedTensor> ExpectedTensors(const ModelSpec& spec, bool mtp) {
-  Lister lister(spec);
+void ForEachExpectedTensor(const ModelSpec& spec, bool mtp,
+                           const std::function<bool(const ExpectedTensor&)>& on) {
+  Lister lister(spec, on);
   lister.Float("model.embed_tokens.weight", {spec.vocab, spec.hidden});
-  for (int32_t i = 0; i < spec.layers; ++i) lister.Layer(i);
+  for (int32_t i = 0; i < spec.layers && !lister.stopped(); ++i) lister.Layer(i);
   lister.Float("model.norm.weight", {spec.hidden});
   if (!spec.tie_embeddings) lister.Float("lm_head.weight", {spec.vocab, spec.hidden});
   for (int32_t i = 0; mtp && i < spec.mtp_layers; ++i) lister.MtpLayer(spec.layers + i);
-  return lister.Take();
+}
+
+std::vector<ExpectedTensor> ExpectedTensors(const ModelSpec& spec, bool mtp) {
+  std::vector<ExpectedTensor> list;
+  ForEachExpectedTensor(spec, mtp, [&](const ExpectedTensor& tensor) {
+    list.push_back(tensor);
+    return true;
+  });
+  return list;
 }
 
 absl::Status CheckTensor(const Checkpoint& checkpoint, const ModelSpec& spec,
                          const ExpectedTensor& expected) {
-  if (expected.optional && checkpoint.Find(expected.name) == nullptr) return absl::OkStatus();
-  ASSIGN_OR_RETURN(const TensorView* view, checkpoint.Get(expected.name));
+  const TensorView* view = checkpoint.Find(expected.name);
+  if (view == nullptr) return expected.optional ? absl::OkStatus() : Missing(expected.name);
   if (view->shape != expected.shape) {
     return absl::DataLossError(StrCat("tensor ", expected.name, " has shape ", view->ShapeText(),
                                       ", config.json asks for ", ShapeText(expected.shape)));
@@ -129,15 +166,18 @@ absl::Status CheckTensor(const Checkpoint& checkpoint, const ModelSpec& spec,
 }
 
 absl::Status CheckTensors(const Checkpoint& checkpoint, const ModelSpec& spec, bool mtp) {
-  for (const ExpectedTensor& expected : ExpectedTensors(spec, mtp)) {
-    RETURN_IF_ERROR(CheckTensor(checkpoint, spec, expected));
-  }
-  return absl::OkStatus();
+  absl::Status status;
+  ForEachExpectedTensor(spec, mtp, [&](const ExpectedTensor& expected) {
+    status = CheckTensor(checkpoint, spec, expected);
+    return status.ok();
+  });
+  return status;
 }
 
 int64_t ExpectedBytes(const Checkpoint& checkpoint, const ModelSpec& spec, bool mtp) {
   int64_t bytes = 0;
   for (const ExpectedTensor& expected : ExpectedTensors(spec, mtp)) {
+    if (expected.optional) continue;
     for (const char* part : {"", "_scale_inv"}) {
       const TensorView* view = checkpoint.Find(expected.name + part);
       if (view != nullptr) bytes += static_cast<int64_t>(view->data.size());

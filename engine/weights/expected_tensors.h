@@ -3,6 +3,7 @@
 // checkpoint has them.
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -27,15 +28,20 @@ struct ExpectedTensor {
 
 /// `mtp`: also the tensors of the multi-token-prediction layers.
 std::vector<ExpectedTensor> ExpectedTensors(const ModelSpec& spec, bool mtp);
+/// The same one by one, until `on` returns false. A config.json of a few bytes can ask for millions
+/// of tensors: what is not checked against a checkpoint yet is not listed.
+void ForEachExpectedTensor(const ModelSpec& spec, bool mtp,
+                           const std::function<bool(const ExpectedTensor&)>& on);
 
 /// Presence, shape and type (of the scales, too: NaN and infinite ones are refused). The first
-/// error names the tensor, what was found and what was expected. Does not read weight values.
+/// error names the tensor (the caller adds the folder), what was found and what was expected. Does
+/// not read weight values.
 absl::Status CheckTensor(const Checkpoint& checkpoint, const ModelSpec& spec,
                          const ExpectedTensor& expected);
 absl::Status CheckTensors(const Checkpoint& checkpoint, const ModelSpec& spec, bool mtp);
 
-/// Stored bytes of those of the expected tensors that are there, scales included: what a load
-/// reads.
+/// Stored bytes of the expected tensors, scales included: what a load reads. Optional ones are
+/// checked, but never read.
 int64_t ExpectedBytes(const Checkpoint& checkpoint, const ModelSpec& spec, bool mtp);
 
 }  // namespace deepseek::engine

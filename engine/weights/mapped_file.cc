@@ -27,19 +27,22 @@ absl::StatusOr<MappedFile> MappedFile::Open(const std::string& path) {
   }
   const auto size = static_cast<size_t>(info.st_size);
   void* data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0);
-  const int error = errno;
-  ::close(fd);
   if (data == MAP_FAILED) {
+    const int error = errno;
+    ::close(fd);
     return absl::InternalError(
         StrCat(path, ": cannot map ", size, " bytes: ", std::strerror(error)));
   }
-  return MappedFile(static_cast<const uint8_t*>(data), size);
+  return MappedFile(path, fd, static_cast<const uint8_t*>(data), size);
 }
 
-MappedFile::MappedFile(MappedFile&& other) noexcept
-    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+MappedFile::MappedFile(MappedFile&& other) noexcept {
+  *this = std::move(other);
+}
 
 MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(fd_, other.fd_);
   std::swap(data_, other.data_);
   std::swap(size_, other.size_);
   return *this;
@@ -47,14 +50,32 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
 
 MappedFile::~MappedFile() {
   if (data_ != nullptr) ::munmap(const_cast<uint8_t*>(data_), size_);
+  if (fd_ >= 0) ::close(fd_);
 }
 
-void MappedFile::Drop(const uint8_t* begin, size_t bytes) const {
-  // Whole pages inside the range only: its neighbours may still be needed.
-  constexpr uintptr_t kPage = 4096;
-  const uintptr_t first = (reinterpret_cast<uintptr_t>(begin) + kPage - 1) & ~(kPage - 1);
-  const uintptr_t last = (reinterpret_cast<uintptr_t>(begin) + bytes) & ~(kPage - 1);
-  if (last > first) ::madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
+absl::Status MappedFile::Read(int64_t offset, absl::Span<uint8_t> to) const {
+  const int64_t wanted = offset + static_cast<int64_t>(to.size());
+  while (!to.empty()) {
+    const ssize_t n = ::pread(fd_, to.data(), to.size(), offset);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return absl::DataLossError(StrCat(path_, ": ", std::strerror(errno)));
+    if (n == 0) {
+      return absl::DataLossError(StrCat(path_, ": ends at byte ", offset, ", expected ", wanted,
+                                        " (it was cut off while it was read)"));
+    }
+    offset += n;
+    to.remove_prefix(static_cast<size_t>(n));
+  }
+  return absl::OkStatus();
+}
+
+// Both are advice: what they return does not matter.
+void MappedFile::Prefetch(int64_t offset, int64_t bytes) const {
+  ::posix_fadvise(fd_, offset, bytes, POSIX_FADV_WILLNEED);
+}
+
+void MappedFile::Evict(int64_t offset, int64_t bytes) const {
+  ::posix_fadvise(fd_, offset, bytes, POSIX_FADV_DONTNEED);
 }
 
 }  // namespace deepseek::engine

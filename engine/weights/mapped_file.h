@@ -1,9 +1,11 @@
 #pragma once
-// A read-only memory-mapped file.
+// A read-only file: mapped for headers and tools, read in pieces by a load.
 
 #include <cstdint>
 #include <string>
+#include <utility>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 
@@ -22,12 +24,20 @@ class MappedFile {
   ~MappedFile();
 
   absl::Span<const uint8_t> bytes() const { return {data_, size_}; }
-  /// Tells the kernel that this range will not be read again, so that packing a model does not hold
-  /// it twice.
-  void Drop(const uint8_t* begin, size_t bytes) const;
+  /// Copies the bytes from `offset` on. Unlike the mapping, this outlives a file that is cut off
+  /// meanwhile (a touched page behind the end is SIGBUS) and leaves no page of it in this process.
+  /// kDataLoss with the path and the reason. Any thread.
+  absl::Status Read(int64_t offset, absl::Span<uint8_t> to) const;
+  /// Asks the system to fetch this range already. Any thread.
+  void Prefetch(int64_t offset, int64_t bytes) const;
+  /// This range will not be read again soon: its pages need not stay in the system's cache.
+  void Evict(int64_t offset, int64_t bytes) const;
 
  private:
-  MappedFile(const uint8_t* data, size_t size) : data_(data), size_(size) {}
+  MappedFile(std::string path, int fd, const uint8_t* data, size_t size)
+      : path_(std::move(path)), fd_(fd), data_(data), size_(size) {}
+  std::string path_;
+  int fd_ = -1;
   const uint8_t* data_ = nullptr;
   size_t size_ = 0;
 };

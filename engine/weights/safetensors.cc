@@ -14,6 +14,10 @@ namespace {
 
 constexpr uint64_t kMaxHeaderBytes = uint64_t{100} << 20;  // the format's own limit
 constexpr size_t kMaxDims = 8;
+// An entry's tree is small: a type, a shape and two offsets.
+constexpr JsonLimits kHeaderLimits = {kMaxHeaderBytes, 6, size_t{1} << 20, size_t{1} << 20};
+constexpr size_t kSmallHeader = size_t{4} << 20;
+constexpr size_t kTensorBytes = 320;  // a TensorView with a short name, as a node of the map
 
 constexpr std::array<std::pair<std::string_view, int64_t>, 15> kDtypes{{{"BOOL", 1},
                                                                         {"U8", 1},
@@ -150,22 +154,38 @@ absl::StatusOr<std::map<std::string, TensorView>> ParseSafetensors(
   }
   const std::string_view header(reinterpret_cast<const char*>(file.data()) + sizeof(length),
                                 length);
-  auto json = ParseJson(header, StrCat(what, " header"), {kMaxHeaderBytes, 6});
-  if (!json.ok()) return absl::DataLossError(json.status().message());
-  if (!json->is_object()) return absl::DataLossError(StrCat(what, ": header is not an object"));
   const absl::Span<const uint8_t> buffer = file.subspan(sizeof(length) + length);
   std::map<std::string, TensorView> tensors;
-  for (const auto& [name, entry] : json->items()) {
-    if (name == "__metadata__") {
-      if (metadata == nullptr || !entry.is_object()) continue;
-      for (const auto& [key, value] : entry.items()) {
-        if (value.is_string()) (*metadata)[key] = value.get<std::string>();
-      }
-      continue;
+  // What the header describes may take as much memory as the file, and a few MB: a header that is
+  // larger than its tensors is none that a model has.
+  size_t left = file.size() + kSmallHeader;
+  const auto take = [&](size_t bytes) {
+    if (bytes > left) {
+      return absl::DataLossError(StrCat(what, ": header of ", length,
+                                        " bytes describes more tensors than the file holds"));
     }
+    left -= bytes;
+    return absl::OkStatus();
+  };
+  const auto on_tensor = [&](const std::string& name, const Json& entry) -> absl::Status {
+    RETURN_IF_ERROR(take(kTensorBytes + 2 * name.size()));
+    if (name == "__metadata__") return absl::OkStatus();
     ASSIGN_OR_RETURN(TensorView view, ParseTensor(name, entry, buffer, what));
-    tensors.emplace(name, std::move(view));
-  }
+    if (!tensors.emplace(name, std::move(view)).second)
+      return absl::DataLossError(StrCat(what, ": two tensors are named ", name.substr(0, 200)));
+    return absl::OkStatus();
+  };
+  const auto on_metadata = [&](const std::string& key, const Json& value) -> absl::Status {
+    if (!value.is_string()) return absl::OkStatus();
+    const std::string& text = value.get_ref<const std::string&>();
+    RETURN_IF_ERROR(take(kTensorBytes + key.size() + text.size()));
+    if (metadata != nullptr) (*metadata)[key] = text;
+    return absl::OkStatus();
+  };
+  auto json = ParseJsonStream(header, StrCat(what, " header"), kHeaderLimits,
+                              {{{}, on_tensor}, {{"__metadata__"}, on_metadata}});
+  if (!json.ok()) return absl::DataLossError(json.status().message());
+  if (!json->is_object()) return absl::DataLossError(StrCat(what, ": header is not an object"));
   RETURN_IF_ERROR(CheckCoverage(tensors, buffer, what));
   return tensors;
 }

@@ -18,18 +18,18 @@ T Load(const uint8_t* data, int64_t index) {
 // Index of the first element whose exponent bits (under `mask`) are all ones, or -1. Blocks are
 // tested with an or-reduction that the compiler vectorises; only a block with a hit is searched.
 template <typename T>
-int64_t FirstNonFinite(const TensorView& view, T mask) {
-  const int64_t n = view.elements();
+int64_t FirstNonFinite(absl::Span<const uint8_t> bytes, T mask) {
+  const auto n = static_cast<int64_t>(bytes.size() / sizeof(T));
   constexpr int64_t kBlock = 1024;
   for (int64_t begin = 0; begin < n; begin += kBlock) {
     const int64_t end = std::min(n, begin + kBlock);
     bool bad = false;
     for (int64_t i = begin; i < end; ++i) {
-      bad |= (Load<T>(view.data.data(), i) & mask) == mask;
+      bad |= (Load<T>(bytes.data(), i) & mask) == mask;
     }
     if (!bad) continue;
     for (int64_t i = begin; i < end; ++i) {
-      if ((Load<T>(view.data.data(), i) & mask) == mask) return i;
+      if ((Load<T>(bytes.data(), i) & mask) == mask) return i;
     }
   }
   return -1;
@@ -48,9 +48,14 @@ absl::StatusOr<DType> DTypeOf(const TensorView& view) {
 }
 
 absl::StatusOr<std::vector<float>> ToFloat(const TensorView& view) {
+  return ToFloat(view, view.data);
+}
+
+absl::StatusOr<std::vector<float>> ToFloat(const TensorView& view,
+                                           absl::Span<const uint8_t> bytes) {
   ASSIGN_OR_RETURN(const DType dtype, DTypeOf(view));
   std::vector<float> out(static_cast<size_t>(view.elements()));
-  const uint8_t* data = view.data.data();
+  const uint8_t* data = bytes.data();
   for (int64_t i = 0; i < view.elements(); ++i) {
     float& v = out[static_cast<size_t>(i)];
     switch (dtype) {
@@ -75,12 +80,17 @@ absl::StatusOr<std::vector<float>> ToFloat(const TensorView& view) {
 }
 
 absl::Status CheckFinite(const TensorView& view) {
+  return CheckFinite(view, 0, view.data);
+}
+
+absl::Status CheckFinite(const TensorView& view, int64_t first, absl::Span<const uint8_t> bytes) {
   int64_t at = -1;
-  if (view.dtype == "F32") at = FirstNonFinite<uint32_t>(view, 0x7f800000U);
-  if (view.dtype == "BF16") at = FirstNonFinite<uint16_t>(view, 0x7f80U);
-  if (view.dtype == "F16") at = FirstNonFinite<uint16_t>(view, 0x7c00U);
-  if (view.dtype == "F8_E4M3") at = FirstNonFinite<uint8_t>(view, 0x7fU);
+  if (view.dtype == "F32") at = FirstNonFinite<uint32_t>(bytes, 0x7f800000U);
+  if (view.dtype == "BF16") at = FirstNonFinite<uint16_t>(bytes, 0x7f80U);
+  if (view.dtype == "F16") at = FirstNonFinite<uint16_t>(bytes, 0x7c00U);
+  if (view.dtype == "F8_E4M3") at = FirstNonFinite<uint8_t>(bytes, 0x7fU);
   if (at < 0) return absl::OkStatus();
+  at += first;
   std::string index;
   for (size_t d = view.shape.size(); d-- > 0;) {
     index = StrCat(at % view.shape[d], index.empty() ? "" : ", ", index);

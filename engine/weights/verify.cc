@@ -60,12 +60,17 @@ absl::StatusOr<VerifyReport> VerifyCheckpoint(const std::string& dir) {
   ASSIGN_OR_RETURN(report.spec, ReadModelSpec(dir));
   ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::Open(dir));
   report.bytes = checkpoint.total_bytes();
-  for (const ExpectedTensor& expected : ExpectedTensors(report.spec, true)) {
-    RETURN_IF_ERROR(CheckTensor(checkpoint, report.spec, expected));
+  absl::Status checked;
+  ForEachExpectedTensor(report.spec, true, [&](const ExpectedTensor& expected) {
+    checked = CheckTensor(checkpoint, report.spec, expected);
     const TensorView* view = checkpoint.Find(expected.name);
-    if (view == nullptr) continue;  // optional
-    RETURN_IF_ERROR(CheckFinite(*view));
+    if (!checked.ok() || view == nullptr) return checked.ok();  // null: optional
+    checked = CheckFinite(*view);
     ++report.tensors;
+    return checked.ok();
+  });
+  if (!checked.ok()) {
+    return absl::Status(checked.code(), ToAbsl(StrCat(dir, ": ", ToStd(checked.message()))));
   }
 
   std::map<std::string, std::string> manifest;

@@ -101,6 +101,8 @@ PodIntent ReadIntent(const Json& intent) {
   }
   out.device = Text(intent, "/engine/device");
   out.compute = Text(intent, "/engine/compute");
+  out.weights = Text(intent, "/engine/weights");
+  out.kv_cache = Text(intent, "/engine/kvCache");
   out.max_context_tokens = Integer(intent, "/engine/maxContextTokens");
   out.max_batch = Integer(intent, "/engine/maxBatch");
   out.max_batch_delay = Time(intent, "/engine/maxBatchDelay");
@@ -190,6 +192,10 @@ absl::Status CheckRules(const std::string& name, const Json& spec) {
     return absl::InvalidArgumentError(
         "spec.model.source.persistentVolumeClaim.path: is relative to the volume: no leading '/' "
         "and no '..'");
+  }
+  if (Text(spec, "/engine/compute") == "INT8" &&
+      Text(spec, "/engine/weights").value_or("Native") == "Native") {
+    return absl::InvalidArgumentError("spec.engine: compute INT8 needs weights INT8 or INT4");
   }
   Rollout rollout;
   ReadRollout(spec, &rollout);

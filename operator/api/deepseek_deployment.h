@@ -29,8 +29,9 @@ struct Rollout {
 /// made".
 struct PodIntent {
   std::optional<std::string> served_name, image, image_pull_policy, device, compute, log_level;
-  std::string builtin;           ///< a model in the agent image, or
-  std::string claim_name, path;  ///< a folder of a PersistentVolumeClaim
+  std::optional<std::string> weights, kv_cache;  ///< absent: the agent's default
+  std::string builtin;                           ///< a model in the agent image, or
+  std::string claim_name, path;                  ///< a folder of a PersistentVolumeClaim
   std::vector<std::string> image_pull_secrets;
   std::optional<int64_t> max_context_tokens, max_batch, kv_cache_memory_bytes;
   std::optional<absl::Duration> max_batch_delay, drain_delay, drain_timeout, startup_deadline;

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "absl/strings/ascii.h"
 #include "base/json_full.h"
 #include "base/strings.h"
 #include "operator/api/names.h"
@@ -63,6 +64,14 @@ Json Args(const api::PodIntent& intent, const decide::Resolved& r) {
     args.push_back(flag);
     args.push_back(StrCat(*value));
   };
+  // Only when asked for: templates of revisions that do not know these fields stay as they are.
+  const auto add_name = [&](const char* flag, const std::optional<std::string>& value) {
+    if (!value) return;
+    args.push_back(flag);
+    args.push_back(absl::AsciiStrToLower(*value));
+  };
+  add_name("--weights", intent.weights);
+  add_name("--kv", intent.kv_cache);
   add("--max-context", intent.max_context_tokens);
   add("--kv-memory", intent.kv_cache_memory_bytes);
   return args;

@@ -106,7 +106,7 @@ print_next() {
 }
 
 take_down() {
-  local kubeconfig context_was target_was
+  local kubeconfig context_was target_was=none
   if [ -f "$RUN/target" ]; then
     { read -r kubeconfig; read -r context_was; read -r target_was; } <"$RUN/target"
     if [ "$target_was" != local ]; then
@@ -126,8 +126,13 @@ take_down() {
       fi
     fi
   fi
-  # The local cluster takes everything in it along, and checks that nothing is left on the machine.
-  e2e/cluster/down
+  # Only the local cluster that the quickstart started: it takes everything in it along, and checks that nothing is
+  # left on the machine. Next to a cluster of KUBECONFIG it may be up for somebody else.
+  if [ "$target_was" = local ] || [ -f "$RUN/local-cluster" ]; then
+    e2e/cluster/down
+  elif [ "$target_was" = none ]; then
+    echo "no quickstart has run here (a local cluster of other make goes down with: e2e/cluster/down)"
+  fi
   rm -rf "$RUN"
   rmdir "$ROOT/.run" 2>/dev/null || true
   echo "Kept for the next start: the built programs in $CLUSTER_CACHE (remove them with: rm -rf $CLUSTER_CACHE) and build/ (make clean)."

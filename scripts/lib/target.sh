@@ -40,7 +40,7 @@ need_client_tools() {
 }
 
 start_cluster() {
-  if [ "$target" = local ]; then e2e/cluster/up; else command kubectl get --raw /readyz --request-timeout=20s; fi
+  if [ "$target" = local ]; then : >"$RUN/local-cluster" && e2e/cluster/up; else command kubectl get --raw /readyz --request-timeout=20s; fi
 }
 
 # Makes both images and brings them where the cluster's nodes find them. Leaves their names in $RUN/images.

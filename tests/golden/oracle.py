@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""An independent DeepSeek-V3 in numpy, and random checkpoints of any shape with the logits they must give.
+"""Every served family again, independently, in numpy.
 
-  oracle.py make DIR --seed N     writes a random checkpoint (shape, number form and prompts follow from N), its cases
-                                  and its expected logits in the layout of the other folders here
+  oracle.py make DIR --seed N     writes a random checkpoint (random_models.py: family, shape, number form and prompts
+                                  follow from N), its cases and its expected logits in the layout of the folders here
   oracle.py check FOLDER          recomputes a stored golden folder: the largest difference must be tiny
 
 Written from the facts in README.md (float64, eager attention, exact FP8 dequantisation). The tolerance in the header of
@@ -16,6 +16,8 @@ import struct
 import sys
 
 import numpy as np
+
+import random_models
 
 E4M3 = np.array([(-1.0 if c & 128 else 1.0) * ((c & 7) / 8 * 2.0**-6 if not c >> 3 & 15 else
                  (1 + (c & 7) / 8) * 2.0**((c >> 3 & 15) - 7)) for c in range(256)])
@@ -33,6 +35,8 @@ def load(path):
         raw = body[t["data_offsets"][0]:t["data_offsets"][1]]
         if t["dtype"] == "BF16":
             a = (np.frombuffer(raw, "<u2").astype(np.uint32) << 16).view(np.float32).astype(np.float64)
+        elif t["dtype"] == "F16":
+            a = np.frombuffer(raw, "<f2").astype(np.float64)
         elif t["dtype"] == "F8_E4M3":
             a = np.frombuffer(raw, "u1")
         elif t["dtype"] == "I32":
@@ -57,11 +61,6 @@ def save(path, tensors, meta=None):
             f.write(np.ascontiguousarray(a).tobytes())
 
 
-def bf16(x):
-    u = np.ascontiguousarray(x, np.float32).view(np.uint32)
-    return ((u + 0x7FFF + (u >> 16 & 1)) >> 16).astype(np.uint16)
-
-
 # ---- the model
 class Model:
     def __init__(self, cfg, tensors, dtype=np.float64):
@@ -80,32 +79,76 @@ class Model:
         return x / np.sqrt((x * x).mean(-1, keepdims=True) + self.dt(eps)) * weight
 
     def rope_tables(self, n):
+        """cos and sin [n, d/2]; d is the rotary size, which is MLA's rope part or a whole head."""
         c = self.c
-        d, theta, s = c["qk_rope_head_dim"], c["rope_theta"], c.get("rope_scaling")
-        f = theta**(-np.arange(0, d, 2) / d)
-        mul = 1.0
-        if s:
+        d = c["qk_rope_head_dim"] if "kv_lora_rank" in c else self.head_dim()
+        theta, s = c["rope_theta"], c.get("rope_scaling") or {}
+        kind = s.get("rope_type", s.get("type", "default"))
+        f, mul = theta**(-np.arange(0, d, 2) / d), 1.0
+        if kind == "linear":
+            f = f / s["factor"]
+        elif kind == "llama3":
+            wave, old = 2 * math.pi / f, s["original_max_position_embeddings"]
+            mix = (old / wave - s["low_freq_factor"]) / (s["high_freq_factor"] - s["low_freq_factor"])
+            f = np.where(wave > old / s["low_freq_factor"], f / s["factor"],
+                         np.where(wave < old / s["high_freq_factor"], f, (1 - mix) * f / s["factor"] + mix * f))
+        elif kind == "yarn":
             corr = lambda r: d * math.log(s["original_max_position_embeddings"] / (2 * math.pi * r)) / (2 * math.log(theta))
-            lo, hi = max(math.floor(corr(s["beta_fast"])), 0), min(math.ceil(corr(s["beta_slow"])), d - 1)
+            lo = max(math.floor(corr(s.get("beta_fast", 32))), 0)
+            hi = min(math.ceil(corr(s.get("beta_slow", 1))), d - 1)
             ramp = np.clip((np.arange(d // 2) - lo) / ((hi - lo) or 0.001), 0, 1)
             f = f / s["factor"] * ramp + f * (1 - ramp)
             m = lambda x: 0.1 * x * math.log(s["factor"]) + 1 if s["factor"] > 1 else 1.0
             mul = m(s.get("mscale", 1)) / m(s.get("mscale_all_dim", 0))
+            if c["model_type"] == "qwen2":
+                mul = s.get("attention_factor") or m(1)
         angle = np.outer(np.arange(n), f)
         return (np.cos(angle) * mul).astype(self.dt), (np.sin(angle) * mul).astype(self.dt)
 
-    def rotate(self, x, cos, sin):  # x [T, heads, d], interleaved pairs
-        a, b = x[..., 0::2], x[..., 1::2]
+    def head_dim(self):
+        return self.c.get("head_dim") or self.c["hidden_size"] // self.c["num_attention_heads"]
+
+    def rotate(self, x, cos, sin):
+        """x [T, heads, d]: interleaved pairs in MLA, channel i with i + d/2 elsewhere."""
+        half = x.shape[-1] // 2
+        pairs = (slice(0, None, 2), slice(1, None, 2)) if "kv_lora_rank" in self.c else (slice(half), slice(half, None))
+        a, b = x[..., pairs[0]], x[..., pairs[1]]
         out = np.empty_like(x)
-        out[..., 0::2] = a * cos[:, None] - b * sin[:, None]
-        out[..., 1::2] = a * sin[:, None] + b * cos[:, None]
+        out[..., pairs[0]] = a * cos[:, None] - b * sin[:, None]
+        out[..., pairs[1]] = a * sin[:, None] + b * cos[:, None]
         return out
 
-    def attention(self, p, x):
+    def attend(self, q, k, v, scale):
+        """q, k [T, heads, d], v [T, heads, dv] -> [T, heads * dv], causal."""
+        n = len(q)
+        score = np.einsum("qhd,khd->hqk", q, k) * self.dt(scale)
+        score = np.where(np.tril(np.ones((n, n), bool)), score, -np.inf)
+        score = np.exp(score - score.max(-1, keepdims=True))
+        score /= score.sum(-1, keepdims=True)
+        return np.einsum("hqk,khd->qhd", score, v).reshape(n, -1)
+
+    def gqa(self, p, x):
+        c, n, d = self.c, len(x), self.head_dim()
+        cos, sin = self.rope_tables(n)
+
+        def project(name):
+            y = x @ self.w(p + name).T
+            if c["model_type"] == "qwen2":
+                y = y + self.t[p + name + ".bias"].astype(self.dt)
+            return y.reshape(n, -1, d)
+
+        group = c["num_attention_heads"] // c["num_key_value_heads"]
+        k, v = (np.repeat(y, group, 1) for y in (self.rotate(project("k_proj"), cos, sin), project("v_proj")))
+        return self.attend(self.rotate(project("q_proj"), cos, sin), k, v, d**-0.5) @ self.w(p + "o_proj").T
+
+    def mla(self, p, x):
         c, n = self.c, len(x)
         heads, nope, rope, v, lora = (c["num_attention_heads"], c["qk_nope_head_dim"], c["qk_rope_head_dim"],
                                       c["v_head_dim"], c["kv_lora_rank"])
-        q = self.norm(x @ self.w(p + "q_a_proj").T, self.w(p + "q_a_layernorm"), 1e-6) @ self.w(p + "q_b_proj").T
+        if c["q_lora_rank"]:
+            q = self.norm(x @ self.w(p + "q_a_proj").T, self.w(p + "q_a_layernorm"), 1e-6) @ self.w(p + "q_b_proj").T
+        else:
+            q = x @ self.w(p + "q_proj").T
         q = q.reshape(n, heads, nope + rope)
         kv = x @ self.w(p + "kv_a_proj_with_mqa").T
         latent = self.norm(kv[:, :lora], self.w(p + "kv_a_layernorm"), 1e-6)
@@ -117,12 +160,7 @@ class Model:
         scale, s = (nope + rope)**-0.5, c.get("rope_scaling")
         if s and s.get("mscale_all_dim"):
             scale *= (0.1 * s["mscale_all_dim"] * math.log(s["factor"]) + 1)**2
-        score = np.einsum("qhd,khd->hqk", q, k) * self.dt(scale)
-        score = np.where(np.tril(np.ones((n, n), bool)), score, -np.inf)
-        score = np.exp(score - score.max(-1, keepdims=True))
-        score /= score.sum(-1, keepdims=True)
-        out = np.einsum("hqk,khd->qhd", score, up[..., nope:]).reshape(n, heads * v)
-        return out @ self.w(p + "o_proj").T
+        return self.attend(q, k, up[..., nope:], scale) @ self.w(p + "o_proj").T
 
     def ffn(self, p, x):
         g = x @ self.w(p + "gate_proj").T
@@ -133,26 +171,40 @@ class Model:
             gap = (ordered[:, k - 1] - ordered[:, k])
             self.margin = min(self.margin, gap[np.isfinite(gap)].min(initial=np.inf))
 
-    def moe(self, p, x):
-        c, n = self.c, len(x)
-        experts, k, groups, kept = c["n_routed_experts"], c["num_experts_per_tok"], c["n_group"], c["topk_group"]
-        s = 1 / (1 + np.exp(-(x @ self.w(p + "gate").T)))
-        choice = s + self.t[p + "gate.e_score_correction_bias"].astype(self.dt)
-        g = choice.reshape(n, groups, -1)
-        group_score = np.sort(g, -1)[..., -2:].sum(-1)
-        self.note_margin(-np.sort(-group_score, -1), kept)
-        best = np.argsort(-group_score, -1, kind="stable")[:, :kept]
-        mask = np.zeros((n, groups), bool)
-        np.put_along_axis(mask, best, True, 1)
-        choice = np.where(np.repeat(mask, experts // groups, 1), choice, -np.inf)
+    def route(self, p, x):
+        """Expert ids [T, k], best first, and their weights."""
+        c, n, k = self.c, len(x), self.c["num_experts_per_tok"]
+        method = "greedy" if c["model_type"] == "deepseek" else c["topk_method"]
+        raw = x @ self.w(p + "gate").T
+        if method == "noaux_tc":
+            s = 1 / (1 + np.exp(-raw))
+            choice = s + self.t[p + "gate.e_score_correction_bias"].astype(self.dt)
+        else:
+            s = np.exp(raw - raw.max(-1, keepdims=True))
+            s = choice = s / s.sum(-1, keepdims=True)
+        if method in ("noaux_tc", "group_limited_greedy"):
+            groups, kept = c["n_group"], c["topk_group"]
+            best_of = 2 if method == "noaux_tc" else 1
+            group_score = np.sort(choice.reshape(n, groups, -1), -1)[..., -best_of:].sum(-1)
+            self.note_margin(-np.sort(-group_score, -1), kept)
+            mask = np.zeros((n, groups), bool)
+            np.put_along_axis(mask, np.argsort(-group_score, -1, kind="stable")[:, :kept], True, 1)
+            choice = np.where(np.repeat(mask, choice.shape[1] // groups, 1), choice, -np.inf)
         self.note_margin(-np.sort(-choice, -1), k)
         ids = np.argsort(-choice, -1, kind="stable")[:, :k]
         weight = np.take_along_axis(s, ids, 1)
-        if c["norm_topk_prob"]:
-            weight = weight / (weight.sum(-1, keepdims=True) + 1e-20)
-        weight = weight * self.dt(c["routed_scaling_factor"])
-        out = self.ffn(p + "shared_experts.", x) if c["n_shared_experts"] else np.zeros_like(x)
-        for e in range(experts):
+        scale = self.dt(c.get("routed_scaling_factor", 1))
+        if method == "noaux_tc":
+            return ids, weight / (weight.sum(-1, keepdims=True) + 1e-20 if c["norm_topk_prob"] else 1) * scale
+        # DeepSeek's own V1 and V2 code: normalised or scaled, never both, and never for a single expert.
+        if c["norm_topk_prob"] and k > 1:
+            return ids, weight / (weight.sum(-1, keepdims=True) + 1e-20)
+        return ids, weight * scale
+
+    def moe(self, p, x):
+        ids, weight = self.route(p, x)
+        out = self.ffn(p + "shared_experts.", x) if self.c["n_shared_experts"] else np.zeros_like(x)
+        for e in range(self.c["n_routed_experts"]):
             row, slot = np.nonzero(ids == e)
             if len(row):
                 out[row] += weight[row, slot, None] * self.ffn(f"{p}experts.{e}.", x[row])
@@ -160,9 +212,10 @@ class Model:
 
     def layer(self, i, h):
         p, eps, c = f"model.layers.{i}.", self.c["rms_norm_eps"], self.c
-        h = h + self.attention(p + "self_attn.", self.norm(h, self.w(p + "input_layernorm"), eps))
+        attention = self.mla if "kv_lora_rank" in c else self.gqa
+        h = h + attention(p + "self_attn.", self.norm(h, self.w(p + "input_layernorm"), eps))
         x = self.norm(h, self.w(p + "post_attention_layernorm"), eps)
-        dense = i < c["first_k_dense_replace"]
+        dense = "n_routed_experts" not in c or i < c["first_k_dense_replace"]
         return h + (self.ffn(p + "mlp.", x) if dense else self.moe(p + "mlp.", x))
 
     def logits(self, ids):
@@ -172,7 +225,8 @@ class Model:
         for i in range(c["num_hidden_layers"]):
             h = self.layer(i, h)
         h = self.norm(h, self.w("model.norm"), eps)
-        main, mtp = h @ self.w("lm_head").T, None
+        head = "model.embed_tokens" if c["tie_word_embeddings"] else "lm_head"
+        main, mtp = h @ self.w(head).T, None
         if c.get("num_nextn_predict_layers") and len(ids) > 1:
             p = f"model.layers.{c['num_hidden_layers']}."
             both = np.concatenate([self.norm(self.w(p + "embed_tokens")[ids[1:]], self.w(p + "enorm"), eps),
@@ -183,118 +237,10 @@ class Model:
 
 
 # ---- random checkpoints
-def random_config(r):
-    pick = lambda *a: a[r.integers(len(a))]
-    groups = int(pick(1, 2, 4))
-    experts = groups * int(pick(2, 3, 5))
-    kept = int(r.integers(1, groups + 1))
-    layers = int(pick(2, 3))
-    cfg = {
-        "architectures": ["DeepseekV3ForCausalLM"], "model_type": "deepseek_v3", "attention_bias": False,
-        "bos_token_id": 0, "eos_token_id": 1, "hidden_act": "silu", "hidden_size": int(pick(64, 96, 136, 192)),
-        "intermediate_size": int(pick(80, 160, 200)), "kv_lora_rank": int(pick(32, 48, 136)),
-        "max_position_embeddings": 1024, "moe_intermediate_size": int(pick(24, 40, 64)), "moe_layer_freq": 1,
-        "n_group": groups, "topk_group": kept, "n_routed_experts": experts, "n_shared_experts": int(pick(1, 2)),
-        "norm_topk_prob": bool(pick(True, True, False)), "num_attention_heads": int(pick(1, 3, 4)),
-        "num_experts_per_tok": int(r.integers(1, min(4, kept * experts // groups) + 1)),
-        "num_hidden_layers": layers, "num_nextn_predict_layers": int(pick(0, 1)),
-        "first_k_dense_replace": int(r.integers(0, layers)), "q_lora_rank": int(pick(24, 72, 130)),
-        "qk_nope_head_dim": int(pick(16, 40, 64)), "qk_rope_head_dim": int(pick(8, 16, 32)),
-        "v_head_dim": int(pick(16, 24, 48)), "rms_norm_eps": float(pick(1e-5, 1e-6)),
-        "rope_theta": float(pick(10000, 50000)), "routed_scaling_factor": float(pick(1.0, 2.5)),
-        "scoring_func": "sigmoid", "tie_word_embeddings": False, "topk_method": "noaux_tc",
-        "torch_dtype": "bfloat16", "vocab_size": int(pick(129, 300)),
-    }
-    cfg["num_key_value_heads"] = cfg["num_attention_heads"]
-    if pick(True, True, False):
-        cfg["rope_scaling"] = {"type": "yarn", "factor": float(pick(4, 40)), "beta_fast": 32, "beta_slow": 1,
-                               "original_max_position_embeddings": int(pick(32, 256)),
-                               "mscale": float(pick(0.707, 1.0)), "mscale_all_dim": float(pick(0.707, 1.0))}
-    if pick(True, False):
-        cfg["quantization_config"] = {"quant_method": "fp8", "fmt": "e4m3", "activation_scheme": "dynamic",
-                                      "weight_block_size": [128, 128]}
-    return cfg
-
-
-def random_tensors(cfg, r):
-    """name -> (dtype, stored array), in the native names."""
-    fp8, out = "quantization_config" in cfg, {}
-    hidden, heads = cfg["hidden_size"], cfg["num_attention_heads"]
-
-    def plain(name, *shape, scale=1.0, center=0.0):
-        out[name + ".weight"] = ("BF16", bf16(center + scale * r.standard_normal(shape)))
-
-    def linear(name, rows, cols, gain=1.0):
-        w = gain * r.standard_normal((rows, cols)) / math.sqrt(cols)
-        if not fp8:
-            out[name + ".weight"] = ("BF16", bf16(w))
-            return
-        blocks = (-(-rows // 128), -(-cols // 128))
-        scale = np.zeros(blocks, np.float32)
-        codes = np.zeros((rows, cols), np.uint8)
-        table = np.abs(E4M3[:127])
-        for i in range(blocks[0]):
-            for j in range(blocks[1]):
-                part = w[i * 128:(i + 1) * 128, j * 128:(j + 1) * 128]
-                scale[i, j] = np.abs(part).max() / 448 * r.uniform(1, 1.5)
-                near = np.abs(part) / scale[i, j]
-                at = np.clip(np.searchsorted(table, near), 1, 126)
-                at = np.where(near - table[at - 1] < table[at] - near, at - 1, at)
-                codes[i * 128:(i + 1) * 128, j * 128:(j + 1) * 128] = at | np.where(part < 0, 128, 0)
-        out[name + ".weight"], out[name + ".weight_scale_inv"] = ("F8_E4M3", codes), ("F32", scale)
-
-    def ffn(p, width):
-        linear(p + "gate_proj", width, hidden)
-        linear(p + "up_proj", width, hidden)
-        linear(p + "down_proj", hidden, width)
-
-    def norm(name, n):
-        plain(name, n, scale=0.2, center=1.0)
-
-    def layer(i, dense):
-        p = f"model.layers.{i}."
-        norm(p + "input_layernorm", hidden)
-        norm(p + "post_attention_layernorm", hidden)
-        a = p + "self_attn."
-        q, lora = cfg["q_lora_rank"], cfg["kv_lora_rank"]
-        nope, rope, v = cfg["qk_nope_head_dim"], cfg["qk_rope_head_dim"], cfg["v_head_dim"]
-        linear(a + "q_a_proj", q, hidden)
-        norm(a + "q_a_layernorm", q)
-        linear(a + "q_b_proj", heads * (nope + rope), q, 2.0)
-        linear(a + "kv_a_proj_with_mqa", lora + rope, hidden)
-        norm(a + "kv_a_layernorm", lora)
-        linear(a + "kv_b_proj", heads * (nope + v), lora)
-        linear(a + "o_proj", hidden, heads * v)
-        if dense:
-            ffn(p + "mlp.", cfg["intermediate_size"])
-            return
-        plain(p + "mlp.gate", cfg["n_routed_experts"], hidden, scale=hidden**-0.5)
-        bias = r.uniform(-0.6, 0.3, cfg["n_routed_experts"]).astype(np.float32)
-        out[p + "mlp.gate.e_score_correction_bias"] = ("F32", bias)
-        for e in range(cfg["n_routed_experts"]):
-            ffn(f"{p}mlp.experts.{e}.", cfg["moe_intermediate_size"])
-        ffn(p + "mlp.shared_experts.", cfg["moe_intermediate_size"] * cfg["n_shared_experts"])
-
-    plain("model.embed_tokens", cfg["vocab_size"], hidden)
-    for i in range(cfg["num_hidden_layers"]):
-        layer(i, i < cfg["first_k_dense_replace"])
-    norm("model.norm", hidden)
-    plain("lm_head", cfg["vocab_size"], hidden, scale=2.3 * hidden**-0.5)
-    if cfg["num_nextn_predict_layers"]:
-        p = f"model.layers.{cfg['num_hidden_layers']}."
-        layer(cfg["num_hidden_layers"], False)
-        out[p + "embed_tokens.weight"] = out["model.embed_tokens.weight"]
-        out[p + "shared_head.head.weight"] = out["lm_head.weight"]
-        for n in ("enorm", "hnorm", "shared_head.norm"):
-            norm(p + n, hidden)
-        plain(p + "eh_proj", hidden, 2 * hidden, scale=(2 * hidden)**-0.5)
-    return out
-
-
-def make(folder, seed):
+def make(folder, seed, family):
     r = np.random.default_rng(seed)
-    cfg = random_config(r)
-    stored = random_tensors(cfg, r)
+    cfg, form = random_models.config(r, family or random_models.FAMILIES[seed % len(random_models.FAMILIES)])
+    stored = random_models.tensors(cfg, form, r)
     os.makedirs(folder, exist_ok=True)
     with open(os.path.join(folder, "config.json"), "w", encoding="utf-8") as f:
         json.dump(cfg, f, indent=1)
@@ -319,9 +265,7 @@ def make(folder, seed):
             worst = max(worst, np.abs(low_mtp - mtp).max())
     save(os.path.join(folder, "cases.safetensors"), cases)
     save(os.path.join(folder, "expected.safetensors"), expected, {"tol_fp32": f"{8 * worst:.2g}", "kl_bf16": "0.05"})
-    shape = {k: cfg[k] for k in ("hidden_size", "num_attention_heads", "kv_lora_rank", "n_group", "n_routed_experts",
-                                 "num_experts_per_tok", "num_hidden_layers", "num_nextn_predict_layers")}
-    print(f"seed {seed}: {'fp8' if 'quantization_config' in cfg else 'bf16'}, tolerance {8 * worst:.2g}, {shape}")
+    print(f"seed {seed}: {form}, tolerance {8 * worst:.2g}, {json.dumps(cfg)}")
 
 
 def check(folder):
@@ -352,10 +296,11 @@ def main():
     p = sub.add_parser("make")
     p.add_argument("folder")
     p.add_argument("--seed", type=int, required=True)
+    p.add_argument("--family", choices=random_models.FAMILIES)
     sub.add_parser("check").add_argument("folder")
     args = parser.parse_args()
     if args.command == "make":
-        make(args.folder, args.seed)
+        make(args.folder, args.seed, args.family)
         return 0
     return 0 if check(args.folder) else 1
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Random DeepSeek-V3 shapes through `deepseek-agent logits`, judged by compare.py: random_test.py AGENT [SEED...]"""
+"""Random shapes of every family through `deepseek-agent logits`, judged by compare.py: random_test.py AGENT [SEED...]"""
 import json
 import os
 import subprocess
@@ -8,7 +8,7 @@ import tempfile
 import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-AGENT, SEEDS = sys.argv[1], [int(s) for s in sys.argv[2:]] or list(range(1, 13))
+AGENT, SEEDS = sys.argv[1], [int(s) for s in sys.argv[2:]] or list(range(1, 19))
 
 
 def run(*args):
@@ -21,7 +21,7 @@ class RandomShapes(unittest.TestCase):
             made = run(sys.executable, f"{HERE}/oracle.py", "make", tmp, "--seed", str(seed))
             self.assertEqual(made.returncode, 0, made.stderr)
             with open(f"{tmp}/config.json", encoding="utf-8") as config:
-                with_mtp = json.load(config)["num_nextn_predict_layers"] > 0
+                with_mtp = json.load(config).get("num_nextn_predict_layers", 0) > 0
             for chunk in ([], ["--chunk", "7"], ["--chunk", "1"]):
                 mtp = ["--mtp"] if with_mtp else []
                 made_by = run(AGENT, "logits", "--model", tmp, "--input", f"{tmp}/cases.safetensors", "--output",

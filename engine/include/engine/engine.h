@@ -14,8 +14,10 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "engine/arch/memory_plan.h"
 #include "engine/arch/model_spec.h"
 #include "engine/arch/options.h"
+#include "engine/step_profile.h"
 
 namespace deepseek::engine {
 
@@ -114,6 +116,7 @@ struct EngineOptions {
   std::function<void(const LoadProgress&)> on_progress;  ///< from the loading threads; may be null
   const std::atomic<bool>* cancel_load = nullptr;        ///< checked between tensors; may be null
   std::function<absl::Time()> now;                       ///< null: absl::Now
+  std::shared_ptr<StepProfile> profile;  ///< null: none. Filled on the step thread, see there
 };
 
 /// Logits of chosen rows, for tools and tests: runs through the serving step and the paged cache.
@@ -128,6 +131,30 @@ struct EvaluateResult {
   std::vector<float> logits;      ///< [positions or T, vocab]
   std::vector<float> hidden;      ///< [layers+1, T, hidden], if asked for
   std::vector<float> mtp_logits;  ///< [T-1, vocab] (rows at positions < T-1), if asked for
+};
+
+/// What LoadModel does with memory, from config.json and the headers of the weight files alone.
+struct ModelPlan {
+  ModelSpec spec;
+  ModelOptions options;  ///< resolved, max_context set
+  MemoryPlan memory;
+  int64_t stored_bytes = 0;  ///< what is read of the files
+  int64_t available_bytes = 0;
+  std::string limit;  ///< what sets available_bytes: "the machine", "the cgroup's ..."
+  Fit fit;            ///< into available_bytes
+  absl::Status fits;  ///< what LoadModel says: OK, or kResourceExhausted with the numbers
+  std::vector<std::string> remedies;  ///< flags that would make it fit
+  std::string huge_pages;  ///< the system's policy: "always", "madvise", "never", "unknown"
+};
+
+/// Memory of a loaded model.
+struct MemoryUse {
+  int64_t planned_bytes = 0;    ///< MemoryPlan::total_bytes
+  int64_t weight_bytes = 0;     ///< packed
+  int64_t buffer_bytes = 0;     ///< embedding, norms, cache, step buffers
+  int64_t scratch_bytes = 0;    ///< of the backend
+  int64_t huge_page_bytes = 0;  ///< of this process; 0: unknown. Slow to read for large models
+  std::string huge_pages;       ///< as in ModelPlan
 };
 
 /// Thread-safe. Owns the step thread, the weights and the cache.
@@ -146,14 +173,20 @@ class Engine {
   /// how many were. Must not be called from a Sink.
   virtual int Drain(absl::Time deadline) = 0;
   virtual Stats stats() const = 0;
+  /// After the load; nothing grows afterwards.
+  virtual MemoryUse memory() const { return {}; }
   /// Runs on the step thread between two steps, when the cache has room for it: serving waits so
   /// long.
   virtual absl::StatusOr<EvaluateResult> Evaluate(const EvaluateRequest& request) = 0;
 };
 
-/// Reads, checks and packs the weights. Errors: kNotFound / kDataLoss / kUnimplemented (invalid
-/// model: exit code 2), kInvalidArgument (wrong options), kResourceExhausted (does not fit, with
-/// numbers), kCancelled.
+/// `memory_bytes`: plan for so much; 0: for what this process may take now. Errors as LoadModel's,
+/// except that a plan that does not fit is no error.
+absl::StatusOr<ModelPlan> PlanModel(const EngineOptions& options, int64_t memory_bytes = 0);
+
+/// Reads, checks and packs the weights, as PlanModel says. Errors: kNotFound / kDataLoss /
+/// kUnimplemented (invalid model: exit code 2), kInvalidArgument (wrong options),
+/// kResourceExhausted (does not fit, with numbers), kCancelled.
 absl::StatusOr<std::unique_ptr<Engine>> LoadModel(const EngineOptions& options);
 
 }  // namespace deepseek::engine

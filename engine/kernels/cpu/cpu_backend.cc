@@ -20,11 +20,12 @@ constexpr int64_t kMinShared = 100000;
 
 CpuBackend::CpuBackend(const KernelTable* kernels, Compute compute, int threads, bool spin)
     : kernels_(*kernels),
+      attend_kernels_(SelectAttendKernels(kernels->name, compute != Compute::kFp32)),
       compute_(compute),
       pool_(threads, spin),
       name_(StrCat("cpu (", kernels->name, ", ", threads, " threads)")) {}
 
-void CpuBackend::ForItems(int64_t items, int64_t multiply_adds, const ThreadPool::Body& body) {
+void CpuBackend::ForItems(int64_t items, int64_t multiply_adds, ThreadPool::Body body) {
   if (multiply_adds >= kMinShared) return pool_.Run(items, body);
   for (int64_t i = 0; i < items; ++i) body(i, 0);
   Bump();
@@ -44,7 +45,7 @@ absl::StatusOr<PackedWeight> CpuBackend::Place(const HostMatrix& matrix) {
   weight_bytes_ += PackedBytes(packed);
   const std::lock_guard lock(load_mutex_);
   weights_.push_back(packed);
-  return PackedWeight{weights_.size(), matrix.rows, matrix.cols};
+  return PackedWeight{weights_.size(), matrix.rows, matrix.cols, PackedBytes(packed)};
 }
 
 void CpuBackend::Fill(const PackedWeight& weight, const HostMatrix& matrix, int64_t row_begin,
@@ -92,19 +93,36 @@ absl::Status CpuBackend::Plan(const StepPlan& plan) {
       s.up_rows.push_back(s.up.data() + i * kQuantGroup);
     }
   }
-  attend_.resize(size(pool_.threads()));
   sample_.resize(size(pool_.threads()));
+  return PlanAttention(plan);
+}
+
+absl::Status CpuBackend::PlanAttention(const StepPlan& plan) {
+  const auto size = [](int64_t n) { return static_cast<size_t>(n); };
+  attend_.clear();
+  attend_.resize(size(pool_.threads()));
+  for (AttendScratch& s : attend_) RETURN_IF_ERROR(s.Plan(plan, &attend_kernels_));
+  const int64_t wave = std::min(kWaveRows, plan.max_rows);
   const int64_t width = plan.kv_lora_rank + plan.rope_dim;
-  for (AttendScratch& s : attend_) {
-    s.latent.resize(size(kBlockTokens * width));
-    s.keys.resize(
-        size(int64_t{kBlockTokens} * std::max(plan.nope_dim + plan.rope_dim, plan.head_dim)));
-    s.values.resize(size(int64_t{kBlockTokens} * std::max(plan.v_dim, plan.head_dim)));
-    s.q_latent.resize(size(plan.heads * width));
-    s.o_latent.resize(size(int64_t{plan.heads} * plan.kv_lora_rank));
-    s.state.resize(size(std::max(plan.max_rows, kGqaRowsPerItem * plan.heads)));
-  }
+  latent_q_.resize(size(wave * plan.heads * attend_kernels_.Words(width)));
+  latent_sums_.resize(size(wave * plan.heads * Panels(plan.kv_lora_rank) * kPanel));
+  wave_.reserve(size(wave));
+  latent_items_.reserve(size(wave * plan.heads));
+  if (plan.kv_heads > 0) group_items_.reserve(size(int64_t{plan.max_rows} * plan.heads));
+  prompts_.reserve(size(plan.max_rows));
   return absl::OkStatus();
+}
+
+int64_t CpuBackend::scratch_bytes() const {
+  const auto bytes = [](const auto&... v) {
+    return ((static_cast<int64_t>(v.capacity() * sizeof(v[0]))) + ... + 0);
+  };
+  int64_t sum = bytes(prepared_, prepared_rows_, out_rows_, expert_x_, intermediate_, down_,
+                      pair_out_, pair_of_, expert_begin_, expert_rows_, work_);
+  for (const ExpertScratch& s : expert_scratch_) sum += bytes(s.gate, s.up, s.gate_rows, s.up_rows);
+  for (const AttendScratch& s : attend_) sum += s.bytes();
+  sum += bytes(wave_, latent_items_, group_items_, prompts_, latent_q_, latent_sums_);
+  return sum;
 }
 
 void CpuBackend::RmsNorm(const Buffer& x, const Buffer& weight, float eps, int64_t rows,

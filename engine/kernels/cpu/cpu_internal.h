@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/kernels/cpu/attend_scratch.h"
 #include "engine/kernels/cpu/cpu_backend.h"
 #include "engine/kernels/cpu/kernel_table.h"
 #include "engine/kernels/cpu/packed_matrix.h"
@@ -12,9 +13,6 @@
 #include "engine/kernels/reference/host_backend.h"
 
 namespace deepseek::engine {
-
-/// Rows of a segment that share one pass over the key tiles of a kv head.
-inline constexpr int32_t kGqaRowsPerItem = 16;
 
 class CpuBackend : public HostBackend {
  public:
@@ -25,6 +23,7 @@ class CpuBackend : public HostBackend {
   absl::StatusOr<PackedWeight> Place(const HostMatrix& matrix) override;
   void Fill(const PackedWeight& weight, const HostMatrix& matrix, int64_t row_begin,
             int64_t row_end) override;
+  int64_t scratch_bytes() const override;
   absl::Status Plan(const StepPlan& plan) override;
   void RmsNorm(const Buffer& x, const Buffer& weight, float eps, int64_t rows,
                const Buffer& out) override;
@@ -58,19 +57,24 @@ class CpuBackend : public HostBackend {
     std::vector<float> gate, up;  // [kExpertRowBlock, kQuantGroup]
     std::vector<float*> gate_rows, up_rows;
   };
-  /// One thread's scratch for attention over a key tile.
-  struct AttendScratch {
-    std::vector<float> latent;        // [64, lora + rope]
-    std::vector<float> keys;          // [64, nope + rope or head_dim]
-    std::vector<float> values;        // [64, v or head_dim]
-    std::vector<float> q_latent;      // [kHeadsPerItem, lora + rope]
-    std::vector<float> o_latent;      // [kHeadsPerItem, lora]
-    std::vector<SoftmaxState> state;  // [max_rows], or [kGqaRowsPerItem, heads]
+  /// A generated row of the wave that is being computed.
+  struct WaveRow {
+    int32_t row = 0, segment = 0;
+    int32_t keys = 0;  // that it sees
+  };
+  /// Rows [begin, end) of the wave, of one segment, and some of their heads.
+  struct LatentItem {
+    int32_t begin = 0, end = 0, head_begin = 0, head_end = 0;
+  };
+  /// Rows [begin, end) of a segment, and query heads that read one kv head.
+  struct GroupItem {
+    const Segment* segment = nullptr;
+    int32_t begin = 0, end = 0, head_begin = 0, head_end = 0;
   };
 
   const PackedMatrix& Matrix(const PackedWeight& w) const { return weights_[w.handle - 1]; }
   /// Runs body over items, on this thread alone when the work is too small to share.
-  void ForItems(int64_t items, int64_t multiply_adds, const ThreadPool::Body& body);
+  void ForItems(int64_t items, int64_t multiply_adds, ThreadPool::Body body);
   /// Grows only before the first step: Plan has made room for the largest one.
   template <typename T>
   static void Reserve(std::vector<T>* v, int64_t n) {
@@ -89,22 +93,34 @@ class CpuBackend : public HostBackend {
   void RunExperts(int64_t hidden, RowForm form);
   /// One item of the first pass: a group of columns of the intermediate, all rows of the expert.
   void GateUp(const ExpertRows& e, int64_t tile_begin, RowForm form, ExpertScratch* scratch);
-  /// The valid keys of a tile as F32 [keys, lora + rope]; points into the cache when that is F32.
-  const float* LoadTile(const Segment& segment, const MlaLayer& layer, int32_t tile, int32_t keys,
-                        AttendScratch* scratch) const;
+  absl::Status PlanAttention(const StepPlan& plan);
+
+  // Materialised MLA.
+  /// k_up or v_up of a head as the right operand of x w^T.
+  void PackUp(const PackedWeight& weight, float* out, AttendScratch* scratch) const;
   void AttendPrompt(const Segment& segment, int32_t head, const float* q, const MlaLayer& layer,
                     float* out, AttendScratch* scratch) const;
-  void AttendGenerated(const Segment& segment, int32_t row, int32_t head_begin, int32_t head_end,
-                       const float* q, const MlaLayer& layer, float* out,
-                       AttendScratch* scratch) const;
 
-  /// `numbers` of a cache from element `from` as F32: in place, or widened into `scratch`.
-  const float* LoadF32(const Buffer& cache, int64_t from, int64_t numbers, float* scratch) const;
-  /// Rows [begin, end) of a segment, all query heads of one kv head.
-  void AttendGroup(const Segment& segment, int32_t kv_head, int32_t begin, int32_t end,
-                   const float* q, const GqaLayer& layer, float* out, AttendScratch* scratch) const;
+  // Absorbed MLA, over the rows of wave_.
+  void AttendWave(const float* q, const MlaLayer& layer, float* out);
+  /// [W_uk^T q | rope(q)] of one head of all rows.
+  void Absorb(int32_t head, const float* q, const MlaLayer& layer, AttendScratch* scratch);
+  void AttendLatent(const LatentItem& item, const MlaLayer& layer, AttendScratch* scratch);
+  /// W_uv times the attended latent, of one head of all rows.
+  void LeaveLatent(int32_t head, const MlaLayer& layer, float* out);
+  float* LatentQuery(int64_t i, int32_t head, const MlaLayer& layer) {
+    const int64_t words = attend_kernels_.Words(layer.kv_lora_rank + layer.rope_dim);
+    return latent_q_.data() + (i * layer.heads + head) * words;
+  }
+  float* LatentSums(int64_t i, int32_t head, const MlaLayer& layer) {
+    return latent_sums_.data() + (i * layer.heads + head) * Panels(layer.kv_lora_rank) * kPanel;
+  }
+
+  void AttendGroup(const GroupItem& item, const float* q, const GqaLayer& layer, float* out,
+                   AttendScratch* scratch) const;
 
   const KernelTable& kernels_;
+  const AttendKernels& attend_kernels_;
   const Compute compute_;
   ThreadPool pool_;
   std::string name_;
@@ -124,6 +140,12 @@ class CpuBackend : public HostBackend {
   std::vector<std::pair<int32_t, int64_t>> work_;  // (index into expert_rows_, first tile)
   std::vector<ExpertScratch> expert_scratch_;      // [threads]
   std::vector<AttendScratch> attend_;              // [threads]
+  std::vector<WaveRow> wave_;                      // [<= kWaveRows]
+  std::vector<LatentItem> latent_items_;           // of the wave
+  std::vector<GroupItem> group_items_;             // of the step
+  std::vector<int32_t> prompts_;                   // segments of prompt rows
+  std::vector<float> latent_q_;                    // [kWaveRows, heads, words(lora + rope)]
+  std::vector<float> latent_sums_;                 // [kWaveRows, heads, Panels(lora) * 64]
   std::vector<SampleScratch> sample_;              // [threads]
 };
 

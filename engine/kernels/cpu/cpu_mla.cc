@@ -2,9 +2,16 @@
 // ascending order and in each exactly the keys up to its own position, whatever else is in the
 // batch.
 //
-// Per tile and head the materialised form costs 2 * 64 * lora * (nope + v) FLOPs to expand plus 2 *
-// 64 * (nope + rope + v) per row; the absorbed form 2 * 64 * (2 lora + rope) per row and moves 64 *
-// (lora + rope) cached numbers for all heads of an item: it is bound by memory.
+// Materialised (prompt rows): an item is a head of a segment. Per tile it expands keys and values
+// once for all the segment's rows, 2 * 64 * lora * (nope + v) FLOPs, then spends 2 * 64 * (nope +
+// rope + v) per row. Bound by arithmetic.
+//
+// Absorbed (generated rows), in three passes over at most kWaveRows rows: queries into the latent
+// space, attention, sums out of it. The first and the last read each head's k_up or v_up once, and
+// are bound by memory; the second spends 2 * 64 * (2 lora + rope) FLOPs per tile, row and head on
+// 64
+// * (lora + rope) cached numbers, and with more than about 6 heads to an item is bound by
+// arithmetic.
 
 #include <algorithm>
 #include <array>
@@ -15,8 +22,9 @@
 namespace deepseek::engine {
 namespace {
 
-// Heads that share one pass over a tile of generated rows.
-constexpr int32_t kHeadsPerItem = 8;
+TileSource SourceOf(const MlaLayer& layer) {
+  return {layer.cache.dtype, layer.kv_shape()};
+}
 
 }  // namespace
 
@@ -28,137 +36,186 @@ void CpuBackend::MlaAppend(const Buffer& kv, const MlaLayer& layer, const RopeTa
     const int32_t position = positions_[static_cast<size_t>(r)];
     kernels_.rms_norm(row, HostData<float>(layer.latent_norm), layer.latent_eps, lora, row);
     RotateRow(row + lora, table, position, layer.rope_dim);
-    const int64_t to = CacheRow(segments_[row_segment_[r]], position) * width;
-    if (layer.cache.dtype == DType::kBf16) {
-      uint16_t* cell = HostData<uint16_t>(layer.cache) + to;
-      for (int64_t i = 0; i < width; ++i) cell[i] = FloatToBf16(row[i]);
-    } else {
-      std::copy_n(row, width, HostData<float>(layer.cache) + to);
-    }
+    StoreKvRow(layer.cache.dtype, layer.kv_shape(), row, position % kBlockTokens,
+               MlaTile(segments_[row_segment_[r]], position, layer));
   });
 }
 
-const float* CpuBackend::LoadTile(const Segment& segment, const MlaLayer& layer, int32_t tile,
-                                  int32_t keys, AttendScratch* scratch) const {
-  const int64_t width = layer.kv_lora_rank + layer.rope_dim;
-  // A tile is a block: its rows are contiguous.
-  const int64_t from = CacheRow(segment, tile * kBlockTokens) * width;
-  if (layer.cache.dtype == DType::kF32) return HostData<float>(layer.cache) + from;
-  kernels_.widen_bf16(HostData<uint16_t>(layer.cache) + from, keys * width, scratch->latent.data());
-  return scratch->latent.data();
+void CpuBackend::PackUp(const PackedWeight& weight, float* out, AttendScratch* scratch) const {
+  const PackedMatrix& w = Matrix(weight);
+  for (int64_t tile = 0; tile < w.tiles; ++tile) {
+    kernels_.unpack_tile(w, tile, scratch->columns());
+    attend_kernels_.pack_weight(scratch->columns(), w.cols, tile, out);
+  }
 }
 
 void CpuBackend::AttendPrompt(const Segment& segment, int32_t head, const float* q,
                               const MlaLayer& layer, float* out, AttendScratch* scratch) const {
+  const AttendKernels& a = attend_kernels_;
   const int32_t lora = layer.kv_lora_rank;
-  const int64_t width = lora + layer.rope_dim;
   const int64_t q_dim = layer.nope_dim + layer.rope_dim;
-  const PackedMatrix& k_up = Matrix(layer.k_up[static_cast<size_t>(head)]);
-  const PackedMatrix& v_up = Matrix(layer.v_up[static_cast<size_t>(head)]);
-  const int32_t length = segment.context + segment.rows;
-  const auto out_of = [&](int64_t i) {
-    return out + ((segment.first_row + i) * layer.heads + head) * layer.v_dim;
-  };
+  const int64_t words = a.Words(q_dim);
+  const int64_t v_words = a.Words(layer.v_dim);
+  const int64_t k_stride = ExpandedStride(layer.nope_dim, layer.rope_dim);
+  const int64_t v_stride = Panels(layer.v_dim) * kPanel;
+  PackUp(layer.k_up[static_cast<size_t>(head)], scratch->k_weight(), scratch);
+  PackUp(layer.v_up[static_cast<size_t>(head)], scratch->v_weight(), scratch);
+  scratch->Clear();
   for (int32_t i = 0; i < segment.rows; ++i) {
-    scratch->state[i] = {};
-    std::fill_n(out_of(i), layer.v_dim, 0.0F);
+    scratch->AddQuery(q + ((segment.first_row + i) * int64_t{layer.heads} + head) * q_dim, q_dim,
+                      segment.context + i + 1, layer.v_dim);
   }
-  std::array<const uint8_t*, kBlockTokens> latent_rows;
-  std::array<float*, kBlockTokens> key_rows;
-  std::array<float*, kBlockTokens> value_rows;
-  std::array<float, kBlockTokens> p;
-  for (int32_t begin = 0; begin < length; begin += kBlockTokens) {
-    const int32_t keys = std::min(kBlockTokens, length - begin);
-    const float* latent = LoadTile(segment, layer, begin / kBlockTokens, keys, scratch);
+  const TileSource source = SourceOf(layer);
+  scratch->Attend(words, layer.v_dim, layer.softmax_scale, [&](int32_t begin, int32_t keys, auto*) {
+    const uint8_t* tile = MlaTile(segment, begin, layer);
+    const TileRows latent = scratch->Load(source, tile, keys);
+    float* expanded = scratch->expanded();
+    a.multiply(latent.data, latent.stride_bytes, keys, scratch->k_weight(), a.Words(lora),
+               layer.nope_dim, expanded, k_stride);
     for (int32_t j = 0; j < keys; ++j) {
-      latent_rows[j] = reinterpret_cast<const uint8_t*>(latent + j * width);
-      key_rows[j] = scratch->keys.data() + j * q_dim;
-      value_rows[j] = scratch->values.data() + int64_t{j} * layer.v_dim;
-      std::copy_n(latent + j * width + lora, layer.rope_dim, key_rows[j] + layer.nope_dim);
+      float* key = expanded + j * k_stride;
+      LoadKvRow(source.type, source.shape, tile, j, lora, source.shape.width, key + layer.nope_dim);
+      a.to_row(key, q_dim, scratch->rows() + j * words);
     }
-    kernels_.gemm(k_up, RowForm::kF32, 0, k_up.tiles, latent_rows.data(), keys, key_rows.data(), 0,
-                  false);
-    kernels_.gemm(v_up, RowForm::kF32, 0, v_up.tiles, latent_rows.data(), keys, value_rows.data(),
-                  0, false);
-    for (int32_t i = std::max(0, begin - segment.context); i < segment.rows; ++i) {
-      const int64_t n = std::min(keys, segment.context + i + 1 - begin);
-      const float* q_row = q + ((segment.first_row + i) * int64_t{layer.heads} + head) * q_dim;
-      kernels_.scores(q_row, scratch->keys.data(), q_dim, n, q_dim, layer.softmax_scale, p.data());
-      const float correction = kernels_.softmax_tile(p.data(), n, &scratch->state[i]);
-      kernels_.weighted_sum(p.data(), scratch->values.data(), layer.v_dim, n, layer.v_dim,
-                            correction, out_of(i));
+    a.pack_keys(reinterpret_cast<const uint8_t*>(scratch->rows()), words * 4, q_dim,
+                scratch->keys());
+    a.multiply(latent.data, latent.stride_bytes, keys, scratch->v_weight(), a.Words(lora),
+               layer.v_dim, expanded, v_stride);
+    for (int32_t j = 0; j < keys; ++j) {
+      a.to_row(expanded + j * v_stride, layer.v_dim, scratch->rows() + j * v_words);
     }
-  }
+    a.pack_values(reinterpret_cast<const uint8_t*>(scratch->rows()), v_words * 4, layer.v_dim, keys,
+                  scratch->values());
+  });
   for (int32_t i = 0; i < segment.rows; ++i) {
-    for (int32_t d = 0; d < layer.v_dim; ++d) out_of(i)[d] /= scratch->state[i].sum;
+    float* to = out + ((segment.first_row + i) * int64_t{layer.heads} + head) * layer.v_dim;
+    const float weight = scratch->Weight(i);
+    for (int32_t d = 0; d < layer.v_dim; ++d) to[d] = scratch->Sums(i)[d] / weight;
   }
 }
 
-void CpuBackend::AttendGenerated(const Segment& segment, int32_t row, int32_t head_begin,
-                                 int32_t head_end, const float* q, const MlaLayer& layer,
-                                 float* out, AttendScratch* scratch) const {
+void CpuBackend::Absorb(int32_t head, const float* q, const MlaLayer& layer,
+                        AttendScratch* scratch) {
   const int32_t lora = layer.kv_lora_rank;
   const int64_t width = lora + layer.rope_dim;
   const int64_t q_dim = layer.nope_dim + layer.rope_dim;
-  const int64_t absolute = segment.first_row + row;
-  for (int32_t h = head_begin; h < head_end; ++h) {
-    const float* q_head = q + (absolute * layer.heads + h) * q_dim;
-    float* q_latent = scratch->q_latent.data() + (h - head_begin) * width;
-    kernels_.absorb(Matrix(layer.k_up[static_cast<size_t>(h)]), q_head, q_latent);
-    std::copy_n(q_head + layer.nope_dim, layer.rope_dim, q_latent + lora);
-    scratch->state[h - head_begin] = {};
+  std::array<const float*, kWaveRows> from;
+  std::array<float*, kWaveRows> to;
+  for (size_t i = 0; i < wave_.size(); ++i) {
+    from[i] = q + (int64_t{wave_[i].row} * layer.heads + head) * q_dim;
+    to[i] = scratch->absorbed() + static_cast<int64_t>(i) * width;
   }
-  std::fill_n(scratch->o_latent.begin(), int64_t{head_end - head_begin} * lora, 0.0F);
-  const int32_t length = segment.context + row + 1;
-  std::array<float, kBlockTokens> p;
-  for (int32_t begin = 0; begin < length; begin += kBlockTokens) {
-    const int32_t n = std::min(kBlockTokens, length - begin);
-    const float* latent = LoadTile(segment, layer, begin / kBlockTokens, n, scratch);
-    for (int32_t i = 0; i < head_end - head_begin; ++i) {
-      kernels_.scores(scratch->q_latent.data() + i * width, latent, width, n, width,
-                      layer.softmax_scale, p.data());
-      const float correction = kernels_.softmax_tile(p.data(), n, &scratch->state[i]);
-      kernels_.weighted_sum(p.data(), latent, width, n, lora, correction,
-                            scratch->o_latent.data() + int64_t{i} * lora);
+  kernels_.absorb(Matrix(layer.k_up[static_cast<size_t>(head)]), from.data(),
+                  static_cast<int64_t>(wave_.size()), to.data());
+  for (size_t i = 0; i < wave_.size(); ++i) {
+    std::copy_n(from[i] + layer.nope_dim, layer.rope_dim, to[i] + lora);
+    attend_kernels_.to_row(to[i], width, LatentQuery(static_cast<int64_t>(i), head, layer));
+  }
+}
+
+void CpuBackend::AttendLatent(const LatentItem& item, const MlaLayer& layer,
+                              AttendScratch* scratch) {
+  const AttendKernels& a = attend_kernels_;
+  const int32_t lora = layer.kv_lora_rank;
+  scratch->Clear();
+  for (int32_t i = item.begin; i < item.end; ++i) {
+    for (int32_t h = item.head_begin; h < item.head_end; ++h) {
+      scratch->AddQuery(LatentQuery(i, h, layer), wave_[static_cast<size_t>(i)].keys,
+                        LatentSums(i, h, layer), lora);
     }
   }
-  for (int32_t h = head_begin; h < head_end; ++h) {
-    float* o_latent = scratch->o_latent.data() + int64_t{h - head_begin} * lora;
-    for (int32_t c = 0; c < lora; ++c) o_latent[c] /= scratch->state[h - head_begin].sum;
-    const PackedMatrix& v_up = Matrix(layer.v_up[static_cast<size_t>(h)]);
-    float* to = out + (absolute * layer.heads + h) * layer.v_dim;
-    const auto* row = reinterpret_cast<const uint8_t*>(o_latent);
-    kernels_.gemm(v_up, RowForm::kF32, 0, v_up.tiles, &row, 1, &to, 0, false);
+  const Segment& segment =
+      segments_[static_cast<size_t>(wave_[static_cast<size_t>(item.begin)].segment)];
+  const TileSource source = SourceOf(layer);
+  const int32_t length = scratch->length();
+  scratch->Attend(
+      a.Words(source.shape.width), lora, layer.softmax_scale,
+      [&](int32_t begin, int32_t keys, AttendTile* tile) {
+        const TileRows latent = scratch->Load(source, MlaTile(segment, begin, layer), keys);
+        // Values first: they read the rows in the order of memory.
+        a.pack_values(latent.data, latent.stride_bytes, lora, keys, scratch->values());
+        a.pack_keys(latent.data, latent.stride_bytes, source.shape.width, scratch->keys());
+        const bool last = begin + kBlockTokens >= length;
+        tile->next = last ? nullptr : MlaTile(segment, begin + kBlockTokens, layer);
+        tile->next_bytes = last ? 0 : KvTileBytes(source.type, source.shape);
+      });
+  for (int64_t i = 0; i < scratch->queries(); ++i) {
+    const float weight = scratch->Weight(i);
+    for (int32_t c = 0; c < lora; ++c) scratch->Sums(i)[c] /= weight;
   }
+}
+
+void CpuBackend::LeaveLatent(int32_t head, const MlaLayer& layer, float* out) {
+  std::array<const uint8_t*, kWaveRows> from;
+  std::array<float*, kWaveRows> to;
+  for (size_t i = 0; i < wave_.size(); ++i) {
+    from[i] = reinterpret_cast<const uint8_t*>(LatentSums(static_cast<int64_t>(i), head, layer));
+    to[i] = out + (int64_t{wave_[i].row} * layer.heads + head) * layer.v_dim;
+  }
+  const PackedMatrix& v_up = Matrix(layer.v_up[static_cast<size_t>(head)]);
+  kernels_.gemm(v_up, RowForm::kF32, 0, v_up.tiles, from.data(), static_cast<int64_t>(wave_.size()),
+                to.data(), 0, false);
+}
+
+void CpuBackend::AttendWave(const float* q, const MlaLayer& layer, float* out) {
+  const auto wave = static_cast<int32_t>(wave_.size());
+  const int64_t up = int64_t{wave} * layer.heads * layer.kv_lora_rank;
+  const int32_t heads = HeadsPerItem(layer.heads, wave, pool_.threads());
+  latent_items_.clear();
+  int64_t keys = 0;
+  for (int32_t i = 0; i < wave;) {
+    // Rows of one sequence share its tiles.
+    int32_t end = i + 1;
+    while (end < wave && wave_[end].segment == wave_[i].segment &&
+           (end - i + 1) * heads <= kItemQueries) {
+      ++end;
+    }
+    for (int32_t h = 0; h < layer.heads; h += heads) {
+      latent_items_.push_back({i, end, h, std::min(h + heads, layer.heads)});
+    }
+    for (; i < end; ++i) keys += wave_[i].keys;
+  }
+  const auto scratch = [&](int thread) { return &attend_[static_cast<size_t>(thread)]; };
+  ForItems(layer.heads, up * layer.nope_dim, [&](int64_t head, int thread) {
+    Absorb(static_cast<int32_t>(head), q, layer, scratch(thread));
+  });
+  ForItems(static_cast<int64_t>(latent_items_.size()), 2 * keys * layer.heads * layer.kv_lora_rank,
+           [&](int64_t item, int thread) {
+             AttendLatent(latent_items_[static_cast<size_t>(item)], layer, scratch(thread));
+           });
+  ForItems(layer.heads, up * layer.v_dim,
+           [&](int64_t head, int) { LeaveLatent(static_cast<int32_t>(head), layer, out); });
 }
 
 void CpuBackend::MlaAttend(const Buffer& q, const MlaLayer& layer, const Buffer& out) {
-  const int32_t head_items = (layer.heads + kHeadsPerItem - 1) / kHeadsPerItem;
-  // Items of a segment: its heads for prompt rows, (row, group of heads) for generated ones.
-  const auto items_of = [&](const Segment& s) {
-    return s.path == RowPath::kPrompt ? int64_t{layer.heads} : int64_t{s.rows} * head_items;
-  };
-  int64_t items = 0;
+  prompts_.clear();
   int64_t multiply_adds = 0;
-  for (const Segment& s : segments_) {
-    items += items_of(s);
-    multiply_adds += int64_t{s.context + s.rows} * layer.heads * layer.kv_lora_rank * s.rows;
-  }
-  ForItems(items, multiply_adds, [&](int64_t item, int thread) {
-    size_t s = 0;
-    for (; item >= items_of(segments_[s]); ++s) item -= items_of(segments_[s]);
+  for (size_t s = 0; s < segments_.size(); ++s) {
     const Segment& segment = segments_[s];
-    AttendScratch* scratch = &attend_[static_cast<size_t>(thread)];
-    if (segment.path == RowPath::kPrompt) {
-      AttendPrompt(segment, static_cast<int32_t>(item), HostData<float>(q), layer,
-                   HostData<float>(out), scratch);
-    } else {
-      const auto begin = static_cast<int32_t>(item % head_items) * kHeadsPerItem;
-      AttendGenerated(segment, static_cast<int32_t>(item / head_items), begin,
-                      std::min(begin + kHeadsPerItem, layer.heads), HostData<float>(q), layer,
-                      HostData<float>(out), scratch);
+    if (segment.path != RowPath::kPrompt) continue;
+    prompts_.push_back(static_cast<int32_t>(s));
+    multiply_adds += int64_t{segment.context + segment.rows} * layer.heads *
+                     (int64_t{layer.kv_lora_rank} * (layer.nope_dim + layer.v_dim) +
+                      segment.rows * int64_t{layer.nope_dim + layer.v_dim});
+  }
+  ForItems(static_cast<int64_t>(prompts_.size()) * layer.heads, multiply_adds,
+           [&](int64_t item, int thread) {
+             AttendPrompt(segments_[prompts_[static_cast<size_t>(item / layer.heads)]],
+                          static_cast<int32_t>(item % layer.heads), HostData<float>(q), layer,
+                          HostData<float>(out), &attend_[static_cast<size_t>(thread)]);
+           });
+  wave_.clear();
+  for (size_t s = 0; s < segments_.size(); ++s) {
+    const Segment& segment = segments_[s];
+    if (segment.path == RowPath::kPrompt) continue;
+    for (int32_t i = 0; i < segment.rows; ++i) {
+      wave_.push_back({segment.first_row + i, static_cast<int32_t>(s), segment.context + i + 1});
+      if (wave_.size() < static_cast<size_t>(kWaveRows)) continue;
+      AttendWave(HostData<float>(q), layer, HostData<float>(out));
+      wave_.clear();
     }
-  });
+  }
+  if (!wave_.empty()) AttendWave(HostData<float>(q), layer, HostData<float>(out));
 }
 
 }  // namespace deepseek::engine

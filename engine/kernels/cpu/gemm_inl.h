@@ -54,7 +54,6 @@ inline PanelView View(const PackedMatrix& w, int64_t tile) {
   return {w.quad(tile), w.scales == nullptr ? nullptr : w.scale(tile), kUnit, width * kUnit,
           width * kTileRows * w.scale_bytes()};
 }
-
 inline uint32_t Load32(const uint8_t* p) {
   uint32_t v;
   std::memcpy(&v, p, sizeof(v));
@@ -182,6 +181,10 @@ template <WeightFormat F, RowForm R, int M, int N>
 inline void SumFloat(const PackedMatrix& w, const PanelView& p, const uint8_t* const* x,
                      V (&total)[M][N]) {
   constexpr bool kScaled = F != WeightFormat::kF32 && F != WeightFormat::kBf16;
+  if constexpr (!kScaled && R == RowForm::kBf16) {
+    // One sum over all columns: beside the rounding of x its own rounding does not show.
+    return GroupBf16<F, M, N>(p.data, p, x, 0, w.cols, total);
+  }
   const int64_t group_bytes = w.group / 4 * p.step / (F == WeightFormat::kI4 ? 2 : 1);
   for (int64_t g = 0; g < w.groups; ++g) {
     const int64_t begin = g * w.group;
@@ -237,17 +240,14 @@ inline void Block(const PackedMatrix& w, int64_t tile, const uint8_t* const* x, 
   }
 }
 
-template <WeightFormat F, RowForm R, int M>
+template <WeightFormat F, RowForm R, int M, int N>
 inline void RowBlock(const PackedMatrix& w, int64_t tile_begin, int64_t tile_end,
                      const uint8_t* const* x, float* const* out, int64_t out_row, bool accumulate) {
-  // Few rows leave registers for a whole panel: one stream of weights, and independent sums that
-  // hide the latency of the multiply-add.
-  constexpr int kTiles = 2 * M <= kRowBlock && kTileBlock > 1 ? kPanelTiles : kTileBlock;
   int64_t tile = tile_begin;
   while (tile < tile_end) {
-    if (tile % kTiles == 0 && tile + kTiles <= tile_end) {
-      Block<F, R, M, kTiles>(w, tile, x, out, out_row, accumulate);
-      tile += kTiles;
+    if (tile % N == 0 && tile + N <= tile_end) {
+      Block<F, R, M, N>(w, tile, x, out, out_row, accumulate);
+      tile += N;
     } else {
       Block<F, R, M, 1>(w, tile, x, out, out_row, accumulate);
       ++tile;
@@ -255,14 +255,31 @@ inline void RowBlock(const PackedMatrix& w, int64_t tile_begin, int64_t tile_end
   }
 }
 
-template <WeightFormat F, RowForm R, int M>
+// The first block of rows streams whole panels from memory; the blocks after it find the panel in
+// the L2 cache, where half panels and more rows are faster.
+template <WeightFormat F, RowForm R>
 void Rows(const PackedMatrix& w, int64_t tile_begin, int64_t tile_end, const uint8_t* const* x,
           int64_t m, float* const* out, int64_t out_row, bool accumulate) {
-  for (; m >= M; m -= M, x += M, out += M)
-    RowBlock<F, R, M>(w, tile_begin, tile_end, x, out, out_row, accumulate);
-  if constexpr (M > 1) {
-    if (m > 0)
-      Rows<F, R, M == 6 ? 4 : M - 1>(w, tile_begin, tile_end, x, m, out, out_row, accumulate);
+  // Four columns of F32 weights are four registers per tile: no room for more rows.
+  constexpr int kHotRows = R == RowForm::kF32 ? kRowBlock : kHotRowBlock;
+  const auto block = [&]<int M, int N>() {
+    RowBlock<F, R, M, N>(w, tile_begin, tile_end, x, out, out_row, accumulate);
+    x += M;
+    out += M;
+    m -= M;
+  };
+  for (bool hot = false; m > 0; hot = true) {
+    if (kHotRows > kRowBlock && hot && m >= kHotRows) {
+      block.template operator()<kHotRows, kHotTileBlock>();
+    } else if (m >= kRowBlock) {
+      block.template operator()<kRowBlock, kTileBlock>();
+    } else if (kRowBlock > 3 && m == 3) {
+      block.template operator()<kRowBlock - 1, kTileBlock>();
+    } else if (kRowBlock > 2 && m == 2) {
+      block.template operator()<2, kTileBlock>();
+    } else {
+      block.template operator()<1, kTileBlock>();
+    }
   }
 }
 
@@ -272,16 +289,14 @@ void GemmFormat(const PackedMatrix& w, RowForm form, int64_t tile_begin, int64_t
                 bool accumulate) {
   if constexpr (IsInteger(F)) {
     if (form == RowForm::kInt8) {
-      return Rows<F, RowForm::kInt8, kRowBlock>(w, tile_begin, tile_end, x, m, out, out_row,
-                                                accumulate);
+      return Rows<F, RowForm::kInt8>(w, tile_begin, tile_end, x, m, out, out_row, accumulate);
     }
   } else if constexpr (F != WeightFormat::kF32 && kBf16Dot) {
     if (form == RowForm::kBf16) {
-      return Rows<F, RowForm::kBf16, kRowBlock>(w, tile_begin, tile_end, x, m, out, out_row,
-                                                accumulate);
+      return Rows<F, RowForm::kBf16>(w, tile_begin, tile_end, x, m, out, out_row, accumulate);
     }
   }
-  Rows<F, RowForm::kF32, kRowBlock>(w, tile_begin, tile_end, x, m, out, out_row, accumulate);
+  Rows<F, RowForm::kF32>(w, tile_begin, tile_end, x, m, out, out_row, accumulate);
 }
 
 void Gemm(const PackedMatrix& w, RowForm form, int64_t tile_begin, int64_t tile_end,

@@ -1,6 +1,7 @@
 #include "engine/kernels/cpu/isa.h"
 
 #include "base/strings.h"
+#include "engine/kernels/cpu/attend_kernels.h"
 
 namespace deepseek::engine {
 namespace {
@@ -29,6 +30,15 @@ std::vector<std::string_view> SupportedIsas() {
   std::vector<std::string_view> names;
   for (const KernelTable* table : Supported()) names.emplace_back(table->name);
   return names;
+}
+
+const AttendKernels& SelectAttendKernels(std::string_view isa, bool bf16) {
+#if defined(__x86_64__)
+  if (isa == kAvx512Bf16Kernels.name) return bf16 ? kAvx512Bf16Attend : kAvx512Attend;
+  if (isa == kAvx512Kernels.name) return kAvx512Attend;
+  if (isa == kAvx2Kernels.name) return kAvx2Attend;
+#endif
+  return kBaselineAttend;
 }
 
 absl::StatusOr<const KernelTable*> SelectKernels(std::string_view isa) {

@@ -11,13 +11,6 @@
 
 namespace deepseek::engine {
 
-/// Running state of one row's softmax over key tiles.
-struct SoftmaxState {
-  float max = 0;
-  float sum = 0;
-  bool empty = true;
-};
-
 struct KernelTable {
   const char* name;
   /// vdpbf16ps: bf16 and FP8 weights may be multiplied with bf16 rows.
@@ -32,23 +25,16 @@ struct KernelTable {
   void (*prepare)(RowForm form, const float* x, int64_t cols, uint8_t* out);
   /// 16 rows of one group, values [n][16] -> codes [n][16] and scales [16]: QuantizeGroup of each.
   void (*quantize)(const float* values, int64_t n, bool int4, int8_t* codes, float* scales);
-  /// out [cols] = W^T q, q [rows].
-  void (*absorb)(const PackedMatrix& w, const float* q, float* out);
+  /// out[i] [cols] = W^T q[i], q[i] [rows], i < m. Reads W once per 4 rows. Integer formats are not
+  /// served: kv_b_proj is never quantised.
+  void (*absorb)(const PackedMatrix& w, const float* const* q, int64_t m, float* const* out);
+  /// The exact values of a tile: out [cols][16], zero for rows beyond the matrix.
+  void (*unpack_tile)(const PackedMatrix& w, int64_t tile, float* out);
   void (*rms_norm)(const float* x, const float* weight, float eps, int64_t n, float* out);
   /// out = silu(gate) * up; out may be gate.
   void (*swiglu)(const float* gate, const float* up, int64_t n, float* out);
   /// out += scale * x.
   void (*add_scaled)(float scale, const float* x, int64_t n, float* out);
-  void (*widen_bf16)(const uint16_t* from, int64_t n, float* out);
-  /// out[j] = scale * q . keys[j * stride], j < n <= 64.
-  void (*scores)(const float* q, const float* keys, int64_t stride, int64_t n, int64_t dim,
-                 float scale, float* out);
-  /// Scores of one key tile -> unnormalised probabilities in place; returns the factor for what was
-  /// summed before.
-  float (*softmax_tile)(float* scores, int64_t n, SoftmaxState* state);
-  /// acc [dim] = correction * acc + sum over j, in order, of p[j] * values[j * stride].
-  void (*weighted_sum)(const float* p, const float* values, int64_t stride, int64_t n, int64_t dim,
-                       float correction, float* acc);
 };
 
 extern const KernelTable kBaselineKernels;

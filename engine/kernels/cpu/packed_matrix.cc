@@ -47,26 +47,54 @@ struct TileMemory {
   int64_t scale_step;
 };
 
+// Four columns of one row into their quad.
+void PlaceQuad(const HostMatrix& m, WeightFormat format, int64_t row, int64_t col, int64_t i,
+               uint8_t* quad) {
+  const auto* from =
+      static_cast<const uint8_t*>(m.data) + (row * m.row_stride + col) * SizeOf(m.dtype);
+  if (format == WeightFormat::kBf16) {
+    std::memcpy(quad + 4 * i, from, 4);
+    std::memcpy(quad + 64 + 4 * i, from + 4, 4);
+  } else if (format == WeightFormat::kF8) {
+    std::memcpy(quad + F8Byte(i, 0), from, 2);
+    std::memcpy(quad + F8Byte(i, 2), from + 2, 2);
+  } else {
+    for (int64_t k = 0; k < 4; ++k) {
+      const float v = m.At(row, col + k);
+      std::memcpy(quad + (k * kTileRows + i) * 4, &v, sizeof(v));
+    }
+  }
+}
+
+// The last, short quad of a row, column by column.
+void PlaceColumn(const HostMatrix& m, WeightFormat format, int64_t row, int64_t col, int64_t i,
+                 uint8_t* quad) {
+  const int64_t k = col % 4;
+  if (format == WeightFormat::kBf16) {
+    const auto v = Element<uint16_t>(m, row, col);
+    std::memcpy(quad + k / 2 * 64 + (2 * i + k % 2) * 2, &v, sizeof(v));
+  } else if (format == WeightFormat::kF8) {
+    quad[F8Byte(i, k)] = Element<uint8_t>(m, row, col);
+  } else {
+    const float v = m.At(row, col);
+    std::memcpy(quad + (k * kTileRows + i) * 4, &v, sizeof(v));
+  }
+}
+
 // Columns outside, rows inside: 16 sequential reads, one sequential write. Rows beyond the matrix
 // stay zero.
 void PackFloatTile(const HostMatrix& m, const PackedMatrix& p, int64_t tile) {
   const int64_t first = tile * kTileRows;
   const int64_t rows = std::min(kTileRows, m.rows - first);
   const TileMemory to(p, tile);
-  for (int64_t col = 0; col < m.cols; ++col) {
+  const int64_t whole = m.cols / 4 * 4;
+  for (int64_t col = 0; col < whole; col += 4) {
     uint8_t* quad = to.quads + col / 4 * to.step;
-    const int64_t k = col % 4;
-    for (int64_t i = 0; i < rows; ++i) {
-      if (p.format == WeightFormat::kBf16) {
-        const auto v = Element<uint16_t>(m, first + i, col);
-        std::memcpy(quad + k / 2 * 64 + (2 * i + k % 2) * 2, &v, sizeof(v));
-      } else if (p.format == WeightFormat::kF8) {
-        quad[F8Byte(i, k)] = Element<uint8_t>(m, first + i, col);
-      } else {
-        const float v = m.At(first + i, col);
-        std::memcpy(quad + (k * kTileRows + i) * 4, &v, sizeof(v));
-      }
-    }
+    for (int64_t i = 0; i < rows; ++i) PlaceQuad(m, p.format, first + i, col, i, quad);
+  }
+  for (int64_t col = whole; col < m.cols; ++col) {
+    uint8_t* quad = to.quads + col / 4 * to.step;
+    for (int64_t i = 0; i < rows; ++i) PlaceColumn(m, p.format, first + i, col, i, quad);
   }
   if (p.format != WeightFormat::kF8) return;
   for (int64_t i = 0; i < rows; ++i) {

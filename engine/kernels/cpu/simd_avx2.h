@@ -13,6 +13,8 @@ namespace {
 // Registers of a product: rows x tiles sums and as many group sums, two ymm each.
 constexpr int kRowBlock = 2;
 constexpr int kTileBlock = 1;
+constexpr int kHotRowBlock = kRowBlock;
+constexpr int kHotTileBlock = kTileBlock;
 
 struct V {
   __m256 a, b;
@@ -93,6 +95,17 @@ inline __m256 ExpHalf(__m256 a) {
 }
 inline V Exp(V x) {
   return {ExpHalf(x.a), ExpHalf(x.b)};
+}
+
+/// 2^x, for x <= 0.
+inline V Exp2(V x) {
+  return Exp(Mul(x, V::Set1(0.693147180559945F)));
+}
+/// Lane i of the result is the sum of the lanes of v[i].
+inline V SumLanes16(const V v[16]) {
+  float sum[16];
+  for (int i = 0; i < 16; ++i) sum[i] = ReduceAdd(v[i]);
+  return V::Load(sum);
 }
 
 /// 16 x int32 in two ymm, or 64 bytes of them.

@@ -14,9 +14,12 @@
 namespace deepseek::engine {
 namespace {
 
-// Registers of a product: rows x tiles sums and as many group sums.
-constexpr int kRowBlock = 6;
-constexpr int kTileBlock = 2;
+// Sums of a block of rows and tiles in registers: 16 of 32 for whole panels from memory, 12 and as
+// many totals for panels in cache.
+constexpr int kRowBlock = 4;
+constexpr int kTileBlock = 4;
+constexpr int kHotRowBlock = 6;
+constexpr int kHotTileBlock = 2;
 
 struct V {
   __m512 v;
@@ -74,6 +77,45 @@ inline V Exp(V a) {
   const __m512 e = _mm512_scalef_ps(p, n);
   // min and max drop NaN: a NaN must come out as NaN.
   return {_mm512_mask_mov_ps(e, _mm512_cmp_ps_mask(a.v, a.v, _CMP_UNORD_Q), a.v)};
+}
+
+/// 2^x for x <= 0 to about 2 ulp, 0 from -150 down (-inf included); a NaN stays a NaN.
+inline V Exp2(V a) {
+  // max gives its second operand when one is a NaN.
+  const __m512 x = _mm512_max_ps(_mm512_set1_ps(-200.0F), a.v);
+  const __m512 n = _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  const __m512 r = _mm512_sub_ps(x, n);  // [-1/2, 1/2]; then the series of 2^r
+  __m512 p = _mm512_set1_ps(1.5403530e-4F);
+  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.3333558e-3F));
+  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(9.6181291e-3F));
+  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(5.5504109e-2F));
+  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(2.4022651e-1F));
+  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(6.9314718e-1F));
+  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.0F));
+  return {_mm512_scalef_ps(p, n)};
+}
+
+/// Lane i of the result is the sum of the lanes of v[i], each in the order of ReduceAdd's tree.
+inline V SumLanes16(const V v[16]) {
+  __m512 t[8];
+  for (int i = 0; i < 8; ++i) {  // halves: v[i] below, v[i + 8] above
+    t[i] = _mm512_add_ps(_mm512_shuffle_f32x4(v[i].v, v[i + 8].v, 0x44),
+                         _mm512_shuffle_f32x4(v[i].v, v[i + 8].v, 0xee));
+  }
+  for (int i = 0; i < 4; ++i) {  // quarters: i, i + 4, i + 8, i + 12
+    t[i] = _mm512_add_ps(_mm512_shuffle_f32x4(t[i], t[i + 4], 0x88),
+                         _mm512_shuffle_f32x4(t[i], t[i + 4], 0xdd));
+  }
+  // t[i] has v[i], v[i + 8], v[i + 4], v[i + 12] in its quarters.
+  for (int i = 0; i < 2; ++i) {
+    t[i] = _mm512_add_ps(_mm512_shuffle_ps(t[i], t[i + 2], 0x44),
+                         _mm512_shuffle_ps(t[i], t[i + 2], 0xee));
+  }
+  const __m512 sum =
+      _mm512_add_ps(_mm512_shuffle_ps(t[0], t[1], 0x88), _mm512_shuffle_ps(t[0], t[1], 0xdd));
+  // Quarter q, lane l: v[{0, 8, 4, 12}[q] + {0, 2, 1, 3}[l]].
+  return {_mm512_permutexvar_ps(
+      _mm512_setr_epi32(0, 2, 1, 3, 8, 10, 9, 11, 4, 6, 5, 7, 12, 14, 13, 15), sum)};
 }
 
 /// 16 x int32, or 64 bytes of them.

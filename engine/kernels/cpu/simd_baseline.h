@@ -14,8 +14,10 @@
 namespace deepseek::engine {
 namespace {
 
-constexpr int kRowBlock = 2;   // rows of x per register block
-constexpr int kTileBlock = 1;  // weight tiles per register block
+constexpr int kRowBlock = 2;  // rows of x per register block
+constexpr int kTileBlock = 1;
+constexpr int kHotRowBlock = kRowBlock;
+constexpr int kHotTileBlock = kTileBlock;
 
 struct V {
   float v[16];
@@ -80,6 +82,18 @@ inline float ReduceMax(V a) {
     for (int i = 0; i < step; ++i) a.v[i] = a.v[i] > a.v[i + step] ? a.v[i] : a.v[i + step];
   }
   return a.v[0];
+}
+
+/// 2^x
+inline V Exp2(V a) {
+  for (float& e : a.v) e = std::exp2(e);
+  return a;
+}
+/// Lane i of the result is the sum of the lanes of v[i].
+inline V SumLanes16(const V v[16]) {
+  float sum[16];
+  for (int i = 0; i < 16; ++i) sum[i] = ReduceAdd(v[i]);
+  return V::Load(sum);
 }
 
 /// 16 x int32, or 64 bytes of them.

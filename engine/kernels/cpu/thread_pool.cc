@@ -35,6 +35,10 @@ void WaitChange(const std::atomic<uint32_t>& value, uint32_t old, bool spin) {
 
 }  // namespace
 
+void LowerComputePriority() {
+  ::setpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)), kComputeNice);
+}
+
 ThreadPool::ThreadPool(int threads, bool spin) : spin_(spin) {
   for (int i = 1; i < threads; ++i) workers_.emplace_back([this, i] { Work(i); });
 }
@@ -54,20 +58,33 @@ void ThreadPool::TakeItems(int thread) {
   }
 }
 
+bool ThreadPool::Enter() {
+  uint32_t gate = gate_.load(std::memory_order_relaxed);
+  while ((gate & kOpen) != 0) {
+    if (gate_.compare_exchange_weak(gate, gate + 1, std::memory_order_acquire)) return true;
+  }
+  return false;
+}
+
+void ThreadPool::Leave() {
+  // The last one out of a closed loop wakes the caller.
+  if (gate_.fetch_sub(1, std::memory_order_release) == 1) gate_.notify_one();
+}
+
 void ThreadPool::Work(int thread) {
-  ::setpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)), kComputeNice);
+  LowerComputePriority();
   for (uint32_t seen = 0;;) {
     WaitChange(epoch_, seen, spin_);
-    // Every worker takes part in every loop: Run() does not return before, so the epoch moves one
-    // at a time.
-    ++seen;
+    // Loops that came and went meanwhile are not missed: their caller did without this worker.
+    seen = epoch_.load(std::memory_order_acquire);
     if (stop_) return;
+    if (!Enter()) continue;
     TakeItems(thread);
-    if (busy_.fetch_sub(1, std::memory_order_acq_rel) == 1) busy_.notify_one();
+    Leave();
   }
 }
 
-void ThreadPool::Run(int64_t items, const Body& body) {
+void ThreadPool::Run(int64_t items, Body body) {
   body_ = &body;
   items_ = items;
   next_.store(0, std::memory_order_relaxed);
@@ -75,13 +92,14 @@ void ThreadPool::Run(int64_t items, const Body& body) {
     TakeItems(0);
     return;
   }
-  busy_.store(static_cast<uint32_t>(workers_.size()), std::memory_order_relaxed);
+  gate_.store(kOpen, std::memory_order_release);
   epoch_.fetch_add(1, std::memory_order_release);
   epoch_.notify_all();
   TakeItems(0);
-  for (uint32_t left = busy_.load(std::memory_order_acquire); left != 0;
-       left = busy_.load(std::memory_order_acquire)) {
-    WaitChange(busy_, left, spin_);
+  // Closed: who is not inside has nothing left to do here.
+  for (uint32_t inside = gate_.fetch_and(~kOpen, std::memory_order_acq_rel) & ~kOpen; inside != 0;
+       inside = gate_.load(std::memory_order_acquire)) {
+    WaitChange(gate_, inside, spin_);
   }
 }
 

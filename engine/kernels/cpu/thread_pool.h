@@ -4,18 +4,26 @@
 
 #include <atomic>
 #include <cstdint>
-#include <functional>
 #include <thread>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
+
 namespace deepseek::engine {
+
+/// The calling thread gives way to I/O and probes (nice +5), as the workers do. For threads that
+/// only compute: threads made by it inherit the priority, and it cannot be raised again.
+void LowerComputePriority();
 
 /// Run() may be called by one thread at a time. Items run in any order, each once; what an item
 /// computes must not depend on the thread. Workers spin for at most 50 microseconds after a loop
 /// and then block; with more threads than CPUs (`spin` false) they block at once.
+///
+/// Run() waits for the workers that have taken an item, never for one that the kernel has not
+/// scheduled yet: on a crowded machine a short loop is finished by the caller alone.
 class ThreadPool {
  public:
-  using Body = std::function<void(int64_t item, int thread)>;
+  using Body = absl::FunctionRef<void(int64_t item, int thread)>;
 
   ThreadPool(int threads, bool spin);
   ThreadPool(const ThreadPool&) = delete;
@@ -25,23 +33,29 @@ class ThreadPool {
   int threads() const { return static_cast<int>(workers_.size()) + 1; }
   /// body(item, thread) for every item in [0, items); thread in [0, threads()). Returns when all
   /// have run.
-  void Run(int64_t items, const Body& body);
+  void Run(int64_t items, Body body);
   /// Items finished so far. Any thread.
   int64_t progress() const { return finished_.load(std::memory_order_relaxed); }
 
  private:
+  static constexpr uint32_t kOpen = 1U << 31;
+
   void Work(int thread);
   void TakeItems(int thread);
+  bool Enter();
+  void Leave();
 
   const bool spin_;
-  const Body* body_ = nullptr;
+  const Body* body_ = nullptr;  // of the current loop; read by those inside only, like items_
   int64_t items_ = 0;
-  std::atomic<int64_t> next_{0};
-  std::atomic<uint32_t> epoch_{0};  // a new value starts a loop (or, with stop_, ends the workers)
-  std::atomic<uint32_t> busy_{0};   // workers still inside the current loop
-  std::atomic<int64_t> finished_{0};
+  std::atomic<uint32_t> epoch_{0};  // a new value wakes the workers
+  std::atomic<uint32_t> gate_{
+      0};  // workers inside the current loop, and kOpen while they may enter
   std::atomic<bool> stop_{false};
   std::vector<std::thread> workers_;
+  // Written by every thread at every item: on a line of their own.
+  alignas(64) std::atomic<int64_t> next_{0};
+  std::atomic<int64_t> finished_{0};
 };
 
 }  // namespace deepseek::engine

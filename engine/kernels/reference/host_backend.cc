@@ -16,7 +16,9 @@ absl::StatusOr<Buffer> HostBackend::Allocate(const std::array<int64_t, 3>& shape
   buffer.dtype = dtype;
   ASSIGN_OR_RETURN(HostMemory memory,
                    HostMemory::Allocate(buffer.elements() * SizeOf(dtype), bulk));
+  memory.Populate();
   buffer.handle = reinterpret_cast<uint64_t>(memory.data());
+  buffer_bytes_ += memory.bytes();
   memory_.push_back(std::move(memory));
   return buffer;
 }

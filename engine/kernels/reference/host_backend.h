@@ -24,6 +24,8 @@ class HostBackend : public Backend {
   absl::StatusOr<Buffer> Allocate(const std::array<int64_t, 3>& shape, DType dtype,
                                   bool bulk) override;
   int64_t weight_bytes() const override { return weight_bytes_; }
+  int64_t buffer_bytes() const override { return buffer_bytes_; }
+  int64_t scratch_bytes() const override { return 0; }
   int64_t huge_page_bytes() const override { return HugePageBytes(); }
   absl::Status Upload(const Buffer& to, absl::Span<const uint8_t> bytes) override;
   absl::Status Download(const Buffer& from, absl::Span<uint8_t> bytes) override;
@@ -41,16 +43,19 @@ class HostBackend : public Backend {
  protected:
   void Bump() { progress_.fetch_add(1, std::memory_order_relaxed); }
   int32_t rows() const { return static_cast<int32_t>(tokens_.size()); }
-  /// Element offset of a position's row in a layer's cache, for a segment of this step.
-  int64_t CacheRow(const Segment& segment, int32_t position) const {
-    const int32_t block = block_ids_[segment.first_block + position / kBlockTokens];
-    return int64_t{block} * kBlockTokens + position % kBlockTokens;
+  int32_t BlockOf(const Segment& segment, int32_t position) const {
+    return block_ids_[segment.first_block + position / kBlockTokens];
   }
-  /// Element offset of a position's key or value of one kv head.
-  int64_t GqaRow(const Segment& segment, int32_t position, const GqaLayer& layer, int32_t head,
-                 bool value) const {
-    const int32_t block = block_ids_[segment.first_block + position / kBlockTokens];
-    return layer.TileOffset(block, head, value) + int64_t{position % kBlockTokens} * layer.head_dim;
+  /// The tile of a layer's cache that holds a position, for a segment of this step.
+  uint8_t* MlaTile(const Segment& segment, int32_t position, const MlaLayer& layer) const {
+    return HostData<uint8_t>(layer.cache) +
+           BlockOf(segment, position) * KvTileBytes(layer.cache.dtype, layer.kv_shape());
+  }
+  /// The same for the keys or values of one kv head.
+  uint8_t* GqaTile(const Segment& segment, int32_t position, const GqaLayer& layer, int32_t head,
+                   bool value) const {
+    return HostData<uint8_t>(layer.cache) +
+           layer.TileBytesOffset(BlockOf(segment, position), head, value);
   }
 
   StepPlan plan_;
@@ -61,6 +66,7 @@ class HostBackend : public Backend {
 
  private:
   std::vector<HostMemory> memory_;
+  int64_t buffer_bytes_ = 0;
   std::vector<float> route_scratch_;
   SampleScratch sample_scratch_;
   std::atomic<int64_t> progress_{0};

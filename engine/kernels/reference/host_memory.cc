@@ -3,8 +3,10 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <atomic>
 #include <fstream>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include "base/status.h"
@@ -32,6 +34,31 @@ absl::StatusOr<HostMemory> HostMemory::Allocate(int64_t bytes, bool bulk) {
     ::madvise(memory.data_, static_cast<size_t>(bytes), MADV_HUGEPAGE);
   }
   return memory;
+}
+
+void HostMemory::Populate() {
+  constexpr int64_t kSlice = int64_t{256} << 20;
+  constexpr int64_t kPage = 4096;
+  const auto touch = [this](int64_t begin, int64_t end) {
+    // Reading and writing back keeps what is there.
+    for (int64_t at = begin; at < end; at += kPage) {
+      auto* byte = reinterpret_cast<volatile uint8_t*>(data_ + at);
+      *byte = *byte;
+    }
+  };
+  const int64_t slices = (bytes_ + kSlice - 1) / kSlice;
+  if (slices <= 1) return touch(0, bytes_);
+  std::atomic<int64_t> next{0};
+  const auto work = [&] {
+    for (int64_t i = next++; i < slices; i = next++) {
+      touch(i * kSlice, std::min((i + 1) * kSlice, bytes_));
+    }
+  };
+  std::vector<std::thread> threads;
+  const int64_t cpus = std::max(1U, std::thread::hardware_concurrency());
+  for (int64_t i = 1; i < std::min({slices, cpus, int64_t{16}}); ++i) threads.emplace_back(work);
+  work();
+  for (std::thread& thread : threads) thread.join();
 }
 
 HostMemory::HostMemory(HostMemory&& other) noexcept {
@@ -63,6 +90,18 @@ absl::StatusOr<uint8_t*> HostArena::Allocate(int64_t bytes) {
   uint8_t* block = regions_.back().data() + used_;
   used_ += padded;
   return block;
+}
+
+std::string HugePagePolicy(const std::string& root) {
+  // "always [madvise] never"
+  std::ifstream file(root + "/sys/kernel/mm/transparent_hugepage/enabled");
+  std::string word;
+  while (file >> word) {
+    if (word.size() > 2 && word.front() == '[' && word.back() == ']') {
+      return word.substr(1, word.size() - 2);
+    }
+  }
+  return "unknown";
 }
 
 int64_t HugePageBytes() {

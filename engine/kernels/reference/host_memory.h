@@ -2,6 +2,7 @@
 // Zero-filled host memory for weights, cache and step buffers.
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -21,6 +22,9 @@ class HostMemory {
   HostMemory& operator=(const HostMemory&) = delete;
   ~HostMemory();
 
+  /// Takes all pages now instead of at their first use: memory that was promised cannot fail later,
+  /// and no step pays for it. Several threads for large regions.
+  void Populate();
   uint8_t* data() const { return data_; }
   int64_t bytes() const { return bytes_; }
 
@@ -46,5 +50,9 @@ class HostArena {
 /// Bytes of this process in huge pages (AnonHugePages of /proc/self/smaps_rollup); 0 where that is
 /// unknown.
 int64_t HugePageBytes();
+
+/// The system's policy for transparent huge pages: "always", "madvise" (enough: we ask), "never" or
+/// "unknown". `root` stands before /sys, for tests.
+std::string HugePagePolicy(const std::string& root = "");
 
 }  // namespace deepseek::engine

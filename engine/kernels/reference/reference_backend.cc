@@ -22,7 +22,7 @@ absl::StatusOr<PackedWeight> ReferenceBackend::Place(const HostMatrix& m) {
   weight_bytes_ += m.rows * m.cols * int64_t{sizeof(float)};
   const std::lock_guard lock(load_mutex_);
   weights_.push_back(std::move(values));
-  return PackedWeight{weights_.size(), m.rows, m.cols};
+  return PackedWeight{weights_.size(), m.rows, m.cols, m.rows * m.cols * int64_t{sizeof(float)}};
 }
 
 void ReferenceBackend::Fill(const PackedWeight& weight, const HostMatrix& m, int64_t row_begin,

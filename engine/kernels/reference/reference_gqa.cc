@@ -6,22 +6,6 @@
 #include "engine/kernels/reference/reference_internal.h"
 
 namespace deepseek::engine {
-namespace {
-
-float Load(const Buffer& cache, int64_t at) {
-  return cache.dtype == DType::kBf16 ? Bf16ToFloat(HostData<uint16_t>(cache)[at])
-                                     : HostData<float>(cache)[at];
-}
-void Store(const Buffer& cache, int64_t at, float value) {
-  if (cache.dtype == DType::kBf16) {
-    HostData<uint16_t>(cache)[at] = FloatToBf16(value);
-  } else {
-    HostData<float>(cache)[at] = value;
-  }
-}
-
-}  // namespace
-
 void ReferenceBackend::GqaAppend(const Buffer& k, const Buffer& v, const GqaLayer& layer,
                                  const RopeTable& table) {
   const int32_t d = layer.head_dim;
@@ -32,12 +16,12 @@ void ReferenceBackend::GqaAppend(const Buffer& k, const Buffer& v, const GqaLaye
       const int64_t from = (int64_t{r} * layer.kv_heads + g) * d;
       std::copy_n(HostData<float>(k) + from, d, key.begin());
       RotateRow(key.data(), table, positions_[r], d);
-      const int64_t k_at = GqaRow(segment, positions_[r], layer, g, false);
-      const int64_t v_at = GqaRow(segment, positions_[r], layer, g, true);
-      for (int32_t i = 0; i < d; ++i) {
-        Store(layer.cache, k_at + i, key[i]);
-        Store(layer.cache, v_at + i, HostData<float>(v)[from + i]);
-      }
+      const auto store = [&](const float* row, bool value) {
+        StoreKvRow(layer.cache.dtype, layer.kv_shape(), row, positions_[r] % kBlockTokens,
+                   GqaTile(segment, positions_[r], layer, g, value));
+      };
+      store(key.data(), false);
+      store(HostData<float>(v) + from, true);
     }
   }
   Bump();
@@ -49,8 +33,9 @@ void ReferenceBackend::GqaAttend(const Buffer& q, const GqaLayer& layer, const B
   std::vector<float> cached(static_cast<size_t>(d));
   std::vector<float> p;
   const auto load = [&](const Segment& segment, int32_t position, int32_t kv_head, bool value) {
-    const int64_t from = GqaRow(segment, position, layer, kv_head, value);
-    for (int32_t i = 0; i < d; ++i) cached[i] = Load(layer.cache, from + i);
+    LoadKvRow(layer.cache.dtype, layer.kv_shape(),
+              GqaTile(segment, position, layer, kv_head, value), position % kBlockTokens, 0, d,
+              cached.data());
   };
   for (int32_t r = 0; r < rows(); ++r) {
     const Segment& segment = segments_[row_segment_[r]];

@@ -31,14 +31,8 @@ void ReferenceBackend::MlaAppend(const Buffer& kv, const MlaLayer& layer, const 
     RmsNormRow(from, HostData<float>(layer.latent_norm), layer.latent_eps, lora, row.data());
     std::copy_n(from + lora, layer.rope_dim, row.begin() + lora);
     RotateRow(row.data() + lora, table, positions_[r], layer.rope_dim);
-    const int64_t to = CacheRow(segments_[row_segment_[r]], positions_[r]) * width;
-    for (int64_t i = 0; i < width; ++i) {
-      if (layer.cache.dtype == DType::kBf16) {
-        HostData<uint16_t>(layer.cache)[to + i] = FloatToBf16(row[i]);
-      } else {
-        HostData<float>(layer.cache)[to + i] = row[i];
-      }
-    }
+    StoreKvRow(layer.cache.dtype, layer.kv_shape(), row.data(), positions_[r] % kBlockTokens,
+               MlaTile(segments_[row_segment_[r]], positions_[r], layer));
   }
   Bump();
 }
@@ -48,12 +42,8 @@ std::vector<float> ReferenceBackend::LoadKeys(const Segment& segment, const MlaL
   const int64_t width = layer.kv_lora_rank + layer.rope_dim;
   std::vector<float> out(static_cast<size_t>(keys * width));
   for (int32_t j = 0; j < keys; ++j) {
-    const int64_t from = CacheRow(segment, j) * width;
-    for (int64_t i = 0; i < width; ++i) {
-      out[j * width + i] = layer.cache.dtype == DType::kBf16
-                               ? Bf16ToFloat(HostData<uint16_t>(layer.cache)[from + i])
-                               : HostData<float>(layer.cache)[from + i];
-    }
+    LoadKvRow(layer.cache.dtype, layer.kv_shape(), MlaTile(segment, j, layer), j % kBlockTokens, 0,
+              layer.kv_shape().width, &out[j * width]);
   }
   return out;
 }

@@ -10,7 +10,7 @@ namespace {
 constexpr float kOut = -std::numeric_limits<float>::infinity();
 
 // Sum of the two best choices of a group.
-float GroupScore(const float* choice, int32_t size) {
+float BestTwo(const float* choice, int32_t size) {
   float first = kOut;
   float second = kOut;
   for (int32_t i = 0; i < size; ++i) {
@@ -28,6 +28,14 @@ int32_t Best(const float* values, int32_t n) {
   return static_cast<int32_t>(std::max_element(values, values + n) - values);
 }
 
+// scores -> probabilities over all experts.
+void SoftmaxScores(const float* scores, int32_t n, float* out) {
+  const float max = *std::max_element(scores, scores + n);
+  float sum = 0;
+  for (int32_t e = 0; e < n; ++e) sum += out[e] = std::exp(scores[e] - max);
+  for (int32_t e = 0; e < n; ++e) out[e] /= sum;
+}
+
 }  // namespace
 
 void RouteRow(const float* scores, const float* bias, const RouteSpec& spec, int32_t* ids,
@@ -36,13 +44,19 @@ void RouteRow(const float* scores, const float* bias, const RouteSpec& spec, int
   float* choice = scratch + spec.experts;  // [experts]
   float* groups = choice + spec.experts;   // [groups]
   float* kept = groups + spec.groups;      // [groups] 1: stays
-  for (int32_t e = 0; e < spec.experts; ++e) {
-    s[e] = 1.0F / (1.0F + std::exp(-scores[e]));
-    choice[e] = bias == nullptr ? s[e] : s[e] + bias[e];
+  const bool sigmoid = spec.router == Router::kSigmoidNoauxTc;
+  if (sigmoid) {
+    for (int32_t e = 0; e < spec.experts; ++e) s[e] = 1.0F / (1.0F + std::exp(-scores[e]));
+  } else {
+    SoftmaxScores(scores, spec.experts, s);
   }
+  for (int32_t e = 0; e < spec.experts; ++e) choice[e] = bias == nullptr ? s[e] : s[e] + bias[e];
   if (spec.groups_kept < spec.groups) {
     const int32_t size = spec.experts / spec.groups;
-    for (int32_t g = 0; g < spec.groups; ++g) groups[g] = GroupScore(choice + g * size, size);
+    for (int32_t g = 0; g < spec.groups; ++g) {
+      const float* group = choice + g * size;
+      groups[g] = sigmoid ? BestTwo(group, size) : *std::max_element(group, group + size);
+    }
     std::fill_n(kept, spec.groups, 0.0F);
     for (int32_t i = 0; i < spec.groups_kept; ++i) {
       const int32_t best = Best(groups, spec.groups);

@@ -179,7 +179,6 @@ class WrongUse(AgentCase):
             (["generate", "--model", DEMO, "--chat", "x", "--max-tokens", "5000"], "max_tokens"),
             ([*generate, "--chat", "x", "--weights", "int4"], "--weights int4"),
             ([*generate, "--chat", "x", "--compute", "int8"], "--compute int8"),
-            ([*generate, "--chat", "x", "--kv", "int8"], "--kv int8"),
             ([*generate, "--chat", "x", "--device", "cuda"], "--device cuda"),
             ([*generate, "--chat", "x", "--compute", "fp7"], "fp7"),
             ([*generate, "--chat", "x", "--threads", "-1"], "--threads"),

@@ -3,8 +3,9 @@
 import hashlib
 import json
 import os
+import subprocess
 
-from agent_case import DEMO, GOLDEN, AgentCase, i32, main, read, write_i32
+from agent_case import AGENT, DEMO, GOLDEN, AgentCase, i32, main, read, write_i32
 
 
 class Commands(AgentCase):
@@ -83,18 +84,86 @@ class Commands(AgentCase):
         self.assertEqual(out["kv_bytes_per_token"], 4 * (64 + 16) * 2, "the latent, not keys and values of each head")
         wide = self.lines("inspect", "--model", DEMO, "--kv", "fp32", "--json")[0]
         self.assertEqual(wide["kv_bytes_per_token"], 4 * (64 + 16) * 4)
+        self.assertTrue(out["fits"])
+        self.assertEqual(out["packed_bytes"], sum(out["packed"].values()))
+        self.assertEqual(out["kv_bytes"], out["kv_bytes_per_token"] * 512 * 4)
+        self.assertEqual(out["total_bytes"], out["packed_bytes"] + out["kv_bytes"] + out["activation_bytes"] +
+                         out["overhead_bytes"])
+
+    def test_inspect_says_what_would_fit(self):
+        at = ["inspect", "--model", DEMO, "--context", "1024", "--threads", "1"]
+        least = self.lines(*at, "--json")[0]["least_bytes"]
+        out = self.lines(*at, "--memory", str(least - 1), "--json")[0]
+        self.assertFalse(out["fits"])
+        self.assertEqual((out["fitting_context"], out["fitting_batch"]), (960, 0))
+        self.assertIn("--max-context 960", out["remedies"])
+        for remedy in out["remedies"]:
+            changed = self.lines(*at, *remedy.split(), "--memory", str(least - 1), "--json")[0]
+            self.assertTrue(changed["fits"], remedy)
+        people = self.agent(*at, "--memory", str(least - 1)).stdout
+        self.assertIn("does not fit: memory: ", people)
+        self.assertIn("\nfits\n", self.agent(*at, "--memory", "64Gi").stdout)
+        for weights, bits in (("int8", 8), ("int4", 4)):
+            small = self.lines(*at, "--weights", weights, "--json")[0]
+            self.assertLess(small["packed"]["head"], out["packed"]["head"] * (bits + 1) / 16 * 1.4)
+            self.assertEqual(small["packed"]["embedding"], out["packed"]["embedding"])
+            self.assertEqual(small["compute"], "int8")
+
+    def test_memory_is_what_inspect_promised(self):
+        """Anonymous memory of a loaded model, by the kernel's own account."""
+        with subprocess.Popen([AGENT, "serve", "--model", DEMO, "--http", "127.0.0.1:0", "--metrics",
+                               "127.0.0.1:0", "--max-context", "1024", "--kv-memory", "256Mi", "--threads", "2"],
+                              stderr=subprocess.PIPE, text=True) as serve:
+            try:
+                for line in serve.stderr:
+                    log = json.loads(line)
+                    if log["msg"] == "memory":
+                        break
+                with open(f"/proc/{serve.pid}/status", encoding="ascii") as f:
+                    anonymous = next(int(line.split()[1]) * 1024 for line in f if line.startswith("RssAnon"))
+            finally:
+                serve.kill()
+        plan = self.lines("inspect", "--model", DEMO, "--context", "1024", "--kv-memory", "256Mi", "--threads", "2",
+                          "--json")[0]
+        self.assertEqual(log["planned_bytes"], plan["total_bytes"])
+        self.assertLess(abs(anonymous / plan["total_bytes"] - 1), 0.05, (anonymous, plan["total_bytes"]))
 
     def test_bench(self):
         out = self.lines("bench", "--model", DEMO, "--prompt", "40", "--generate", "5", "--batch", "2", "--repeat", "3",
                          "--threads", "1", "--json")[0]
-        self.assertEqual(set(out), {"model", "device", "compute", "weights", "kv", "threads", "prompt", "generate",
-                                    "batch", "prefill_tokens_per_s", "decode_tokens_per_s", "weight_bytes_per_token",
-                                    "kv_bytes_per_token", "load_seconds", "peak_memory_bytes"})
+        self.assertLessEqual({"model", "device", "compute", "weights", "kv", "threads", "prompt", "generate", "batch",
+                              "prefill_tokens_per_s", "decode_tokens_per_s", "weight_bytes_per_token",
+                              "kv_bytes_per_token", "load_seconds", "peak_memory_bytes", "planned_memory_bytes",
+                              "huge_page_bytes"}, set(out))
         for rate in ("prefill_tokens_per_s", "decode_tokens_per_s"):
             self.assertGreater(out[rate]["min"], 0)
             self.assertLessEqual(out[rate]["min"], out[rate]["median"])
             self.assertLessEqual(out[rate]["median"], out[rate]["max"])
         self.assertEqual(out["threads"], 1)
+        self.assertLessEqual(out["peak_memory_bytes"], out["peak_resident_bytes"])
+
+    def test_bench_reads_fewer_weights_per_token_in_a_batch(self):
+        cases = '{"batch": 1, "generate": 4, "prompt": 8}\n\n{"batch": 4, "generate": 4, "prompt": 8}\n'
+        one, four = self.lines("bench", "--model", DEMO, "--batch", "4", "--repeat", "1", "--jsonl", "-", "--json",
+                               stdin=cases)
+        self.assertEqual((one["batch"], four["batch"]), (1, 4))
+        self.assertLess(four["weight_bytes_per_token"], one["weight_bytes_per_token"])
+        # All but the routed experts is read once for the four; of the experts at most all.
+        self.assertGreater(four["weight_bytes_per_token"], one["weight_bytes_per_token"] / 4)
+        self.assertEqual(one["experts_read_per_token"], 3 * 4, "three layers, top 4")
+
+    def test_bench_cases_are_checked(self):
+        for line, said in (('{"batch": 3}', "above --batch 2"), ('{"rows": 1}', "unknown field rows"),
+                           ('{"prompt": 0}', "prompt: 0"), ('{"prompt": "x"}', "prompt"), ("[1]", "line 1")):
+            error = self.agent("bench", "--model", DEMO, "--batch", "2", "--jsonl", "-", code=1, stdin=line).stderr
+            self.assertIn(said, error)
+            self.assertEqual(len(error.splitlines()), 1)
+
+    def test_bench_profile_names_the_operations(self):
+        text = self.agent("bench", "--model", DEMO, "--prompt", "20", "--generate", "3", "--repeat", "1",
+                          "--profile").stdout
+        for operation in ("query", "attend", "experts", "head", "sample", "between", "total"):
+            self.assertEqual(text.count(f"\n{operation} "), 2, "in prefill and in decode")
 
     def test_verify_compares_checksums(self):
         text = self.agent("verify", "--model", DEMO).stdout

@@ -6,7 +6,10 @@ import sys
 
 from agent_case import GOLDEN, AgentCase, main
 
-SETS = {"deepseek_v3": True, "deepseek_v3_sharded": False, "deepseek_v3_fp8": True, "deepseek_v3_fp8_edge": True}
+# Those with an MTP layer, and the others.
+SETS = {**dict.fromkeys(("deepseek_v3", "deepseek_v3_fp8", "deepseek_v3_fp8_edge"), True),
+        **dict.fromkeys(("deepseek_v3_sharded", "deepseek_v2", "deepseek_v2_lite", "deepseek_moe_16b", "llama",
+                         "llama_tied", "qwen2", "qwen2_yarn"), False)}
 
 
 class Golden(AgentCase):
@@ -45,12 +48,13 @@ class Golden(AgentCase):
                 self.assertLess(max(errors), 1e-3, text)
 
     def test_threads_do_not_change_a_bit(self):
-        seen = set()
-        for threads in ("1", "2", "5"):
-            self.judge("deepseek_v3", "--threads", threads)
-            with open(self.path("out.safetensors"), "rb") as f:
-                seen.add(f.read())
-        self.assertEqual(len(seen), 1)
+        for name in ("deepseek_v3", "deepseek_v2", "deepseek_moe_16b", "qwen2"):
+            seen = set()
+            for threads in ("1", "2", "5"):
+                self.judge(name, "--threads", threads)
+                with open(self.path("out.safetensors"), "rb") as f:
+                    seen.add(f.read())
+            self.assertEqual(len(seen), 1, name)
 
     def test_bf16_stays_within_its_divergence(self):
         for name in SETS:

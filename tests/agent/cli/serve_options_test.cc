@@ -4,6 +4,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include "agent/cli/model_flags.h"
+
 namespace deepseek::agent {
 namespace {
 

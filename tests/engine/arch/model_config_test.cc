@@ -123,8 +123,9 @@ INSTANTIATE_TEST_SUITE_P(
     Table, BadConfig,
     testing::Values(
         Bad{"no_family", Set("model_type", nullptr), kBad, "model_type is missing"},
-        Bad{"llama", Set("model_type", "llama"), kUnserved,
-            "\"llama\" is not served (served: deepseek_v3)"},
+        Bad{"mamba", Set("model_type", "mamba"), kUnserved,
+            "\"mamba\" is not served (served: llama, qwen2, deepseek, deepseek_v2, deepseek_v3)"},
+        Bad{"llama", Set("model_type", "llama"), kBad, "architectures"},
         Bad{"v32", Set("model_type", "deepseek_v32"), kUnserved, "\"deepseek_v32\" is not served"},
         Bad{"other_class", Set("architectures", {"LlamaForCausalLM"}), kBad, "architectures"},
         Bad{"layers_zero", Set("num_hidden_layers", 0), kBad,

@@ -76,12 +76,21 @@ INSTANTIATE_TEST_SUITE_P(
                                 Compute::kFp32, KvType::kBf16},
                     Combination{Compute::kInt8, WeightType::kNative, KvType::kAuto,
                                 "--compute int8 with --weights native"},
-                    Combination{Compute::kInt8, WeightType::kInt8, KvType::kAuto,
-                                "--weights int8 is not served"},
-                    Combination{Compute::kAuto, WeightType::kInt4, KvType::kAuto,
-                                "--weights int4 is not served"},
-                    Combination{Compute::kFp32, WeightType::kNative, KvType::kInt8,
-                                "--kv int8 is not served"}));
+                    Combination{Compute::kAuto, WeightType::kInt8, KvType::kAuto, nullptr,
+                                Compute::kInt8, KvType::kBf16},
+                    Combination{Compute::kAuto, WeightType::kInt4, KvType::kFp32, nullptr,
+                                Compute::kInt8, KvType::kFp32},
+                    Combination{Compute::kInt8, WeightType::kInt4, KvType::kAuto, nullptr,
+                                Compute::kInt8, KvType::kBf16},
+                    Combination{Compute::kBf16, WeightType::kInt8, KvType::kAuto, nullptr,
+                                Compute::kBf16, KvType::kBf16},
+                    Combination{Compute::kFp32, WeightType::kInt4, KvType::kAuto, nullptr,
+                                Compute::kFp32, KvType::kFp32},
+                    // INT8 is asked for, never chosen.
+                    Combination{Compute::kFp32, WeightType::kNative, KvType::kInt8, nullptr,
+                                Compute::kFp32, KvType::kInt8},
+                    Combination{Compute::kAuto, WeightType::kInt4, KvType::kInt8, nullptr,
+                                Compute::kInt8, KvType::kInt8}));
 
 TEST(Options, ResolveRefusesBadNumbersByName) {
   const auto message = [](auto edit) {

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "engine/cache/available_memory.h"
+#include "engine/arch/memory_plan.h"
 #include "engine/kernels/reference/reference_backend.h"
 
 namespace deepseek::engine {
@@ -58,8 +58,16 @@ TEST(KvCache, LayersHaveTheCachesTypeAndShape) {
   EXPECT_NE(cache->layer(0).handle, cache->layer(1).handle);
 }
 
-TEST(AvailableMemory, IsPositive) {
-  EXPECT_GT(AvailableMemoryBytes(), 0);
+TEST(KvCache, BlocksAreThoseOfTheMemoryPlan) {
+  ModelSpec gqa;
+  gqa.layers = 3;
+  gqa.kv_heads = 2;
+  gqa.head_dim = 40;
+  for (const ModelSpec& spec : {V3Attention(), gqa}) {
+    for (const KvType kv : {KvType::kFp32, KvType::kBf16}) {
+      EXPECT_EQ(KvBlockBytes(spec, kv, 7), int64_t{7} * kBlockTokens * KvRowBytes(spec, kv));
+    }
+  }
 }
 
 }  // namespace

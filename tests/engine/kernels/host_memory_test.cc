@@ -1,7 +1,11 @@
 #include "engine/kernels/reference/host_memory.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <filesystem>
+#include <fstream>
+#include <string>
 #include <utility>
 
 namespace deepseek::engine {
@@ -38,6 +42,30 @@ TEST(HostArena, BlocksAreAlignedAndApart) {
     (*block)[0] = 1;
     previous = *block;
   }
+}
+
+TEST(HostMemory, PopulateKeepsWhatIsThere) {
+  for (const int64_t bytes : {int64_t{1}, int64_t{5} << 20, int64_t{600} << 20}) {
+    auto memory = HostMemory::Allocate(bytes, true);
+    ASSERT_TRUE(memory.ok());
+    memory->data()[0] = 3;
+    memory->Populate();
+    EXPECT_EQ(memory->data()[0], 3);
+    EXPECT_EQ(memory->data()[bytes / 2], bytes == 1 ? 3 : 0);
+  }
+}
+
+TEST(HugePages, PolicyIsTheWordInBrackets) {
+  const auto root = std::filesystem::temp_directory_path() /
+                    ("huge_pages_" + std::to_string(::getpid()));
+  const auto file = root / "sys/kernel/mm/transparent_hugepage/enabled";
+  EXPECT_EQ(HugePagePolicy(root), "unknown");
+  std::filesystem::create_directories(file.parent_path());
+  std::ofstream(file) << "always madvise [never]\n";
+  EXPECT_EQ(HugePagePolicy(root), "never");
+  std::ofstream(file) << "always [madvise] never\n";
+  EXPECT_EQ(HugePagePolicy(root), "madvise");
+  std::filesystem::remove_all(root);
 }
 
 TEST(HugePages, CountIsNotNegative) {

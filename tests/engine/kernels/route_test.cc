@@ -17,8 +17,10 @@ struct Routed {
 };
 
 Routed Route(const std::vector<float>& scores, const std::vector<float>& bias, int groups, int kept,
-             int k, bool normalize = true, float scale = 1) {
+             int k, bool normalize = true, float scale = 1,
+             Router router = Router::kSigmoidNoauxTc) {
   RouteSpec spec;
+  spec.router = router;
   spec.experts = static_cast<int32_t>(scores.size());
   spec.experts_per_token = k;
   spec.groups = groups;
@@ -64,11 +66,39 @@ TEST(Route, DroppedGroupsCannotWinWithNegativeScores) {
   EXPECT_THAT(Route({1, 2, 3, 4}, {-5, -5, -6, -6}, 2, 1, 2).ids, ElementsAre(1, 0));
 }
 
+// e^(0, 1, 2, 3) / 30.19...
+TEST(Route, SoftmaxWeighsOverAllExperts) {
+  const Routed r = Route({0, 1, 2, 3}, {}, 1, 1, 2, false, 1, Router::kSoftmaxGreedy);
+  EXPECT_THAT(r.ids, ElementsAre(3, 2));
+  EXPECT_NEAR(r.weights[0], 0.6439142, 1e-6);
+  EXPECT_NEAR(r.weights[1], 0.2368828, 1e-6);
+  const Routed scaled = Route({0, 1, 2, 3}, {}, 1, 1, 2, false, 16, Router::kSoftmaxGreedy);
+  EXPECT_FLOAT_EQ(scaled.weights[0], 16 * r.weights[0]);
+  const Routed normal = Route({0, 1, 2, 3}, {}, 1, 1, 2, true, 1, Router::kSoftmaxGreedy);
+  EXPECT_FLOAT_EQ(normal.weights[0] + normal.weights[1], 1);
+}
+
+TEST(Route, LargeScoresDoNotOverflow) {
+  const Routed r = Route({1e4F, 1e4F, -1e4F}, {}, 1, 1, 2, false, 1, Router::kSoftmaxGreedy);
+  EXPECT_THAT(r.weights, ElementsAre(0.5F, 0.5F));
+}
+
+// Groups {0,1}, {2,3}, {4,5}: the single best expert decides here, not the best two.
+TEST(Route, GroupMaxKeepsTheGroupOfTheBestExpert) {
+  EXPECT_THAT(Route({3, -9, 1, 1, 0, 0}, {}, 3, 1, 2, false, 1, Router::kSoftmaxGroupMax).ids,
+              ElementsAre(0, 1));
+  EXPECT_THAT(Route({3, -9, 2, 1, 2.5F, 0}, {}, 3, 2, 3, false, 1, Router::kSoftmaxGroupMax).ids,
+              ElementsAre(0, 4, 5));
+}
+
 TEST(Route, NonFiniteScoresStayInRange) {
   const float nan = std::numeric_limits<float>::quiet_NaN();
-  for (const int32_t id : Route({nan, nan, nan, nan}, {}, 2, 1, 2).ids) {
-    EXPECT_GE(id, 0);
-    EXPECT_LT(id, 4);
+  for (const Router router :
+       {Router::kSigmoidNoauxTc, Router::kSoftmaxGreedy, Router::kSoftmaxGroupMax}) {
+    for (const int32_t id : Route({nan, 1, nan, nan}, {}, 2, 1, 2, true, 1, router).ids) {
+      EXPECT_GE(id, 0);
+      EXPECT_LT(id, 4);
+    }
   }
 }
 

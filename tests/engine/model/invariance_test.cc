@@ -102,6 +102,12 @@ TEST_P(Invariance, CompanyDoesNotShow) {
 INSTANTIATE_TEST_SUITE_P(Models, Invariance,
                          testing::Values(Case{"tests/golden/deepseek_v3", Compute::kFp32},
                                          Case{"tests/golden/deepseek_v3_fp8", Compute::kBf16},
+                                         Case{"tests/golden/deepseek_v2", Compute::kFp32},
+                                         Case{"tests/golden/deepseek_v2_lite", Compute::kBf16},
+                                         Case{"tests/golden/deepseek_moe_16b", Compute::kBf16},
+                                         Case{"tests/golden/llama", Compute::kFp32},
+                                         Case{"tests/golden/llama_tied", Compute::kBf16},
+                                         Case{"tests/golden/qwen2", Compute::kBf16},
                                          Case{"models/demo-v3", Compute::kBf16}));
 
 }  // namespace

@@ -3,8 +3,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <atomic>
-
 #include "tests/engine/model/model_harness.h"
 
 namespace deepseek::engine {
@@ -32,30 +30,6 @@ TEST(Load, OptionsComeBackResolved) {
   EXPECT_GT((*model)->backend().weight_bytes(), 0);
 }
 
-TEST(Load, ProgressRisesToAboutEverything) {
-  std::vector<int64_t> seen;
-  int64_t total = 0;
-  LoadCallbacks callbacks;
-  callbacks.on_progress = [&](int64_t loaded, int64_t all) {
-    seen.push_back(loaded);
-    total = all;
-  };
-  ASSERT_TRUE(Load([](ModelOptions&) {}, callbacks).ok());
-  EXPECT_TRUE(std::is_sorted(seen.begin(), seen.end()));
-  EXPECT_LE(seen.back(), total);
-  EXPECT_GT(seen.back(), total * 9 / 10);  // headers are the rest
-}
-
-TEST(Load, CanBeCancelled) {
-  std::atomic<bool> cancel{false};
-  int tensors = 0;
-  LoadCallbacks callbacks;
-  callbacks.cancel = &cancel;
-  callbacks.on_progress = [&](int64_t, int64_t) { cancel = ++tensors == 5; };
-  EXPECT_EQ(Load([](ModelOptions&) {}, callbacks).status().code(), absl::StatusCode::kCancelled);
-  EXPECT_EQ(tensors, 5);
-}
-
 TEST(Load, RefusesByName) {
   const auto message = [](const std::function<void(ModelOptions&)>& edit) {
     return std::string(Load(edit).status().message());
@@ -65,8 +39,8 @@ TEST(Load, RefusesByName) {
   EXPECT_THAT(message([](ModelOptions& o) { o.kv_memory_bytes = 1; }), HasSubstr("--kv-memory"));
   EXPECT_THAT(message([](ModelOptions& o) { o.load_mtp = true; }),
               HasSubstr("num_nextn_predict_layers"));
-  EXPECT_THAT(message([](ModelOptions& o) { o.weights = WeightType::kInt4; }),
-              HasSubstr("--weights int4"));
+  EXPECT_THAT(message([](ModelOptions& o) { o.compute = Compute::kInt8; }),
+              HasSubstr("--compute int8 with --weights native"));
   EXPECT_THAT(message([](ModelOptions& o) { o.model_dir = "/nowhere"; }),
               HasSubstr("/nowhere/config.json"));
 }

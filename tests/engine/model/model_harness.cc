@@ -43,6 +43,8 @@ std::unique_ptr<Model> MustLoad(const LoadSpec& spec) {
   options.kv = spec.kv;
   options.load_mtp = spec.mtp;
   options.max_batch = 4;
+  options.max_context = spec.max_context;
+  options.beyond_positions = true;
   StepLimits limits;
   limits.max_rows = spec.max_rows;
   limits.max_logit_rows = spec.max_rows;

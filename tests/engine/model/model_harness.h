@@ -1,6 +1,7 @@
 #pragma once
 // Runs a model over token ids through Forward and the paged cache, in any cut of the sequence.
 
+#include <array>
 #include <map>
 #include <memory>
 #include <string>
@@ -22,6 +23,7 @@ struct LoadSpec {
   int threads = 2;
   bool mtp = false;
   int32_t max_rows = 512;
+  int32_t max_context = 0;  // may pass the model's max_position_embeddings
 };
 /// Aborts the test program when the model cannot be loaded.
 std::unique_ptr<Model> MustLoad(const LoadSpec& spec);
@@ -54,6 +56,13 @@ RunResult RunModel(Model* model, const std::vector<int32_t>& tokens, const RunSp
 /// Greedy continuation of `prompt` (fed at once), `count` ids or up to `stop`.
 std::vector<int32_t> Greedy(Model* model, const std::vector<int32_t>& prompt, int count,
                             int32_t stop = -1);
+
+/// The folders of tests/golden whose family is served.
+inline constexpr std::array kGoldenSets = {
+    "llama",           "llama_tied",          "qwen2",
+    "qwen2_yarn",      "deepseek_v2",         "deepseek_v2_lite",
+    "deepseek_v3",     "deepseek_moe_16b",    "deepseek_v3_sharded",
+    "deepseek_v3_fp8", "deepseek_v3_fp8_edge"};
 
 /// A golden set: cases.safetensors, expected.safetensors, expected_hidden.safetensors.
 class GoldenSet {

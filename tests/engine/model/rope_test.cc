@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <numbers>
 
 namespace deepseek::engine {
 namespace {
@@ -35,6 +36,42 @@ TEST(Rope, YarnKeepsFastAndStretchesSlowChannels) {
   EXPECT_NEAR(yarn[15], plain[15] / 40 * ramp + plain[15] * (1 - ramp), 1e-15);
 }
 
+TEST(Rope, LinearStretchesEveryChannel) {
+  RopeSpec rope;
+  rope.scaling = RopeScaling::kLinear;
+  rope.factor = 4;
+  const auto plain = RopeFrequencies(RopeSpec{}, 8);
+  const auto linear = RopeFrequencies(rope, 8);
+  for (int i = 0; i < 4; ++i) EXPECT_DOUBLE_EQ(linear[i], plain[i] / 4);
+  EXPECT_EQ(BuildRope(rope, 8, 1).cos[0], 1.0F);
+}
+
+// Llama 3.1: original 8192, factor 8, waves above 8192 stretched, below 2048 kept.
+TEST(Rope, Llama3KeepsShortAndStretchesLongWaves) {
+  RopeSpec rope;
+  rope.theta = 500000;
+  const auto plain = RopeFrequencies(rope, 128);
+  rope.scaling = RopeScaling::kLlama3;
+  rope.factor = 8;
+  rope.original_max_positions = 8192;
+  const auto scaled = RopeFrequencies(rope, 128);
+  int mixed = 0;
+  for (size_t i = 0; i < plain.size(); ++i) {
+    const double wave = 2 * std::numbers::pi / plain[i];
+    if (wave < 2048) {
+      EXPECT_DOUBLE_EQ(scaled[i], plain[i]) << i;
+    } else if (wave > 8192) {
+      EXPECT_DOUBLE_EQ(scaled[i], plain[i] / 8) << i;
+    } else {
+      const double share = (8192 / wave - 1) / 3;
+      EXPECT_NEAR(scaled[i], ((1 - share) / 8 + share) * plain[i], 1e-12) << i;
+      ++mixed;
+    }
+  }
+  EXPECT_GT(mixed, 3);
+  EXPECT_EQ(BuildRope(rope, 128, 1).cos[0], 1.0F);
+}
+
 TEST(Rope, EqualCornersDoNotDivideByZero) {
   RopeSpec rope = V3Rope();
   rope.beta_fast = rope.beta_slow = 1e6;  // both corners clamp to 0
@@ -47,6 +84,12 @@ TEST(Rope, TableFactorIsTheRatioOfMscales) {
   rope.mscale = 2;
   rope.mscale_all_dim = 0;
   EXPECT_FLOAT_EQ(BuildRope(rope, 64, 1).cos[0], static_cast<float>(0.2 * std::log(40.0) + 1));
+}
+
+TEST(Rope, AttentionFactorWinsOverMscales) {
+  RopeSpec rope = V3Rope();
+  rope.attention_factor = 1.25;
+  EXPECT_FLOAT_EQ(BuildRope(rope, 64, 1).cos[0], 1.25F);
 }
 
 TEST(Rope, AnglesOfAPosition) {

@@ -103,7 +103,7 @@ TEST(CrdTest, RulesHaveFixedMessages) {
       EXPECT_FALSE(rule.contains("messageExpression")) << path;
     }
   });
-  EXPECT_EQ(rules, 6);
+  EXPECT_EQ(rules, 7);
 }
 
 TEST(CrdTest, OnlyReplicasHasASchemaDefault) {

@@ -44,6 +44,13 @@ TEST(PodTemplateTest, ArgumentsOfTheAgent) {
                 "--max-context 512 --kv-memory 1073741824"));
 }
 
+TEST(PodTemplateTest, NumberTypesAreTheAgentsFlags) {
+  EXPECT_THAT(Args({{"engine", {{"compute", "INT8"}, {"weights", "INT4"}, {"kvCache", "INT8"}}}}),
+              testing::AllOf(HasSubstr("--compute int8"), HasSubstr("--weights int4 --kv int8")));
+  EXPECT_THAT(Args({{"engine", {{"weights", "Native"}}}}), HasSubstr("--weights native"));
+  EXPECT_THAT(Args(Json::object()), testing::Not(HasSubstr("--weights")));
+}
+
 TEST(PodTemplateTest, AVolumeIsMountedReadOnly) {
   Json source = {
       {"model",

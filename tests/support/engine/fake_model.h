@@ -26,6 +26,8 @@ class FakeBackend final : public Backend {
   absl::StatusOr<PackedWeight> Place(const HostMatrix&) override { return PackedWeight{}; }
   void Fill(const PackedWeight&, const HostMatrix&, int64_t, int64_t) override {}
   int64_t weight_bytes() const override { return 0; }
+  int64_t buffer_bytes() const override { return 0; }
+  int64_t scratch_bytes() const override { return 0; }
   int64_t huge_page_bytes() const override { return 0; }
   absl::Status Upload(const Buffer&, absl::Span<const uint8_t>) override {
     return absl::OkStatus();

@@ -1,0 +1,26 @@
+// DeepSeek-V3, R1 and V3.1 (arXiv 2412.19437): MLA, sigmoid router with a correction bias, one
+// multi-token-prediction layer.
+
+#include "base/json_full.h"
+#include "engine/arch/family_config.h"
+
+namespace deepseek::engine {
+
+absl::StatusOr<ModelSpec> ParseDeepseekV3Config(const Json& json) {
+  ModelSpec spec;
+  spec.router = Router::kSigmoidNoauxTc;
+  ConfigReader r(json, "");
+  ReadCommon(&r, &spec);
+  ReadRope(&r, {RopeScaling::kYarn, RopeScaling::kNone}, &spec.rope);
+  ReadMla(&r, &spec);
+  r.Only("scoring_func", "sigmoid");
+  r.Only("topk_method", "noaux_tc");
+  // A group's score is the sum of its best two experts.
+  ReadExperts(&r, true, 2, &spec);
+  r.Number("routed_scaling_factor", 0, 1e6, &spec.routed_scale);
+  r.OptionalInt("num_nextn_predict_layers", 0, 16, &spec.mtp_layers);
+  if (!r.ok()) return r.status();
+  return spec;
+}
+
+}  // namespace deepseek::engine

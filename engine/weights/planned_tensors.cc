@@ -1,0 +1,94 @@
+#include "engine/weights/planned_tensors.h"
+
+#include <string_view>
+
+#include "engine/weights/tensor_values.h"
+
+namespace deepseek::engine {
+namespace {
+
+bool Contains(const std::string& name, std::string_view part) {
+  return name.find(part) != std::string::npos;
+}
+
+WeightPart PartOf(const ExpectedTensor& tensor, const ModelSpec& spec) {
+  const std::string& name = tensor.name;
+  constexpr std::string_view kLayers = "model.layers.";
+  if (name.starts_with(kLayers) && std::stoi(name.substr(kLayers.size())) >= spec.layers) {
+    return WeightPart::kMtp;
+  }
+  if (Contains(name, "embed_tokens")) return WeightPart::kEmbedding;
+  if (name.starts_with("lm_head")) return WeightPart::kHead;
+  if (Contains(name, ".mlp.gate.")) return WeightPart::kRouter;
+  if (tensor.shape.size() == 1) return WeightPart::kNorms;
+  if (Contains(name, ".self_attn.")) return WeightPart::kAttention;
+  if (Contains(name, ".mlp.experts.")) return WeightPart::kExperts;
+  if (Contains(name, ".mlp.shared_experts.")) return WeightPart::kShared;
+  return WeightPart::kDense;
+}
+
+// FP8 checkpoints keep the head and the router in their float type.
+DType Announced(const ExpectedTensor& tensor, const ModelSpec& spec) {
+  if (tensor.role == TensorRole::kLinear && spec.fp8_blocks) return DType::kF8E4M3;
+  if (spec.torch_dtype == "float32") return DType::kF32;
+  return spec.torch_dtype == "float16" ? DType::kF16 : DType::kBf16;
+}
+
+DType StoredAs(const Checkpoint* checkpoint, const ExpectedTensor& tensor, const ModelSpec& spec) {
+  const TensorView* view = checkpoint == nullptr ? nullptr : checkpoint->Find(tensor.name);
+  if (view == nullptr) return Announced(tensor, spec);
+  const auto dtype = DTypeOf(*view);
+  return dtype.ok() ? *dtype : Announced(tensor, spec);
+}
+
+void Add(const ExpectedTensor& tensor, const ModelSpec& spec, PlannedTensor t,
+         std::vector<PlannedTensor>* out) {
+  using Keep = PlannedTensor::Keep;
+  t.rows = tensor.shape[0];
+  if (tensor.shape.size() == 1) {
+    out->push_back(t);
+    return;
+  }
+  t.cols = tensor.shape[1];
+  t.keep = Keep::kLinear;
+  if (Contains(tensor.name, "embed_tokens")) {
+    t.keep = Keep::kTable;
+  } else if (Contains(tensor.name, ".mlp.gate.")) {
+    t.keep = Keep::kNative;
+  } else if (Contains(tensor.name, ".kv_b_proj")) {
+    // Per head, keys and values apart: both forms of MLA read the same numbers.
+    t.keep = Keep::kNative;
+    t.count = spec.heads;
+    t.rows = spec.nope_dim;
+    out->push_back(t);
+    t.rows = spec.v_dim;
+  } else if (Contains(tensor.name, ".eh_proj")) {
+    t.cols = spec.hidden;
+    out->push_back(t);
+    t.first_col = spec.hidden;
+  }
+  out->push_back(t);
+}
+
+}  // namespace
+
+std::vector<PlannedTensor> PlannedTensors(const Checkpoint* checkpoint, const ModelSpec& spec,
+                                          bool mtp) {
+  std::vector<PlannedTensor> planned;
+  for (const ExpectedTensor& tensor : ExpectedTensors(spec, mtp)) {
+    if (tensor.optional) continue;
+    PlannedTensor t;
+    t.part = PartOf(tensor, spec);
+    t.stored = StoredAs(checkpoint, tensor, spec);
+    Add(tensor, spec, t, &planned);
+    if (spec.tie_embeddings && t.part == WeightPart::kEmbedding) {
+      PlannedTensor head = planned.back();
+      head.part = WeightPart::kHead;
+      head.keep = PlannedTensor::Keep::kLinear;
+      planned.push_back(head);
+    }
+  }
+  return planned;
+}
+
+}  // namespace deepseek::engine
