@@ -99,7 +99,8 @@ void Attack(const Model& model, const ChatTemplate& chat_template) {
           AppendUtf8(sentinel++, &mark);
           // Half of the texts begin and end with their attack, to meet the template's own text.
           const std::string attack = RepairUtf8(hostile.Text(random));
-          if (random() % 2 == 0) return attack;
+          // Qwen3's template cuts answers at </think> and writes the tag anew between the parts.
+          if (random() % 2 == 0 || attack.find("</think>") != std::string::npos) return attack;
           return mark + attack + mark;
         },
         random() % 2 == 0);
