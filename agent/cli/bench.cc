@@ -47,8 +47,10 @@ absl::StatusOr<Loaded> Load(const Flags& flags) {
   ASSIGN_OR_RETURN(options.model, ToOptions(flags.model));
   options.model.max_batch = flags.bench.batch;
   if (flags.cases.empty()) {
+    // Answers run on while others of the batch still start (bench_run.cc).
+    const int64_t slack = 2 * int64_t{flags.bench.batch} + 64;
     RETURN_IF_ERROR(
-        LimitContext(int64_t{flags.bench.prompt} + flags.bench.generate, &options.model));
+        LimitContext(int64_t{flags.bench.prompt} + flags.bench.generate + slack, &options.model));
   }
   options.step_target = absl::InfiniteDuration();  // nobody streams: the largest chunks
   options.profile = loaded.profile;
