@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
+#include "agent/cli/bytes_flag.h"
 #include "agent/cli/commands.h"
 #include "agent/cli/json_lines.h"
 #include "agent/cli/model_flags.h"

@@ -26,9 +26,6 @@ struct ModelFlags {
   std::string kv_memory = "0";
 };
 
-/// "1048576", "512Mi", "4Gi", "2G". kInvalidArgument names the flag.
-absl::StatusOr<int64_t> ParseBytesFlag(const std::string& flag, const std::string& value);
-
 /// --model, --device, --compute, --weights, --kv, --threads, --max-context, --kv-memory. `flags`
 /// must outlive `app`.
 void AddModelFlags(CLI::App& app, ModelFlags* flags);

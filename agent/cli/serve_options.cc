@@ -1,4 +1,5 @@
 #include "agent/cli/serve_options.h"
+#include "agent/cli/bytes_flag.h"
 
 #include <yaml-cpp/yaml.h>
 

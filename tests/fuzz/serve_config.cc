@@ -2,7 +2,7 @@
 
 #include <CLI/CLI.hpp>
 
-#include "agent/cli/model_flags.h"
+#include "agent/cli/bytes_flag.h"
 #include "agent/cli/serve_options.h"
 #include "base/status.h"
 #include "tests/fuzz/input.h"
