@@ -1,6 +1,5 @@
 # Compiler launcher, linker, warnings and sanitizers.
 option(DEEPSEEK_SANITIZE "Build with AddressSanitizer and UndefinedBehaviorSanitizer" OFF)
-option(DEEPSEEK_BENCH "Build the benchmarks" OFF)
 option(DEEPSEEK_FUZZ "Build the fuzz targets with libFuzzer (clang)" OFF)
 
 find_program(CCACHE ccache)

@@ -24,6 +24,9 @@ namespace {
 
 using engine::StepProfile;
 
+// The context that --jsonl plans for, unless --max-context says else.
+constexpr int64_t kCaseContext = 4096;
+
 struct Flags {
   ModelFlags model;
   BenchCase bench;
@@ -46,12 +49,13 @@ absl::StatusOr<Loaded> Load(const Flags& flags) {
   engine::EngineOptions options;
   ASSIGN_OR_RETURN(options.model, ToOptions(flags.model));
   options.model.max_batch = flags.bench.batch;
-  if (flags.cases.empty()) {
-    // Answers run on while others of the batch still start (bench_run.cc).
-    const int64_t slack = 2 * int64_t{flags.bench.batch} + 64;
-    RETURN_IF_ERROR(
-        LimitContext(int64_t{flags.bench.prompt} + flags.bench.generate + slack, &options.model));
-  }
+  // Cases that come later may be longer than the flags say; answers run on while others of the
+  // batch still start (bench_run.cc).
+  const int64_t slack = 2 * int64_t{flags.bench.batch} + 64;
+  const int64_t tokens = flags.cases.empty()
+                             ? int64_t{flags.bench.prompt} + flags.bench.generate + slack
+                             : kCaseContext;
+  RETURN_IF_ERROR(LimitContext(tokens, &options.model));
   options.step_target = absl::InfiniteDuration();  // nobody streams: the largest chunks
   options.profile = loaded.profile;
   // There is no peak of anonymous memory to ask the kernel for; loading is where it can pass.
@@ -59,10 +63,10 @@ absl::StatusOr<Loaded> Load(const Flags& flags) {
     loaded.peak_anonymous = std::max(loaded.peak_anonymous, AnonymousBytes());
   };
   const absl::Time start = absl::Now();
-  ASSIGN_OR_RETURN(const engine::ModelPlan plan, engine::PlanModel(options));
-  loaded.kv_bytes_per_token = plan.memory.kv_bytes_per_token;
   ASSIGN_OR_RETURN(loaded.engine, engine::LoadModel(options));
   loaded.load_seconds = absl::ToDoubleSeconds(absl::Now() - start);
+  ASSIGN_OR_RETURN(const engine::ModelPlan plan, engine::PlanModel(options));
+  loaded.kv_bytes_per_token = plan.memory.kv_bytes_per_token;
   return loaded;
 }
 
@@ -96,7 +100,7 @@ absl::StatusOr<OrderedJson> Measure(const Flags& flags, const BenchCase& bench, 
   out["peak_memory_bytes"] = loaded->peak_anonymous;
   out["peak_resident_bytes"] = PeakResidentBytes();
   out["planned_memory_bytes"] = engine.memory().planned_bytes;
-  out["huge_page_bytes"] = HugePageBytes();
+  out["huge_page_bytes"] = engine.memory().huge_page_bytes;
   out["load_average"] = {{"before", load_before}, {"after", LoadAverage()}};
   if (flags.profile) {
     const int threads = std::max(1, used.threads);

@@ -10,8 +10,6 @@
 #include "base/json_full.h"
 #include "base/status.h"
 #include "base/strings.h"
-#include "engine/weights/checkpoint.h"
-#include "engine/weights/expected_tensors.h"
 
 namespace deepseek::agent {
 namespace {

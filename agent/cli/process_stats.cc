@@ -40,10 +40,6 @@ int64_t PeakResidentBytes() {
   return int64_t{usage.ru_maxrss} * 1024;
 }
 
-int64_t HugePageBytes() {
-  return KibLine("/proc/self/smaps_rollup", "AnonHugePages:");
-}
-
 double LoadAverage() {
   double average = 0;
   return getloadavg(&average, 1) == 1 ? average : 0;

@@ -11,8 +11,6 @@ double ProcessCpuSeconds();
 int64_t AnonymousBytes();
 /// Largest resident size so far, file pages included.
 int64_t PeakResidentBytes();
-/// Anonymous memory in huge pages; 0 where the kernel does not say.
-int64_t HugePageBytes();
 /// Runnable tasks of the machine, mean of the last minute; 0 where unknown.
 double LoadAverage();
 

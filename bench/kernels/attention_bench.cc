@@ -69,16 +69,15 @@ class Layers {
     gqa_.head_dim = h.head_dim;
     mla_.softmax_scale = gqa_.softmax_scale = 0.1F;
     const int32_t blocks = (keys + kBlockTokens - 1) / kBlockTokens;
-    const int64_t row = h.lora > 0
-                            ? engine::KvRowElements(type, mla_.kv_shape())
-                            : 2 * h.kv_heads * engine::KvRowElements(type, gqa_.kv_shape());
+    const int64_t row = h.lora > 0 ? engine::KvRowElements(type, mla_.kv_shape())
+                                   : 2 * h.kv_heads * engine::KvRowElements(type, gqa_.kv_shape());
     row_bytes_ = row * engine::SizeOf(type);
     const int copies = CopiesFor(blocks * kBlockTokens * row_bytes_ + WeightBytes());
     for (int i = 0; i < copies; ++i) {
       const Buffer cache = *operands_.backend().Allocate({blocks, kBlockTokens, row}, type, true);
       // About 0.01 in every type; written, so that no page is the kernel's one page of zeros.
-      const std::vector<uint8_t> bytes(
-          static_cast<size_t>(cache.elements() * engine::SizeOf(type)), 0x3c);
+      const std::vector<uint8_t> bytes(static_cast<size_t>(cache.elements() * engine::SizeOf(type)),
+                                       0x3c);
       if (!operands_.backend().Upload(cache, bytes).ok()) std::abort();
       caches_.push_back(cache);
       k_up_.emplace_back();
@@ -151,13 +150,12 @@ void Run(benchmark::State& state, const Format& format, const Heads& h, DType ty
   for (auto _ : state) layers.Attend();
   double flops = Flops(h, rows, context - rows);
   if (decode) {
-    flops = h.lora > 0 ? 2.0 * h.heads * (context * (2.0 * h.lora + h.rope) +
-                                          1.0 * h.lora * (h.nope + h.v))
+    flops = h.lora > 0 ? 2.0 * h.heads *
+                             (context * (2.0 * h.lora + h.rope) + 1.0 * h.lora * (h.nope + h.v))
                        : 4.0 * h.heads * h.head_dim * context;
   }
-  meter.Report(state,
-               static_cast<double>(context * layers.row_bytes() + layers.WeightBytes()), flops,
-               format.unit, MeasuredLimits().threads);
+  meter.Report(state, static_cast<double>(context * layers.row_bytes() + layers.WeightBytes()),
+               flops, format.unit, MeasuredLimits().threads);
 }
 
 void Pool(benchmark::State& state) {

@@ -51,7 +51,8 @@ struct MlaLayer {
 
 /// One layer's paged keys and values, F32, bf16 or I8: shape [blocks, kBlockTokens, 2 * kv_heads *
 /// KvRowElements], and within a block [kv_heads][K, V] tiles of kv_shape() (kv_tile.h). A tile of
-/// one kv head is thus one contiguous run, and so is what one work item streams (K and V of a head).
+/// one kv head is thus one contiguous run, and so is what one work item streams (K and V of a
+/// head).
 struct GqaLayer {
   Buffer cache;
   int32_t heads = 0, kv_heads = 0, head_dim = 0;  ///< kv_heads divides heads

@@ -35,6 +35,12 @@ absl::Status Budget::ChargeText(size_t bytes) {
     return absl::ResourceExhaustedError(
         StrCat("text grows beyond ", limits_.max_output_bytes, " bytes"));
   }
+  if (bytes > text_bytes_) {
+    return absl::ResourceExhaustedError(StrCat("the template copies more than ",
+                                               kTextCopies * limits_.max_output_bytes,
+                                               " bytes of text"));
+  }
+  text_bytes_ -= bytes;
   return Charge(1 + bytes / 512);
 }
 

@@ -17,17 +17,23 @@ namespace deepseek::engine::jinja {
 /// kResourceExhausted.
 class Budget {
  public:
-  explicit Budget(const RenderLimits& limits) : limits_(limits), steps_(limits.max_steps) {}
+  explicit Budget(const RenderLimits& limits)
+      : limits_(limits),
+        steps_(limits.max_steps),
+        text_bytes_(kTextCopies * limits.max_output_bytes) {}
   absl::Status Charge(size_t steps = 1);
-  /// For text that has been or will be copied; also refuses a single text over the output limit.
+  /// For text that has been or will be copied; refuses a single text over the output limit, and all
+  /// texts of a rendering together over kTextCopies times as much: no template can hold more.
   absl::Status ChargeText(size_t bytes);
   /// `text` as a value, charged.
   absl::StatusOr<Value> String(MarkedText text);
   const RenderLimits& limits() const { return limits_; }
 
  private:
+  static constexpr size_t kTextCopies = 16;
   const RenderLimits& limits_;
   int64_t steps_;
+  size_t text_bytes_;
 };
 
 struct Arguments {

@@ -182,7 +182,7 @@ absl::StatusOr<std::map<std::string, TensorView>> ParseSafetensors(
     if (metadata != nullptr) (*metadata)[key] = text;
     return absl::OkStatus();
   };
-  auto json = ParseJsonStream(header, StrCat(what, ": header"), kHeaderLimits,
+  auto json = ParseJsonStream(header, StrCat(what, " header"), kHeaderLimits,
                               {{{}, on_tensor}, {{"__metadata__"}, on_metadata}});
   if (!json.ok()) return absl::DataLossError(json.status().message());
   if (!json->is_object()) return absl::DataLossError(StrCat(what, ": header is not an object"));

@@ -22,8 +22,8 @@ struct Bf16Operand {
   static constexpr DType kRowType = DType::kBf16;
 
   static V Dot(V a, V b, V sum) {
-    return {_mm512_dpbf16_ps(sum.v, reinterpret_cast<__m512bh>(a.v),
-                             reinterpret_cast<__m512bh>(b.v))};
+    return {
+        _mm512_dpbf16_ps(sum.v, reinterpret_cast<__m512bh>(a.v), reinterpret_cast<__m512bh>(b.v))};
   }
 
   static void Probabilities(const V* p, float* out) {
@@ -119,9 +119,8 @@ struct Bf16Operand {
           k + 1 < cols ? _mm512_loadu_ps(columns + 16 * (k + 1)) : _mm512_setzero_ps();
       const auto low = reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(even));
       const auto high = reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(odd));
-      _mm512_store_si512(
-          out, _mm512_or_si512(_mm512_cvtepu16_epi32(low),
-                               _mm512_slli_epi32(_mm512_cvtepu16_epi32(high), 16)));
+      _mm512_store_si512(out, _mm512_or_si512(_mm512_cvtepu16_epi32(low),
+                                              _mm512_slli_epi32(_mm512_cvtepu16_epi32(high), 16)));
     }
   }
 };

@@ -47,21 +47,19 @@ void CpuBackend::AttendGroup(const GroupItem& item, const float* q, const GqaLay
   }
   const TileSource source{layer.cache.dtype, layer.kv_shape()};
   const int32_t length = scratch->length();
-  scratch->Attend(a.Words(d), d, layer.softmax_scale,
-                  [&](int32_t begin, int32_t keys, AttendTile* tile) {
-                    const uint8_t* k = GqaTile(segment, begin, layer, kv_head, false);
-                    const TileRows key_rows = scratch->Load(source, k, keys);
-                    a.pack_keys(key_rows.data, key_rows.stride_bytes, d, scratch->keys());
-                    const uint8_t* v = GqaTile(segment, begin, layer, kv_head, true);
-                    const TileRows value_rows = scratch->Load(source, v, keys);
-                    a.pack_values(value_rows.data, value_rows.stride_bytes, d, keys,
-                                  scratch->values());
-                    const bool last = begin + kBlockTokens >= length;
-                    // K and V of a head are one run.
-                    tile->next = last ? nullptr
-                                      : GqaTile(segment, begin + kBlockTokens, layer, kv_head, false);
-                    tile->next_bytes = last ? 0 : 2 * KvTileBytes(source.type, source.shape);
-                  });
+  scratch->Attend(
+      a.Words(d), d, layer.softmax_scale, [&](int32_t begin, int32_t keys, AttendTile* tile) {
+        const uint8_t* k = GqaTile(segment, begin, layer, kv_head, false);
+        const TileRows key_rows = scratch->Load(source, k, keys);
+        a.pack_keys(key_rows.data, key_rows.stride_bytes, d, scratch->keys());
+        const uint8_t* v = GqaTile(segment, begin, layer, kv_head, true);
+        const TileRows value_rows = scratch->Load(source, v, keys);
+        a.pack_values(value_rows.data, value_rows.stride_bytes, d, keys, scratch->values());
+        const bool last = begin + kBlockTokens >= length;
+        // K and V of a head are one run.
+        tile->next = last ? nullptr : GqaTile(segment, begin + kBlockTokens, layer, kv_head, false);
+        tile->next_bytes = last ? 0 : 2 * KvTileBytes(source.type, source.shape);
+      });
   int64_t i = 0;
   for (int32_t row = item.begin; row < item.end; ++row) {
     for (int32_t h = item.head_begin; h < item.head_end; ++h, ++i) {

@@ -139,13 +139,13 @@ class CpuBackend : public HostBackend {
   std::vector<ExpertRows> expert_rows_;            // experts that have rows
   std::vector<std::pair<int32_t, int64_t>> work_;  // (index into expert_rows_, first tile)
   std::vector<ExpertScratch> expert_scratch_;      // [threads]
-  std::vector<AttendScratch> attend_;     // [threads]
-  std::vector<WaveRow> wave_;             // [<= kWaveRows]
-  std::vector<LatentItem> latent_items_;  // of the wave
-  std::vector<GroupItem> group_items_;    // of the step
-  std::vector<int32_t> prompts_;          // segments of prompt rows
-  std::vector<float> latent_q_;           // [kWaveRows, heads, words(lora + rope)]
-  std::vector<float> latent_sums_;        // [kWaveRows, heads, Panels(lora) * 64]
+  std::vector<AttendScratch> attend_;              // [threads]
+  std::vector<WaveRow> wave_;                      // [<= kWaveRows]
+  std::vector<LatentItem> latent_items_;           // of the wave
+  std::vector<GroupItem> group_items_;             // of the step
+  std::vector<int32_t> prompts_;                   // segments of prompt rows
+  std::vector<float> latent_q_;                    // [kWaveRows, heads, words(lora + rope)]
+  std::vector<float> latent_sums_;                 // [kWaveRows, heads, Panels(lora) * 64]
   std::vector<SampleScratch> sample_;              // [threads]
 };
 

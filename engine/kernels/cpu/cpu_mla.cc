@@ -8,8 +8,10 @@
 //
 // Absorbed (generated rows), in three passes over at most kWaveRows rows: queries into the latent
 // space, attention, sums out of it. The first and the last read each head's k_up or v_up once, and
-// are bound by memory; the second spends 2 * 64 * (2 lora + rope) FLOPs per tile, row and head on 64
-// * (lora + rope) cached numbers, and with more than about 6 heads to an item is bound by arithmetic.
+// are bound by memory; the second spends 2 * 64 * (2 lora + rope) FLOPs per tile, row and head on
+// 64
+// * (lora + rope) cached numbers, and with more than about 6 heads to an item is bound by
+// arithmetic.
 
 #include <algorithm>
 #include <array>
@@ -122,21 +124,21 @@ void CpuBackend::AttendLatent(const LatentItem& item, const MlaLayer& layer,
                         LatentSums(i, h, layer), lora);
     }
   }
-  const Segment& segment = segments_[static_cast<size_t>(wave_[static_cast<size_t>(item.begin)].segment)];
+  const Segment& segment =
+      segments_[static_cast<size_t>(wave_[static_cast<size_t>(item.begin)].segment)];
   const TileSource source = SourceOf(layer);
   const int32_t length = scratch->length();
-  scratch->Attend(a.Words(source.shape.width), lora, layer.softmax_scale,
-                  [&](int32_t begin, int32_t keys, AttendTile* tile) {
-                    const TileRows latent =
-                        scratch->Load(source, MlaTile(segment, begin, layer), keys);
-                    // Values first: they read the rows in the order of memory.
-                    a.pack_values(latent.data, latent.stride_bytes, lora, keys, scratch->values());
-                    a.pack_keys(latent.data, latent.stride_bytes, source.shape.width,
-                                scratch->keys());
-                    const bool last = begin + kBlockTokens >= length;
-                    tile->next = last ? nullptr : MlaTile(segment, begin + kBlockTokens, layer);
-                    tile->next_bytes = last ? 0 : KvTileBytes(source.type, source.shape);
-                  });
+  scratch->Attend(
+      a.Words(source.shape.width), lora, layer.softmax_scale,
+      [&](int32_t begin, int32_t keys, AttendTile* tile) {
+        const TileRows latent = scratch->Load(source, MlaTile(segment, begin, layer), keys);
+        // Values first: they read the rows in the order of memory.
+        a.pack_values(latent.data, latent.stride_bytes, lora, keys, scratch->values());
+        a.pack_keys(latent.data, latent.stride_bytes, source.shape.width, scratch->keys());
+        const bool last = begin + kBlockTokens >= length;
+        tile->next = last ? nullptr : MlaTile(segment, begin + kBlockTokens, layer);
+        tile->next_bytes = last ? 0 : KvTileBytes(source.type, source.shape);
+      });
   for (int64_t i = 0; i < scratch->queries(); ++i) {
     const float weight = scratch->Weight(i);
     for (int32_t c = 0; c < lora; ++c) scratch->Sums(i)[c] /= weight;
@@ -177,13 +179,12 @@ void CpuBackend::AttendWave(const float* q, const MlaLayer& layer, float* out) {
   ForItems(layer.heads, up * layer.nope_dim, [&](int64_t head, int thread) {
     Absorb(static_cast<int32_t>(head), q, layer, scratch(thread));
   });
-  ForItems(static_cast<int64_t>(latent_items_.size()),
-           2 * keys * layer.heads * layer.kv_lora_rank, [&](int64_t item, int thread) {
+  ForItems(static_cast<int64_t>(latent_items_.size()), 2 * keys * layer.heads * layer.kv_lora_rank,
+           [&](int64_t item, int thread) {
              AttendLatent(latent_items_[static_cast<size_t>(item)], layer, scratch(thread));
            });
-  ForItems(layer.heads, up * layer.v_dim, [&](int64_t head, int) {
-    LeaveLatent(static_cast<int32_t>(head), layer, out);
-  });
+  ForItems(layer.heads, up * layer.v_dim,
+           [&](int64_t head, int) { LeaveLatent(static_cast<int32_t>(head), layer, out); });
 }
 
 void CpuBackend::MlaAttend(const Buffer& q, const MlaLayer& layer, const Buffer& out) {

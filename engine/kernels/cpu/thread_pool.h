@@ -49,7 +49,8 @@ class ThreadPool {
   const Body* body_ = nullptr;  // of the current loop; read by those inside only, like items_
   int64_t items_ = 0;
   std::atomic<uint32_t> epoch_{0};  // a new value wakes the workers
-  std::atomic<uint32_t> gate_{0};   // workers inside the current loop, and kOpen while they may enter
+  std::atomic<uint32_t> gate_{
+      0};  // workers inside the current loop, and kOpen while they may enter
   std::atomic<bool> stop_{false};
   std::vector<std::thread> workers_;
   // Written by every thread at every item: on a line of their own.

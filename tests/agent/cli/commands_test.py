@@ -134,7 +134,8 @@ class Commands(AgentCase):
                          "--threads", "1", "--json")[0]
         self.assertLessEqual({"model", "device", "compute", "weights", "kv", "threads", "prompt", "generate", "batch",
                               "prefill_tokens_per_s", "decode_tokens_per_s", "weight_bytes_per_token",
-                              "kv_bytes_per_token", "load_seconds", "peak_memory_bytes"}, set(out))
+                              "kv_bytes_per_token", "load_seconds", "peak_memory_bytes", "planned_memory_bytes",
+                              "huge_page_bytes"}, set(out))
         for rate in ("prefill_tokens_per_s", "decode_tokens_per_s"):
             self.assertGreater(out[rate]["min"], 0)
             self.assertLessEqual(out[rate]["min"], out[rate]["median"])

@@ -86,11 +86,10 @@ INSTANTIATE_TEST_SUITE_P(
                                 Compute::kBf16, KvType::kBf16},
                     Combination{Compute::kFp32, WeightType::kInt4, KvType::kAuto, nullptr,
                                 Compute::kFp32, KvType::kFp32},
-                    Combination{Compute::kAuto, WeightType::kNative, KvType::kInt8, nullptr,
-                                Compute::kBf16, KvType::kInt8},
+                    // INT8 is asked for, never chosen.
                     Combination{Compute::kFp32, WeightType::kNative, KvType::kInt8, nullptr,
                                 Compute::kFp32, KvType::kInt8},
-                    Combination{Compute::kInt8, WeightType::kInt4, KvType::kInt8, nullptr,
+                    Combination{Compute::kAuto, WeightType::kInt4, KvType::kInt8, nullptr,
                                 Compute::kInt8, KvType::kInt8}));
 
 TEST(Options, ResolveRefusesBadNumbersByName) {

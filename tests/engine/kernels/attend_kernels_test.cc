@@ -139,17 +139,16 @@ TEST_P(Kernels, TilesOfEveryTypeLoad) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Isa, Kernels,
-                         testing::Combine(testing::ValuesIn(Isas()), testing::Bool()),
+INSTANTIATE_TEST_SUITE_P(Isa, Kernels, testing::Combine(testing::ValuesIn(Isas()), testing::Bool()),
                          [](const auto& info) {
                            return std::get<0>(info.param) +
                                   (std::get<1>(info.param) ? "_bf16" : "_fp32");
                          });
 
 TEST(HeadsPerItem, KeepsThreadsBusyAndSharesTiles) {
-  EXPECT_EQ(HeadsPerItem(16, 1, 2), 8);     // one sequence: half of the heads each
-  EXPECT_EQ(HeadsPerItem(16, 32, 2), 16);   // many: a tile's operands are made once
-  EXPECT_EQ(HeadsPerItem(16, 3, 2), 8);     // three sequences as six halves
+  EXPECT_EQ(HeadsPerItem(16, 1, 2), 8);    // one sequence: half of the heads each
+  EXPECT_EQ(HeadsPerItem(16, 32, 2), 16);  // many: a tile's operands are made once
+  EXPECT_EQ(HeadsPerItem(16, 3, 2), 8);    // three sequences as six halves
   EXPECT_EQ(HeadsPerItem(128, 1, 2), 64);
   EXPECT_EQ(HeadsPerItem(1, 1, 16), 1);
   for (int32_t heads = 1; heads < 40; ++heads) {

@@ -12,8 +12,8 @@
 namespace deepseek::engine {
 namespace {
 
-AttentionShape Mla(int32_t heads, int32_t lora, int32_t nope, int32_t rope, int32_t v,
-                   DType weight, DType cache) {
+AttentionShape Mla(int32_t heads, int32_t lora, int32_t nope, int32_t rope, int32_t v, DType weight,
+                   DType cache) {
   AttentionShape s;
   s.heads = heads;
   s.lora = lora;
@@ -189,8 +189,8 @@ TEST_P(Attention, Int8CacheHoldsTheReferencesCodes) {
 
 // What INT8 costs: less than a percent of the output at Gaussian keys and values.
 TEST_P(Attention, Int8CacheIsCloseToFp32) {
-  for (AttentionShape shape : {Mla(4, 256, 32, 16, 32, DType::kBf16, DType::kF32),
-                               Gqa(6, 2, 64, DType::kF32)}) {
+  for (AttentionShape shape :
+       {Mla(4, 256, 32, 16, 32, DType::kBf16, DType::kF32), Gqa(6, 2, 64, DType::kF32)}) {
     SCOPED_TRACE(Describe(shape));
     const auto cpu = CpuBackendFor(GetParam());
     const std::vector<float> exact = RandomSteps(cpu.get(), shape, 31);

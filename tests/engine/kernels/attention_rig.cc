@@ -49,8 +49,7 @@ AttentionRig::AttentionRig(Backend* backend, const AttentionShape& shape, int32_
   for (int32_t h = 0; h < shape.heads; ++h) {
     const int64_t row = int64_t{h} * (shape.nope + shape.v);
     k_up_.push_back(*backend->Pack(kv_b_->host().Slice(row, shape.nope, 0, shape.lora)));
-    v_up_.push_back(
-        *backend->Pack(kv_b_->host().Slice(row + shape.nope, shape.v, 0, shape.lora)));
+    v_up_.push_back(*backend->Pack(kv_b_->host().Slice(row + shape.nope, shape.v, 0, shape.lora)));
   }
   mla_.k_up = k_up_;
   mla_.v_up = v_up_;
@@ -62,8 +61,7 @@ AttentionRig::AttentionRig(Backend* backend, const AttentionShape& shape, int32_
   mla_.softmax_scale = 1 / std::sqrt(static_cast<float>(shape.nope * shape.lora) * 0.09F +
                                      static_cast<float>(shape.rope));
   mla_.latent_norm = Upload(backend, random.Normal(shape.lora), {shape.lora, 0, 0});
-  mla_.cache = Zeros(backend,
-                     {blocks, kBlockTokens, KvRowElements(shape.cache, mla_.kv_shape())},
+  mla_.cache = Zeros(backend, {blocks, kBlockTokens, KvRowElements(shape.cache, mla_.kv_shape())},
                      shape.cache);
 }
 

@@ -79,8 +79,7 @@ TEST_P(KvTiles, RowsComeBack) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Types, KvTiles,
-                         testing::Values(DType::kF32, DType::kBf16, DType::kI8));
+INSTANTIATE_TEST_SUITE_P(Types, KvTiles, testing::Values(DType::kF32, DType::kBf16, DType::kI8));
 
 TEST(KvTileInt8, ZerosTiniesAndPoison) {
   constexpr KvShape kShape{256, 256};

@@ -54,22 +54,27 @@ double Kl(const float* expected, const float* actual, int64_t n) {
   return kl;
 }
 
-class Bf16Mode : public testing::TestWithParam<const char*> {};
+class Bf16Mode : public testing::TestWithParam<std::tuple<const char*, KvType>> {};
 
+// Prompt rows and, from the 40th token on, generated ones: both forms of attention.
 TEST_P(Bf16Mode, MedianKlIsWithinTheSetsLimit) {
-  const GoldenSet golden(GetParam());
+  const auto [set, kv] = GetParam();
+  const GoldenSet golden(set);
   LoadSpec spec;
   spec.dir = golden.dir;
   spec.max_context = 320;
   spec.compute = Compute::kBf16;
+  spec.kv = kv;
   const auto model = MustLoad(spec);
+  RunSpec run;
+  run.prompt = 40;
   const int64_t vocab = model->spec().vocab;
   std::vector<double> kls;
   for (const std::string& name : golden.cases()) {
     const std::vector<float> expected = golden.Floats(name + ".logits");
     const std::vector<int32_t> positions = golden.Ints(name + ".positions");
     const std::vector<float> actual =
-        RunModel(model.get(), golden.Ints(name + ".input_ids"), {}).logits;
+        RunModel(model.get(), golden.Ints(name + ".input_ids"), run).logits;
     for (size_t row = 0; row < expected.size() / vocab; ++row) {
       const size_t at = positions.empty() ? row : static_cast<size_t>(positions[row]);
       kls.push_back(Kl(&expected[row * vocab], &actual[at * vocab], vocab));
@@ -77,11 +82,14 @@ TEST_P(Bf16Mode, MedianKlIsWithinTheSetsLimit) {
   }
   std::nth_element(kls.begin(), kls.begin() + kls.size() / 2, kls.end());
   const double median = kls[kls.size() / 2];
-  std::printf("%s bf16: median KL %.2e of %.2e\n", GetParam(), median, golden.kl_limit());
+  std::printf("%s bf16, cache %s: median KL %.2e of %.2e\n", set, std::string(Name(kv)).c_str(),
+              median, golden.kl_limit());
   EXPECT_LE(median, golden.kl_limit());
 }
 
-INSTANTIATE_TEST_SUITE_P(Sets, Bf16Mode, testing::ValuesIn(kGoldenSets));
+INSTANTIATE_TEST_SUITE_P(Sets, Bf16Mode,
+                         testing::Combine(testing::ValuesIn(kGoldenSets),
+                                          testing::Values(KvType::kBf16, KvType::kInt8)));
 
 }  // namespace
 }  // namespace deepseek::engine

@@ -1,7 +1,7 @@
 // Attacks on the prompts of the real models (and the demo model): whatever a request says, control
 // tokens come from the template alone. hostile_test [--seed=N] [--attempts=N]
 
-#include <cstdlib>
+#include <cstdio>
 #include <map>
 
 #include "engine/tokenizer/chat_template.h"
@@ -172,16 +172,11 @@ INSTANTIATE_TEST_SUITE_P(Vectors, RealHostile, ::testing::ValuesIn(testing::Toke
 int main(int argc, char** argv) {
   ::testing::InitGoogleTest(&argc, argv);
   for (int i = 1; i < argc; ++i) {
-    const std::string argument = argv[i];
-    const size_t equals = argument.find('=');
-    const std::string name = argument.substr(0, equals);
-    const int value = equals == std::string::npos ? -1 : std::atoi(argument.c_str() + equals + 1);
-    if (value < 0 || (name != "--seed" && name != "--attempts")) {
-      std::fprintf(stderr, "usage: hostile_test [--seed=N] [--attempts=N]\n");
-      return 1;
-    }
-    (name == "--seed" ? deepseek::engine::seed : deepseek::engine::attempts) =
-        static_cast<uint32_t>(value);
+    const bool known = std::sscanf(argv[i], "--seed=%u", &deepseek::engine::seed) == 1 ||
+                       std::sscanf(argv[i], "--attempts=%u", &deepseek::engine::attempts) == 1;
+    if (known) continue;
+    std::fprintf(stderr, "usage: hostile_test [--seed=N] [--attempts=N]\n");
+    return 1;
   }
   return RUN_ALL_TESTS();
 }

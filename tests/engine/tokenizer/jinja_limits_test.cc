@@ -123,6 +123,8 @@ TEST(ChatTemplate, StopsWhatTakesTooMuch) {
       "endfor %}",
       "{% set a = 'x' * 10000000 %}{{ a | replace('x', a) }}",
       "{% set a = 'x' * 1000000 %}{{ ([a] * 1000) | join }}",
+      "{% set ns = namespace(a=[]) %}{% for i in range(1000) %}"
+      "{% set ns.a = ns.a + ['x' * 16000000] %}{% endfor %}",
   };
   for (const std::string& source : cases) {
     const absl::Status status = RenderStatus(source);

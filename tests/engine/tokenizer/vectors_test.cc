@@ -120,6 +120,38 @@ TEST(DemoTokenizerVectors, AreMetExactly) {
   CheckDecode(*t, vectors["decode"]);
 }
 
+// The steps of the other models over the demo model's vocabulary: their kinds of tokenizer, without
+// their files.
+TEST(TokenizerVariants, AreMetExactly) {
+  const Json rows = ReadJson(Source("tests/golden/tokenizer/strings.json"));
+  const Json variants = ReadJson(Source("tests/golden/tokenizer/variants.json"));
+  ASSERT_EQ(variants.size(), 3u);
+  for (const auto& [name, variant] : variants.items()) {
+    SCOPED_TRACE(name);
+    Json file = ReadJson(Source("models/demo-v3/tokenizer.json"));
+    file.update(variant["patch"]);
+    if (const size_t every = variant["drop_every"]; every != 0) {
+      Json kept = Json::array();
+      for (size_t i = 0; i < file["model"]["merges"].size(); ++i) {
+        if (i % every != 0) kept.push_back(file["model"]["merges"][i]);
+      }
+      file["model"]["merges"] = kept;
+      file["model"]["ignore_merges"] = true;
+    }
+    const auto t = ParseTokenizer(file.dump());
+    ASSERT_TRUE(t.ok()) << t.status();
+    for (const Json& row : rows) {
+      std::vector<int32_t> all;
+      for (const auto mode : {AddedTokens::kAll, AddedTokens::kNonSpecial, AddedTokens::kNone}) {
+        const std::vector<int32_t> ids = (*t)->Encode(TextOf(row), mode);
+        all.insert(all.end(), ids.begin(), ids.end());
+      }
+      const std::string id = row["id"];
+      EXPECT_EQ(Sha256(all).substr(0, 16), variant["digest"][id]) << id;
+    }
+  }
+}
+
 class RealTokenizer : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(RealTokenizer, MeetsItsVectors) {

@@ -121,4 +121,5 @@ def main():
         file.write('"decode":[\n' + ",\n".join(dump(row) for row in decode) + "\n]}\n")
 
 
-main()
+if __name__ == "__main__":
+    main()
