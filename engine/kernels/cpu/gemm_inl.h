@@ -54,14 +54,6 @@ inline PanelView View(const PackedMatrix& w, int64_t tile) {
   return {w.quad(tile), w.scales == nullptr ? nullptr : w.scale(tile), kUnit, width * kUnit,
           width * kTileRows * w.scale_bytes()};
 }
-// Bytes ahead of the loads that are asked for, and only when few rows make memory the bound: past
-// the distance that the hardware keeps ahead by itself, and across the end of an item.
-constexpr int64_t kFetchAhead = 2048;
-template <int M>
-inline void FetchAhead(const uint8_t* p) {
-  if constexpr (M <= kRowBlock) __builtin_prefetch(p + kFetchAhead, 0, 3);
-}
-
 inline uint32_t Load32(const uint8_t* p) {
   uint32_t v;
   std::memcpy(&v, p, sizeof(v));
@@ -92,7 +84,6 @@ inline void GroupF32(const uint8_t* data, const PanelView& p, const uint8_t* con
     constexpr int64_t kHalf = kQuantGroup / 2;
     for (int64_t k = 0; k < kHalf && begin + k < end; k += 4, data += p.step) {
       for (int n = 0; n < N; ++n) {
-        FetchAhead<M>(data + n * p.unit);
         const I bytes = I::Load(data + n * p.unit);
         add(FromBytes(LowNibbles(bytes), zero), n, begin + k);
         if (begin + kHalf + k < end) add(FromBytes(HighNibbles(bytes), zero), n, begin + kHalf + k);
@@ -113,11 +104,8 @@ inline void GroupBf16(const uint8_t* data, const PanelView& p, const uint8_t* co
     for (int n = 0; n < N; ++n) {
       TwoPairs w;
       if constexpr (F == WeightFormat::kBf16) {
-        FetchAhead<M>(data + n * p.unit);
-        FetchAhead<M>(data + n * p.unit + 64);
         w = {LoadPairs(data + n * p.unit), LoadPairs(data + n * p.unit + 64)};
       } else {
-        FetchAhead<M>(data + n * p.unit);
         w = LoadF8Quad(data + n * p.unit);
       }
       for (int i = 0; i < M; ++i) {
@@ -139,7 +127,6 @@ inline void GroupInt8(const uint8_t* data, const PanelView& p, const uint8_t* co
     constexpr int64_t kHalf = kQuantGroup / 2;
     for (int64_t k = 0; k < kHalf; k += 4, data += p.step) {
       for (int n = 0; n < N; ++n) {
-        FetchAhead<M>(data + n * p.unit);
         const I bytes = I::Load(data + n * p.unit);
         const I low = LowNibbles(bytes);
         const I high = HighNibbles(bytes);
@@ -152,7 +139,6 @@ inline void GroupInt8(const uint8_t* data, const PanelView& p, const uint8_t* co
   } else {
     for (int64_t k = 0; k < kQuantGroup; k += 4, data += p.step) {
       for (int n = 0; n < N; ++n) {
-        FetchAhead<M>(data + n * p.unit);
         const I bytes = I::Load(data + n * p.unit);
         for (int i = 0; i < M; ++i) sum[i][n] = DotBytes(sum[i][n], bytes, code(i, k));
       }

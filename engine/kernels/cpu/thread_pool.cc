@@ -4,6 +4,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cassert>
 #include <chrono>
 
 namespace deepseek::engine {
@@ -39,7 +41,8 @@ void LowerComputePriority() {
   ::setpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)), kComputeNice);
 }
 
-ThreadPool::ThreadPool(int threads, bool spin) : spin_(spin) {
+ThreadPool::ThreadPool(int threads, bool spin)
+    : spin_(spin), shares_(static_cast<size_t>(std::max(threads, 1))) {
   for (int i = 1; i < threads; ++i) workers_.emplace_back([this, i] { Work(i); });
 }
 
@@ -50,12 +53,35 @@ ThreadPool::~ThreadPool() {
   for (std::thread& worker : workers_) worker.join();
 }
 
-void ThreadPool::TakeItems(int thread) {
-  for (int64_t i = next_.fetch_add(1, std::memory_order_relaxed); i < items_;
-       i = next_.fetch_add(1, std::memory_order_relaxed)) {
-    (*body_)(i, thread);
-    finished_.fetch_add(1, std::memory_order_relaxed);
+bool ThreadPool::Take(Share* share, bool own, int64_t* item) {
+  uint64_t range = share->range.load(std::memory_order_relaxed);
+  for (;;) {
+    const uint64_t begin = range >> 32;
+    const uint64_t end = range & 0xffffffffU;
+    if (begin >= end) return false;
+    const uint64_t rest = own ? (begin + 1) << 32 | end : begin << 32 | (end - 1);
+    if (share->range.compare_exchange_weak(range, rest, std::memory_order_relaxed)) {
+      *item = static_cast<int64_t>(own ? begin : end - 1);
+      return true;
+    }
   }
+}
+
+void ThreadPool::TakeItems(int thread) {
+  const auto count = static_cast<int>(shares_.size());
+  for (int i = 0; i < count; ++i) {
+    Share* share = &shares_[static_cast<size_t>((thread + i) % count)];
+    for (int64_t item = 0; Take(share, i == 0, &item);) {
+      (*body_)(item, thread);
+      shares_[static_cast<size_t>(thread)].finished.fetch_add(1, std::memory_order_relaxed);
+    }
+  }
+}
+
+int64_t ThreadPool::progress() const {
+  int64_t finished = 0;
+  for (const Share& share : shares_) finished += share.finished.load(std::memory_order_relaxed);
+  return finished;
 }
 
 bool ThreadPool::Enter() {
@@ -86,8 +112,14 @@ void ThreadPool::Work(int thread) {
 
 void ThreadPool::Run(int64_t items, Body body) {
   body_ = &body;
-  items_ = items;
-  next_.store(0, std::memory_order_relaxed);
+  assert(items <= INT32_MAX);
+  const auto count = static_cast<int64_t>(shares_.size());
+  // The caller may end alone with all of a loop that is too short to share.
+  for (int64_t t = 0; t < count; ++t) {
+    const auto begin = static_cast<uint64_t>(items * t / count);
+    const auto end = static_cast<uint64_t>(items * (t + 1) / count);
+    shares_[static_cast<size_t>(t)].range.store(begin << 32 | end, std::memory_order_relaxed);
+  }
   if (workers_.empty() || items <= 1) {
     TakeItems(0);
     return;

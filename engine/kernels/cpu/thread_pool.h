@@ -35,27 +35,32 @@ class ThreadPool {
   /// have run.
   void Run(int64_t items, Body body);
   /// Items finished so far. Any thread.
-  int64_t progress() const { return finished_.load(std::memory_order_relaxed); }
+  int64_t progress() const;
 
  private:
   static constexpr uint32_t kOpen = 1U << 31;
 
+  /// A thread's part of the loop: neighbouring items, so that what it reads is one stream. The
+  /// owner takes from the front; who has nothing left takes from the back of another's.
+  struct alignas(64) Share {
+    std::atomic<uint64_t> range{0};  // begin << 32 | end
+    std::atomic<int64_t> finished{0};
+  };
+
   void Work(int thread);
   void TakeItems(int thread);
+  static bool Take(Share* share, bool own, int64_t* item);
   bool Enter();
   void Leave();
 
   const bool spin_;
-  const Body* body_ = nullptr;  // of the current loop; read by those inside only, like items_
-  int64_t items_ = 0;
+  const Body* body_ = nullptr;      // of the current loop; read by those inside only
   std::atomic<uint32_t> epoch_{0};  // a new value wakes the workers
   std::atomic<uint32_t> gate_{
       0};  // workers inside the current loop, and kOpen while they may enter
   std::atomic<bool> stop_{false};
   std::vector<std::thread> workers_;
-  // Written by every thread at every item: on a line of their own.
-  alignas(64) std::atomic<int64_t> next_{0};
-  std::atomic<int64_t> finished_{0};
+  std::vector<Share> shares_;  // [threads]
 };
 
 }  // namespace deepseek::engine
