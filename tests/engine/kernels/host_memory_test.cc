@@ -56,8 +56,8 @@ TEST(HostMemory, PopulateKeepsWhatIsThere) {
 }
 
 TEST(HugePages, PolicyIsTheWordInBrackets) {
-  const auto root = std::filesystem::temp_directory_path() /
-                    ("huge_pages_" + std::to_string(::getpid()));
+  const auto root =
+      std::filesystem::temp_directory_path() / ("huge_pages_" + std::to_string(::getpid()));
   const auto file = root / "sys/kernel/mm/transparent_hugepage/enabled";
   EXPECT_EQ(HugePagePolicy(root), "unknown");
   std::filesystem::create_directories(file.parent_path());
