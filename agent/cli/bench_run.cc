@@ -1,6 +1,7 @@
 #include "agent/cli/bench_run.h"
 
 #include <chrono>
+#include <latch>
 #include <string_view>
 #include <utility>
 
@@ -108,15 +109,20 @@ absl::StatusOr<BenchRun> RunBench(engine::Engine& engine, const BenchCase& bench
   Phases phases(bench, profile);
   std::vector<PendingAnswer> pending;
   absl::Status status;
+  // The first token waits until all rows are in the engine: with steps shorter than a submission
+  // the first row could otherwise be done before the last one comes.
+  std::latch submitted(1);
   for (engine::Request& request : requests) {
-    auto answer =
-        PendingAnswer::Submit(engine, std::move(request), [&phases, first = true](int32_t) mutable {
-          return phases.OnToken(std::exchange(first, false));
-        });
+    auto answer = PendingAnswer::Submit(engine, std::move(request),
+                                        [&phases, &submitted, first = true](int32_t) mutable {
+                                          submitted.wait();
+                                          return phases.OnToken(std::exchange(first, false));
+                                        });
     status.Update(answer.status());
     if (!status.ok()) break;
     pending.push_back(*std::move(answer));
   }
+  submitted.count_down();
   // All are waited for before an error is returned: the callbacks use this frame.
   for (PendingAnswer& p : pending) status.Update(p.Wait().status());
   RETURN_IF_ERROR(status);

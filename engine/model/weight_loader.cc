@@ -117,14 +117,14 @@ absl::Status WeightLoader::QueueRows(const std::shared_ptr<const Source>& source
   return absl::OkStatus();
 }
 
-absl::StatusOr<PackedWeight> WeightLoader::PackRows(std::shared_ptr<Source> source) {
+absl::StatusOr<PackedWeight> WeightLoader::PackRows(const std::shared_ptr<Source>& source) {
   ASSIGN_OR_RETURN(const PackedWeight weight, backend_->Place(source->matrix));
   const HostMatrix shape = source->matrix;
   RETURN_IF_ERROR(
       QueueRows(source, [this, shape, weight](const uint8_t* rows, int64_t begin, int64_t end) {
         HostMatrix m = shape;
         // Fill reads the rows [begin, end) only: row 0 would lie this far before the piece.
-        m.data = reinterpret_cast<const void*>(
+        m.data = reinterpret_cast<const void*>(  // NOLINT(performance-no-int-to-ptr): see above
             reinterpret_cast<uintptr_t>(rows) -
             static_cast<uintptr_t>(begin * m.row_stride * SizeOf(m.dtype)));
         backend_->Fill(weight, m, begin, end);

@@ -68,7 +68,7 @@ class WeightLoader {
   absl::StatusOr<std::vector<uint8_t>> ReadWhole(const Source& source);
   /// Open() as a matrix, with the scales of FP8.
   absl::StatusOr<std::shared_ptr<Source>> OpenMatrix(const std::string& name);
-  absl::StatusOr<PackedWeight> PackRows(std::shared_ptr<Source> source);
+  absl::StatusOr<PackedWeight> PackRows(const std::shared_ptr<Source>& source);
   /// Queues the rows of a matrix in pieces: read, checked, handed to `use`, counted.
   absl::Status QueueRows(const std::shared_ptr<const Source>& source, const Use& use);
   /// Counts bytes of a tensor that is done; one that is read twice (tied) counts once.

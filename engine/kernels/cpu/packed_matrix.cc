@@ -128,9 +128,10 @@ void PackIntegerTile(const HostMatrix& m, const PackedMatrix& p, int64_t tile, Q
     for (int64_t k = 0; k < (int4 ? kHalf : kQuantGroup); k += 4, line += to.step) {
       for (int64_t i = 0; i < kTileRows; ++i) {
         for (int64_t j = 0; j < 4; ++j) {
-          const int code = codes[static_cast<size_t>((k + j) * kTileRows + i)];
+          const auto code = static_cast<int>(codes[static_cast<size_t>((k + j) * kTileRows + i)]);
           if (int4) {
-            const int high = codes[static_cast<size_t>((kHalf + k + j) * kTileRows + i)];
+            const auto high =
+                static_cast<int>(codes[static_cast<size_t>((kHalf + k + j) * kTileRows + i)]);
             line[4 * i + j] = static_cast<uint8_t>((code + 8) | ((high + 8) << 4));
           } else {
             line[4 * i + j] = static_cast<uint8_t>(code + 128);

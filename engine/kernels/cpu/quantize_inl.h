@@ -89,7 +89,7 @@ void QuantizeTile(const float* values, int64_t n, bool int4, int8_t* codes, floa
   if (int4) {
     V best_score = V::Set1(-1);
     for (int c = 0; c < kInt4Candidates; ++c) {
-      const float levels = -(8.0F + kInt4Step * static_cast<float>(c - kInt4Candidates / 2));
+      const float levels = -(8.0F + kInt4Step * static_cast<float>(c - kInt4Middle));
       const V inverse = Div(V::Set1(levels), max);
       V wq = V::Zero();
       V qq = V::Zero();

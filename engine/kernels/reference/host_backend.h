@@ -15,7 +15,8 @@ namespace deepseek::engine {
 /// A buffer's handle is its address, so a view needs no look-up.
 template <typename T>
 T* HostData(const Buffer& buffer) {
-  return reinterpret_cast<T*>(buffer.handle + static_cast<uint64_t>(buffer.offset_bytes));
+  const uint64_t address = buffer.handle + static_cast<uint64_t>(buffer.offset_bytes);
+  return reinterpret_cast<T*>(address);  // NOLINT(performance-no-int-to-ptr): the handle's form
 }
 
 class HostBackend : public Backend {

@@ -44,7 +44,7 @@ void QuantizeInt4(const float* values, int64_t n, int8_t* codes, float* scale) {
   float best_score = -1;
   float best_inverse = 0;
   for (int c = 0; c < kInt4Candidates; ++c) {
-    const float inverse = -(8.0F + kInt4Step * static_cast<float>(c - kInt4Candidates / 2)) / max;
+    const float inverse = -(8.0F + kInt4Step * static_cast<float>(c - kInt4Middle)) / max;
     float wq = 0;
     float qq = 0;
     for (int64_t i = 0; i < n; ++i) {

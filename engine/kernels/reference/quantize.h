@@ -15,7 +15,8 @@
 namespace deepseek::engine {
 
 inline constexpr int kInt4Candidates = 13;
-/// Candidate c maps the largest magnitude to -(8 + kInt4Step * (c - kInt4Candidates / 2)).
+inline constexpr int kInt4Middle = kInt4Candidates / 2;
+/// Candidate c maps the largest magnitude to -(8 + kInt4Step * (c - kInt4Middle)).
 inline constexpr float kInt4Step = 0.125F;
 /// Below this a group counts as zero: the reciprocal of its scale would not be finite.
 inline constexpr float kQuantTiny = 1e-30F;
