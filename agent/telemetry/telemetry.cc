@@ -158,8 +158,8 @@ struct Telemetry::Series {
                                           "Rows whose logits held NaN or infinity.");
 };
 
-Telemetry::Telemetry(Registry& registry, std::string model_name)
-    : series_(std::make_unique<Series>(registry, std::move(model_name))) {
+Telemetry::Telemetry(Registry& registry, const std::string& model_name)
+    : series_(std::make_unique<Series>(registry, model_name)) {
   registry.BeforeScrape([s = series_.get()] { s->Fetch(); });
 }
 

@@ -28,7 +28,7 @@ std::string_view Name(Refusal refusal);
 /// Thread-safe. One per process; must outlive the requests it counts.
 class Telemetry {
  public:
-  Telemetry(metrics::Registry& registry, std::string model_name);
+  Telemetry(metrics::Registry& registry, const std::string& model_name);
   ~Telemetry();
 
   /// Labels of deepseek_build_info. `device` is what the engine resolved.

@@ -136,13 +136,13 @@ absl::StatusOr<PackedWeight> WeightLoader::PackRows(const std::shared_ptr<Source
 absl::StatusOr<PackedWeight> WeightLoader::Linear(const std::string& name) {
   ASSIGN_OR_RETURN(auto source, OpenMatrix(name));
   source->matrix.store = store_;
-  return PackRows(std::move(source));
+  return PackRows(source);
 }
 
 absl::StatusOr<PackedWeight> WeightLoader::ExactLinear(const std::string& name) {
   ASSIGN_OR_RETURN(auto source, OpenMatrix(name));
   source->matrix.exact = true;
-  return PackRows(std::move(source));
+  return PackRows(source);
 }
 
 absl::StatusOr<HostMatrix> WeightLoader::Matrix(const std::string& name) {

@@ -128,11 +128,14 @@ void PackIntegerTile(const HostMatrix& m, const PackedMatrix& p, int64_t tile, Q
     for (int64_t k = 0; k < (int4 ? kHalf : kQuantGroup); k += 4, line += to.step) {
       for (int64_t i = 0; i < kTileRows; ++i) {
         for (int64_t j = 0; j < 4; ++j) {
-          const auto code = static_cast<int>(codes[static_cast<size_t>((k + j) * kTileRows + i)]);
+          // As bytes, modulo 256: adding the zero point makes them unsigned.
+          const auto at = [&](int64_t column) -> uint32_t {
+            return static_cast<uint8_t>(codes[static_cast<size_t>(column * kTileRows + i)]);
+          };
+          const uint32_t code = at(k + j);
           if (int4) {
-            const auto high =
-                static_cast<int>(codes[static_cast<size_t>((kHalf + k + j) * kTileRows + i)]);
-            line[4 * i + j] = static_cast<uint8_t>((code + 8) | ((high + 8) << 4));
+            const uint32_t high = at(kHalf + k + j);
+            line[4 * i + j] = static_cast<uint8_t>(((code + 8) & 15U) | (((high + 8) & 15U) << 4));
           } else {
             line[4 * i + j] = static_cast<uint8_t>(code + 128);
           }
