@@ -122,7 +122,7 @@ TEST(Families, LlamaAsReleased) {
   EXPECT_EQ(spec.KvBytesPerToken(2), 131072);
 }
 
-// As counted by the transformers library for these files.
+// The sizes that are known of these models; no second program has counted them here.
 TEST(Families, Parameters) {
   EXPECT_EQ(Spec(Llama()).Parameters(), 6910365696);
   EXPECT_EQ(Spec(Llama31()).Parameters(), 8030261248);

@@ -108,8 +108,6 @@ std::optional<PromptFormat> OwnFormat(const std::string& name) {
 TEST_P(RealChat, RendersItsVectors) {
   const std::string model = testing::RealTokenizers() + "/" + GetParam();
   const testing::VectorSet set = testing::RealVectors();
-  if (GetParam().find("-recipe") != std::string::npos)
-    GTEST_SKIP() << "the format of deepseek-recipe is not served (docs/engine/text.md)";
   if (!std::filesystem::exists(model + "/tokenizer_config.json"))
     GTEST_SKIP() << model << " is missing: make tokenizers";
   std::unique_ptr<ChatTemplate> chat;
