@@ -5,7 +5,9 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -61,8 +63,11 @@ struct Plan {
   /// False: nothing but the status is written (refused spec, name conflict).
   bool manage = false;
   std::optional<api::DeepSeekDeployment> dsd;  ///< set if manage
-  std::optional<RevisionPlan> revision;        ///< the current one, if it has to be written
-  std::vector<WorkloadPlan> workloads;         ///< scaled down first
+  /// Kind and name of what is not rendered because somebody else's object has the name; nothing
+  /// that is rendered depends on it.
+  std::set<std::pair<std::string, std::string>> left_out;
+  std::optional<RevisionPlan> revision;  ///< the current one, if it has to be written
+  std::vector<WorkloadPlan> workloads;   ///< scaled down first
   std::vector<Deletion> deletions;
   std::vector<Decision> decisions;
   std::vector<EventPlan> events;  ///< of the decisions and of what changed in the conditions
