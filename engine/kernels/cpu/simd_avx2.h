@@ -10,11 +10,18 @@
 namespace deepseek::engine {
 namespace {
 
-// Registers of a product: rows x tiles sums and as many group sums, two ymm each.
-constexpr int kRowBlock = 2;
-constexpr int kTileBlock = 1;
+// A block covers a whole panel, so that memory is read in one stream; its sums, two ymm for each row
+// and tile, do not fit 16 registers at once.
+constexpr int kRowBlock = 4;
+constexpr int kTileBlock = 4;
 constexpr int kHotRowBlock = kRowBlock;
 constexpr int kHotTileBlock = kTileBlock;
+/// Tiles of a block whose sums are in registers at the same time: eight sums, enough to hide the
+/// latency of a multiply-add.
+constexpr int PassTiles(int rows, int tiles) {
+  const int fit = rows == 1 ? 4 : rows == 2 ? 2 : 1;
+  return fit < tiles ? fit : tiles;
+}
 
 struct V {
   __m256 a, b;
@@ -171,18 +178,38 @@ inline V ByteToFloat(I x) {
   return ToFloat({_mm256_and_si256(_mm256_srli_epi32(x.a, 8 * kByte), mask),
                   _mm256_and_si256(_mm256_srli_epi32(x.b, 8 * kByte), mask)});
 }
-/// acc + sum over the four bytes of each lane of u (unsigned) * x (signed). vpmaddubsw would
-/// saturate at 255 * 127 * 2: widened to 16 bits instead.
-inline __m256i DotHalf(__m256i acc, __m256i u, __m256i even, __m256i odd) {
-  const __m256i low = _mm256_madd_epi16(_mm256_and_si256(u, _mm256_set1_epi16(255)), even);
-  const __m256i high = _mm256_madd_epi16(_mm256_srli_epi16(u, 8), odd);
-  return _mm256_add_epi32(acc, _mm256_add_epi32(low, high));
+/// acc + sum over the four bytes of each lane of (u - 128) * x. vpmaddubsw wants one operand
+/// unsigned and would saturate at 255 * 127 * 2: it gets |u - 128|, and x with the sign of u - 128.
+inline __m256i DotHalf(__m256i acc, __m256i u, __m256i x) {
+  const __m256i code = _mm256_xor_si256(u, _mm256_set1_epi8(static_cast<char>(0x80)));
+  const __m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(code), _mm256_sign_epi8(x, code));
+  return _mm256_add_epi32(acc, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
 }
 inline I DotBytes(I acc, I u, int32_t x) {
   const __m256i s = _mm256_set1_epi32(x);
-  const __m256i even = _mm256_srai_epi16(_mm256_slli_epi16(s, 8), 8);
-  const __m256i odd = _mm256_srai_epi16(s, 8);
-  return {DotHalf(acc.a, u.a, even, odd), DotHalf(acc.b, u.b, even, odd)};
+  return {DotHalf(acc.a, u.a, s), DotHalf(acc.b, u.b, s)};
+}
+/// What DotBytes leaves in the sum of a code that is stored with 128 added: nothing.
+constexpr int32_t kByteZeroPoint = 0;
+
+/// Sums of products with nibbles, in 16 bits: two products are at most 15 * 127 * 2 = 3810, so that
+/// eight additions, four quads of two nibbles, stay below 32767.
+struct NibbleSums {
+  __m256i a, b;
+};
+constexpr int kNibbleRun = 4;
+inline NibbleSums BeginNibbles(I) {
+  return {_mm256_setzero_si256(), _mm256_setzero_si256()};
+}
+inline NibbleSums AddNibbles(NibbleSums part, I nibbles, int32_t x) {
+  const __m256i s = _mm256_set1_epi32(x);
+  return {_mm256_add_epi16(part.a, _mm256_maddubs_epi16(nibbles.a, s)),
+          _mm256_add_epi16(part.b, _mm256_maddubs_epi16(nibbles.b, s))};
+}
+inline I EndNibbles(I sum, NibbleSums part) {
+  const __m256i ones = _mm256_set1_epi16(1);
+  return {_mm256_add_epi32(sum.a, _mm256_madd_epi16(part.a, ones)),
+          _mm256_add_epi32(sum.b, _mm256_madd_epi16(part.b, ones))};
 }
 
 /// 16 x {bf16, bf16}.

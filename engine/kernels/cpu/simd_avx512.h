@@ -20,6 +20,10 @@ constexpr int kRowBlock = 4;
 constexpr int kTileBlock = 4;
 constexpr int kHotRowBlock = 6;
 constexpr int kHotTileBlock = 2;
+/// Tiles of a block whose sums are in registers at the same time: all.
+constexpr int PassTiles(int, int tiles) {
+  return tiles;
+}
 
 struct V {
   __m512 v;
@@ -178,6 +182,21 @@ inline I DotBytes(I acc, I u, int32_t x) {
   const __m512i odd = _mm512_madd_epi16(_mm512_srli_epi16(u.v, 8), _mm512_srai_epi16(s, 8));
   return {_mm512_add_epi32(acc.v, _mm512_add_epi32(even, odd))};
 #endif
+}
+/// What DotBytes leaves in the sum of a code that is stored with 128 added.
+constexpr int32_t kByteZeroPoint = 128;
+
+/// Sums of products with nibbles: no different from other sums here.
+using NibbleSums = I;
+constexpr int kNibbleRun = 16;
+inline NibbleSums BeginNibbles(I sum) {
+  return sum;
+}
+inline NibbleSums AddNibbles(NibbleSums part, I nibbles, int32_t x) {
+  return DotBytes(part, nibbles, x);
+}
+inline I EndNibbles(I, NibbleSums part) {
+  return part;
 }
 
 /// 16 x {bf16, bf16}.

@@ -18,6 +18,10 @@ constexpr int kRowBlock = 2;  // rows of x per register block
 constexpr int kTileBlock = 1;
 constexpr int kHotRowBlock = kRowBlock;
 constexpr int kHotTileBlock = kTileBlock;
+/// Tiles of a block whose sums are kept at the same time.
+constexpr int PassTiles(int, int tiles) {
+  return tiles;
+}
 
 struct V {
   float v[16];
@@ -184,6 +188,21 @@ inline I DotBytes(I acc, I u, int32_t x) {
     }
   }
   return acc;
+}
+/// What DotBytes leaves in the sum of a code that is stored with 128 added.
+constexpr int32_t kByteZeroPoint = 128;
+
+/// Sums of products with nibbles: no different from other sums here.
+using NibbleSums = I;
+constexpr int kNibbleRun = 16;
+inline NibbleSums BeginNibbles(const I& sum) {
+  return sum;
+}
+inline NibbleSums AddNibbles(const NibbleSums& part, const I& nibbles, int32_t x) {
+  return DotBytes(part, nibbles, x);
+}
+inline I EndNibbles(const I&, const NibbleSums& part) {
+  return part;
 }
 
 /// 16 x {bf16, bf16}.

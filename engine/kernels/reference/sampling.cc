@@ -165,7 +165,7 @@ SampleResult SampleRow(absl::Span<const float> row, const SampleSpec& spec,
   ApplyPenalties(spec, scratch);
   // A bias or a penalty can overflow although the row was finite; greedy and the weights below need
   // numbers.
-  for (float& x : scratch->logits) x = std::clamp(x, -1e30F, 1e30F);
+  for (float& x : scratch->logits) x = std::clamp(x, -kLargestLogit, kLargestLogit);
   result.id = spec.temperature > 0 ? Draw(spec, scratch) : Argmax(scratch->logits);
   if (spec.top_logprobs >= 0) FillLogprobs(row, spec, scratch, &result);
   return result;
