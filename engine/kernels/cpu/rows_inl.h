@@ -1,5 +1,5 @@
-// Norms, activations and the largest number of a row over the V type of a simd_*.h that was included
-// before.
+// Norms, activations and the largest number of a row over the V type of a simd_*.h that was
+// included before.
 
 #include <cmath>
 
@@ -86,8 +86,8 @@ int64_t Argmax(const float* x, int64_t n) {
 }
 
 constexpr KernelTable MakeTable(const char* name) {
-  return {name,    kBf16Dot,    &Gemm,    &Prepare, &QuantizeTile,
-          &Absorb, &UnpackTile, &RmsNorm, &SwiGlu,  &AddScaled, &Argmax};
+  return {name,        kBf16Dot, &Gemm,   &Prepare,   &QuantizeTile, &Absorb,
+          &UnpackTile, &RmsNorm, &SwiGlu, &AddScaled, &Argmax};
 }
 
 }  // namespace

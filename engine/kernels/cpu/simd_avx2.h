@@ -10,8 +10,8 @@
 namespace deepseek::engine {
 namespace {
 
-// A block covers a whole panel, so that memory is read in one stream; its sums, two ymm for each row
-// and tile, do not fit 16 registers at once.
+// A block covers a whole panel, so that memory is read in one stream; its sums, two ymm for each
+// row and tile, do not fit 16 registers at once.
 constexpr int kRowBlock = 4;
 constexpr int kTileBlock = 4;
 constexpr int kHotRowBlock = kRowBlock;
@@ -22,6 +22,8 @@ constexpr int PassTiles(int rows, int tiles) {
   const int fit = rows == 1 ? 4 : rows == 2 ? 2 : 1;
   return fit < tiles ? fit : tiles;
 }
+/// Bytes ahead of its use that a line of weights is asked for: a group of a kI4 panel.
+constexpr int kFetchBytes = 4096;
 
 struct V {
   __m256 a, b;
@@ -237,36 +239,29 @@ inline V DotPairs(V acc, BfPairs p, uint32_t x) {
 struct TwoPairs {
   BfPairs a, b;  // columns {k, k+1} and {k+2, k+3}
 };
-/// 16 E4M3 codes -> bf16, exact; subnormals by byte tables of the high and the low byte of m x
-/// 2^-9.
-inline __m256i F8ToBf16(__m128i codes) {
-  const __m256i code = _mm256_cvtepu8_epi16(codes);
-  const __m256i magnitude = _mm256_and_si256(code, _mm256_set1_epi16(0x7f));
-  const __m256i normal =
-      _mm256_add_epi16(_mm256_slli_epi16(magnitude, 4), _mm256_set1_epi16(120 << 7));
-  const __m256i high_table = _mm256_broadcastsi128_si256(
-      _mm_setr_epi8(0, 0x3b, 0x3b, 0x3b, 0x3c, 0x3c, 0x3c, 0x3c, 0, 0, 0, 0, 0, 0, 0, 0));
-  const __m256i low_table = _mm256_broadcastsi128_si256(
-      _mm_setr_epi8(0, 0, static_cast<char>(0x80), static_cast<char>(0xc0), 0, 0x20, 0x40, 0x60, 0,
-                    0, 0, 0, 0, 0, 0, 0));
-  // A set top bit in the high byte of each index makes the shuffle write zero there.
-  const __m256i index = _mm256_or_si256(magnitude, _mm256_set1_epi16(static_cast<int16_t>(0x8000)));
-  const __m256i subnormal =
-      _mm256_or_si256(_mm256_slli_epi16(_mm256_shuffle_epi8(high_table, index), 8),
-                      _mm256_shuffle_epi8(low_table, index));
-  const __m256i small = _mm256_cmpgt_epi16(_mm256_set1_epi16(8), magnitude);
-  const __m256i sign = _mm256_slli_epi16(_mm256_andnot_si256(_mm256_set1_epi16(0x7f), code), 8);
-  return _mm256_or_si256(_mm256_blendv_epi8(normal, subnormal, small), sign);
+/// Column `kColumn` of eight rows of a kF8 quad, exact. The code goes to the top of its lane; moved
+/// right by four, sign kept, its exponent and fraction are those of a float, 2^120 too small, and
+/// subnormals stay what they are. (0x7f and 0xff, NaN, are refused when weights are loaded.)
+template <int kColumn>
+inline __m256 F8Column(__m256i quad) {
+  constexpr int k = kColumn / 2 * 8 + kColumn % 2;
+  const __m256i top =
+      _mm256_shuffle_epi8(quad, _mm256_setr_epi8(-1, -1, -1, k, -1, -1, -1, k + 2, -1, -1, -1,
+                                                 k + 4, -1, -1, -1, k + 6, -1, -1, -1, k, -1, -1,
+                                                 -1, k + 2, -1, -1, -1, k + 4, -1, -1, -1, k + 6));
+  const __m256i bits =
+      _mm256_and_si256(_mm256_srai_epi32(top, 4), _mm256_set1_epi32(static_cast<int>(0x87ffffffU)));
+  return _mm256_mul_ps(_mm256_castsi256_ps(bits), _mm256_set1_ps(0x1p120F));
 }
-/// A kF8 quad: lanes of 16 bytes, the first pair of four rows in the low half.
-inline TwoPairs LoadF8Quad(const uint8_t* p) {
-  const auto* lane = reinterpret_cast<const __m128i*>(p);
-  const __m128i l0 = _mm_loadu_si128(lane);
-  const __m128i l1 = _mm_loadu_si128(lane + 1);
-  const __m128i l2 = _mm_loadu_si128(lane + 2);
-  const __m128i l3 = _mm_loadu_si128(lane + 3);
-  return {{F8ToBf16(_mm_unpacklo_epi64(l0, l1)), F8ToBf16(_mm_unpacklo_epi64(l2, l3))},
-          {F8ToBf16(_mm_unpackhi_epi64(l0, l1)), F8ToBf16(_mm_unpackhi_epi64(l2, l3))}};
+/// As bf16: only where bf16 is multiplied, which is not here.
+[[maybe_unused]] TwoPairs LoadF8Quad(const uint8_t* p);
+/// The four columns of a kF8 quad.
+inline void LoadF8Columns(const uint8_t* p, V column[4]) {
+  const I quad = I::Load(p);
+  column[0] = {F8Column<0>(quad.a), F8Column<0>(quad.b)};
+  column[1] = {F8Column<1>(quad.a), F8Column<1>(quad.b)};
+  column[2] = {F8Column<2>(quad.a), F8Column<2>(quad.b)};
+  column[3] = {F8Column<3>(quad.a), F8Column<3>(quad.b)};
 }
 
 }  // namespace

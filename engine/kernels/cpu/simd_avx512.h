@@ -24,6 +24,8 @@ constexpr int kHotTileBlock = 2;
 constexpr int PassTiles(int, int tiles) {
   return tiles;
 }
+/// Bytes ahead of its use that a line of weights is asked for; 0: not at all.
+constexpr int kFetchBytes = 0;
 
 struct V {
   __m512 v;
@@ -277,6 +279,15 @@ inline TwoPairs LoadF8Quad(const uint8_t* p) {
   return {widen(_mm512_unpacklo_epi8(code, zero)), widen(_mm512_unpackhi_epi8(code, zero))};
 }
 #endif
+
+/// The four columns of a kF8 quad.
+inline void LoadF8Columns(const uint8_t* p, V column[4]) {
+  const TwoPairs pairs = LoadF8Quad(p);
+  column[0] = Even(pairs.a);
+  column[1] = Odd(pairs.a);
+  column[2] = Even(pairs.b);
+  column[3] = Odd(pairs.b);
+}
 
 }  // namespace
 }  // namespace deepseek::engine

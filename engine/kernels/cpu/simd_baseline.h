@@ -22,6 +22,8 @@ constexpr int kHotTileBlock = kTileBlock;
 constexpr int PassTiles(int, int tiles) {
   return tiles;
 }
+/// Bytes ahead of its use that a line of weights is asked for; 0: not at all.
+constexpr int kFetchBytes = 0;
 
 struct V {
   float v[16];
@@ -245,6 +247,15 @@ inline TwoPairs LoadF8Quad(const uint8_t* p) {
     r.b.v[i] = pair(i, 2);
   }
   return r;
+}
+
+/// The four columns of a kF8 quad.
+inline void LoadF8Columns(const uint8_t* p, V column[4]) {
+  const TwoPairs pairs = LoadF8Quad(p);
+  column[0] = Even(pairs.a);
+  column[1] = Odd(pairs.a);
+  column[2] = Even(pairs.b);
+  column[3] = Odd(pairs.b);
 }
 
 }  // namespace
