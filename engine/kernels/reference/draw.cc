@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cmath>
+#include <limits>
 
 #include "engine/kernels/reference/philox.h"
 
@@ -16,7 +18,7 @@ constexpr size_t kBlock = 128;  // logits whose maximum decides whether they are
 // branches: loops over it become vectors. One formula for every machine: a seed's ids do not depend
 // on its instruction set.
 inline float ExpNegative(float x) {
-  const float t = std::max(x, -87.0F);
+  const float t = x < -87.0F ? -87.0F : x;
   constexpr float kRound = 12582912.0F;  // 1.5 * 2^23: adding it rounds to an integer
   const float shifted = t * 1.44269504088896341F + kRound;
   const float n = shifted - kRound;
@@ -31,6 +33,14 @@ inline float ExpNegative(float x) {
   const int32_t exponent = std::bit_cast<int32_t>(shifted) - std::bit_cast<int32_t>(kRound);
   const float e = p * std::bit_cast<float>((exponent + 127) << 23);
   return x < -87.0F ? 0.0F : e;
+}
+
+// Loops that become vectors see plain pointers.
+void Weigh(const float* logits, size_t n, float max, float inverse, float* weights) {
+  for (size_t i = 0; i < n; ++i) weights[i] = ExpNegative((logits[i] - max) * inverse);
+}
+void ForgetBelow(float least, const float* logits, size_t n, float* weights) {
+  for (size_t i = 0; i < n; ++i) weights[i] = logits[i] < least ? 0.0F : weights[i];
 }
 
 float Largest(const float* x, size_t n) {
@@ -94,9 +104,11 @@ void Gather(absl::Span<const float> logits, size_t count, DrawScratch* s) {
   }
 }
 
-double WeightOf(const std::vector<int32_t>& ids, const std::vector<float>& weights) {
+double WeightOf(const DrawScratch& s, size_t begin, size_t end) {
   double sum = 0;
-  for (const int32_t id : ids) sum += static_cast<double>(weights[static_cast<size_t>(id)]);
+  for (size_t i = begin; i < end; ++i) {
+    sum += static_cast<double>(s.weights[static_cast<size_t>(s.order[i])]);
+  }
   return sum;
 }
 
@@ -109,32 +121,58 @@ void KeepTopK(absl::Span<const float> logits, size_t count, DrawScratch* s) {
   s->order.erase(end, s->order.end());
 }
 
-// order = its shortest prefix, best first, whose weight reaches `wanted`; at least one.
-bool KeepPrefix(absl::Span<const float> logits, size_t sorted, double wanted, DrawScratch* s) {
-  sorted = std::min(sorted, s->order.size());
-  std::partial_sort(s->order.begin(), s->order.begin() + static_cast<ptrdiff_t>(sorted),
-                    s->order.end(), Better{logits});
+// order = the shortest prefix of it, best first, whose weight reaches `wanted`, in any order but
+// for the last; all of it when rounding leaves a little. Halves what is undecided about a pivot:
+// the better part is either too heavy, and holds the end, or is kept whole.
+void KeepMass(absl::Span<const float> logits, double wanted, DrawScratch* s) {
+  constexpr size_t kSmall = 64;
+  const Better better{logits};
+  size_t begin = 0;
+  size_t end = s->order.size();
   double reached = 0;
-  for (size_t kept = 0; kept < sorted;) {
-    reached += static_cast<double>(s->weights[static_cast<size_t>(s->order[kept++])]);
-    if (reached >= wanted) {
-      s->order.resize(kept);
-      return true;
+  const auto at = [&](size_t i) { return s->order.begin() + static_cast<ptrdiff_t>(i); };
+  while (end - begin > kSmall) {
+    const std::array<size_t, 3> places = {begin, begin + (end - begin) / 2, end - 1};
+    std::array<int32_t, 3> ids;
+    for (size_t i = 0; i < 3; ++i) ids[i] = s->order[places[i]];
+    std::sort(ids.begin(), ids.end(), better);
+    const int32_t pivot = ids[1];
+    const auto middle =
+        std::partition(at(begin), at(end), [&](int32_t id) { return better(id, pivot); });
+    const auto cut = static_cast<size_t>(middle - s->order.begin());
+    const double weight = WeightOf(*s, begin, cut);
+    if (reached + weight >= wanted) {
+      end = cut;
+    } else {
+      reached += weight;
+      begin = cut;
     }
   }
-  return false;
+  std::sort(at(begin), at(end), better);
+  while (begin < end && reached < wanted) {
+    reached += static_cast<double>(s->weights[static_cast<size_t>(s->order[begin++])]);
+  }
+  s->order.resize(std::max<size_t>(begin, 1));
 }
 
-// A peaked distribution ends within the first few candidates; each further try looks at four times
-// as many.
-void KeepTopP(absl::Span<const float> logits, double wanted, bool gathered, DrawScratch* s) {
-  for (size_t count = 256; count < logits.size(); count *= 4) {
-    if (gathered && count >= s->order.size()) break;
-    if (!gathered) Gather(logits, count, s);
-    if (KeepPrefix(logits, count, wanted, s)) return;
-  }
-  if (!gathered) Gather(logits, logits.size(), s);
-  KeepPrefix(logits, s->order.size(), wanted, s);  // rounding may leave a little: then all are kept
+// A peaked distribution ends within the first few hundred candidates.
+void KeepTopP(absl::Span<const float> logits, double wanted, DrawScratch* s) {
+  constexpr size_t kPeaked = 256;
+  Gather(logits, kPeaked, s);
+  if (WeightOf(*s, 0, s->order.size()) < wanted) Gather(logits, logits.size(), s);
+  KeepMass(logits, wanted, s);
+}
+
+constexpr float kAbove = std::numeric_limits<float>::infinity();
+
+// Weights of ids that are not in `order` become zero, which are those behind its worst.
+void Forget(absl::Span<const float> logits, DrawScratch* s) {
+  const int32_t worst = *std::max_element(s->order.begin(), s->order.end(), Better{logits});
+  const float least = logits[static_cast<size_t>(worst)];
+  const auto after = static_cast<size_t>(worst) + 1;  // from here on equals are behind, too
+  ForgetBelow(least, logits.data(), after, s->weights.data());
+  ForgetBelow(std::nextafter(least, kAbove), logits.data() + after, logits.size() - after,
+              s->weights.data() + after);
 }
 
 // The id at which the sum of weights in ascending order passes `target`.
@@ -176,30 +214,24 @@ int32_t Draw(absl::Span<const float> logits, const SampleSpec& spec, DrawScratch
   const float max = Largest(logits.data(), logits.size());
   const float inverse = std::clamp(1.0F / spec.temperature, 1e-30F, 1e30F);
   weights.resize(logits.size());
-  for (size_t i = 0; i < logits.size(); ++i) weights[i] = ExpNegative((logits[i] - max) * inverse);
+  Weigh(logits.data(), logits.size(), max, inverse, weights.data());
   // Relative to the best, whose weight is 1: min_p needs no normalisation.
   if (spec.min_p > 0) {
     const float least = std::min(spec.min_p, 1.0F);
     for (float& w : weights) w = w >= least ? w : 0.0F;
   }
-  const double uniform = PositionUniform(spec.seed, spec.choice, spec.position);
   const bool top_k = spec.top_k > 0 && static_cast<size_t>(spec.top_k) < logits.size();
-  if (!top_k && spec.top_p >= 1.0F) return Pick(weights, uniform * TotalOf(weights));
-
   if (top_k) KeepTopK(logits, static_cast<size_t>(spec.top_k), scratch);
-  std::vector<int32_t>& order = scratch->order;
   if (spec.top_p < 1.0F) {
-    const double total = top_k ? WeightOf(order, weights) : TotalOf(weights);
-    KeepTopP(logits, static_cast<double>(spec.top_p) * total, top_k, scratch);
+    const double share = static_cast<double>(spec.top_p);
+    if (top_k) {
+      KeepMass(logits, share * WeightOf(*scratch, 0, scratch->order.size()), scratch);
+    } else {
+      KeepTopP(logits, share * TotalOf(weights), scratch);
+    }
   }
-  std::sort(order.begin(), order.end());
-  const double target = uniform * WeightOf(order, weights);
-  double reached = 0;
-  for (const int32_t id : order) {
-    reached += static_cast<double>(weights[static_cast<size_t>(id)]);
-    if (target < reached) return id;
-  }
-  return order.back();
+  if (top_k || spec.top_p < 1.0F) Forget(logits, scratch);
+  return Pick(weights, PositionUniform(spec.seed, spec.choice, spec.position) * TotalOf(weights));
 }
 
 }  // namespace deepseek::engine
