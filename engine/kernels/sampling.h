@@ -24,6 +24,8 @@ struct SampleSpec {
   const std::vector<int32_t>* prompt = nullptr;     ///< for repetition_penalty
   const std::vector<int32_t>* generated = nullptr;  ///< for all penalties
   const std::vector<std::pair<int32_t, float>>* logit_bias = nullptr;
+  /// Bit i % 64 of word i / 64: id i may be chosen; null: every one. At least one bit is set.
+  const uint64_t* allowed = nullptr;
   int32_t top_logprobs = -1;
 };
 

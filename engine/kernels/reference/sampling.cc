@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "engine/kernels/reference/philox.h"
 
@@ -100,6 +101,15 @@ void ApplyPenalties(const SampleSpec& spec, SampleScratch* scratch) {
   }
 }
 
+void Exclude(const uint64_t* allowed, std::vector<float>* logits) {
+  if (allowed == nullptr) return;
+  for (size_t i = 0; i < logits->size(); ++i) {
+    if ((allowed[i / 64] >> (i % 64) & 1) == 0) {
+      (*logits)[i] = -std::numeric_limits<float>::infinity();
+    }
+  }
+}
+
 // Keeps the shortest prefix of the best candidates whose probability reaches top_p (at least one).
 // Sorts only as far as needed: a peaked distribution ends within the first run.
 void KeepTopP(double top_p, const std::vector<float>& weights, absl::Span<const float> logits,
@@ -166,6 +176,7 @@ SampleResult SampleRow(absl::Span<const float> row, const SampleSpec& spec,
   // A bias or a penalty can overflow although the row was finite; greedy and the weights below need
   // numbers.
   for (float& x : scratch->logits) x = std::clamp(x, -1e30F, 1e30F);
+  Exclude(spec.allowed, &scratch->logits);
   result.id = spec.temperature > 0 ? Draw(spec, scratch) : Argmax(scratch->logits);
   if (spec.top_logprobs >= 0) FillLogprobs(row, spec, scratch, &result);
   return result;
