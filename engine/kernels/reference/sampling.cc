@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 
 namespace deepseek::engine {
 namespace {
@@ -105,6 +106,19 @@ void ApplyPenalties(const SampleSpec& spec, SampleScratch* scratch) {
   }
 }
 
+// What is not allowed becomes -infinity.
+void Exclude(const uint64_t* allowed, std::vector<float>* logits) {
+  if (allowed == nullptr) return;
+  constexpr float kOut = -std::numeric_limits<float>::infinity();
+  for (size_t begin = 0; begin < logits->size(); begin += 64, ++allowed) {
+    if (*allowed == ~uint64_t{0}) continue;
+    const size_t n = std::min<size_t>(64, logits->size() - begin);
+    for (size_t i = 0; i < n; ++i) {
+      if ((*allowed >> i & 1) == 0) (*logits)[begin + i] = kOut;
+    }
+  }
+}
+
 }  // namespace
 
 SampleResult SampleRow(absl::Span<const float> row, const SampleSpec& spec,
@@ -118,9 +132,15 @@ SampleResult SampleRow(absl::Span<const float> row, const SampleSpec& spec,
   ApplyPenalties(spec, scratch);
   // A bias or a penalty can overflow although the row was finite; greedy and the weights below need
   // numbers.
+<<<<<<< HEAD
   for (float& x : scratch->logits) x = std::clamp(x, -kLargestLogit, kLargestLogit);
   result.id =
       spec.temperature > 0 ? Draw(scratch->logits, spec, &scratch->draw) : Argmax(scratch->logits);
+=======
+  for (float& x : scratch->logits) x = std::clamp(x, -1e30F, 1e30F);
+  Exclude(spec.allowed, &scratch->logits);
+  result.id = spec.temperature > 0 ? Draw(spec, scratch) : Argmax(scratch->logits);
+>>>>>>> agent-api
   if (spec.top_logprobs >= 0) FillLogprobs(row, spec, scratch, &result);
   return result;
 }

@@ -2,10 +2,10 @@
 // Sampling of one row, a pure function: every backend's Sample gives these ids.
 //
 // Order: repetition penalty (prompt and generated tokens), frequency and presence penalty
-// (generated tokens), logit bias; greedy stops here. Then temperature, min_p, top_k, top_p (over
-// what top_k left, renormalised), and the inverse of the cumulative distribution over the kept ids
-// in ascending order, at PositionUniform(seed, choice, position). Log-probs are those of the raw
-// logits.
+// (generated tokens), logit bias, ids that are not allowed fall out; greedy stops here. Then
+// temperature, min_p, top_k, top_p (over what top_k left, renormalised), and the inverse of the
+// cumulative distribution over the kept ids in ascending order, at PositionUniform(seed, choice,
+// position). Log-probs are those of the raw logits.
 
 #include <vector>
 
