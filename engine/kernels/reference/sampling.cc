@@ -132,15 +132,10 @@ SampleResult SampleRow(absl::Span<const float> row, const SampleSpec& spec,
   ApplyPenalties(spec, scratch);
   // A bias or a penalty can overflow although the row was finite; greedy and the weights below need
   // numbers.
-<<<<<<< HEAD
   for (float& x : scratch->logits) x = std::clamp(x, -kLargestLogit, kLargestLogit);
+  Exclude(spec.allowed, &scratch->logits);
   result.id =
       spec.temperature > 0 ? Draw(scratch->logits, spec, &scratch->draw) : Argmax(scratch->logits);
-=======
-  for (float& x : scratch->logits) x = std::clamp(x, -1e30F, 1e30F);
-  Exclude(spec.allowed, &scratch->logits);
-  result.id = spec.temperature > 0 ? Draw(spec, scratch) : Argmax(scratch->logits);
->>>>>>> agent-api
   if (spec.top_logprobs >= 0) FillLogprobs(row, spec, scratch, &result);
   return result;
 }
