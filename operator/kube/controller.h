@@ -47,6 +47,8 @@ class Controller {
   absl::Time NextDue() const { return queue_.NextDue(); }
   /// Every watch has been listed once: nothing about leadership.
   bool Synced() const { return caches_.Synced(); }
+  /// Keys that wait, delayed ones included.
+  size_t waiting() const { return queue_.waiting(); }
   /// Asks everything to end. Calls of a reconcile in progress go on to their end.
   void Stop();
   /// After Stop: true once all threads have ended; false if some still run at `deadline` (steady

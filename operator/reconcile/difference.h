@@ -12,8 +12,8 @@ namespace deepseek::reconcile {
 /// subset, quantities by value, empty maps and lists like absent ones. Lists that server-side apply
 /// merges by key (containers, ports, volumes, owner references ...) are subsets too, in any order,
 /// since what others added to them is not ours to remove; all other lists must be equal in length
-/// and order, and selectors must have no key more. What we no longer want is not seen here: the applied hash, which is part of
-/// `desired`, tells that.
+/// and order, and selectors must have no key more. What we no longer want is not seen here: the
+/// applied hash, which is part of `desired`, tells that.
 std::string FindDifference(const Json& desired, const Json& observed);
 
 }  // namespace deepseek::reconcile

@@ -37,10 +37,10 @@ void TrimDeployment(Json* dsd) {
 }  // namespace
 
 const std::vector<kube::Resource>& ChildKinds() {
-  using namespace kube::resources;  // NOLINT: the six names below
-  static const std::vector<kube::Resource>* const kinds =
-      new std::vector<kube::Resource>{kServiceAccount, kNetworkPolicy, kControllerRevision,
-                                      kDeployment,     kService,       kPodDisruptionBudget};
+  using namespace kube::resources;  // NOLINT: the names below
+  static const std::vector<kube::Resource>* const kinds = new std::vector<kube::Resource>{
+      kServiceAccount, kNetworkPolicy,       kControllerRevision, kDeployment,
+      kService,        kPodDisruptionBudget, kConfigMap};
   return *kinds;
 }
 

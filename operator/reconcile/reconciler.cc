@@ -8,6 +8,7 @@
 #include "base/status.h"
 #include "base/strings.h"
 #include "operator/api/names.h"
+#include "operator/decide/agent_report.h"
 #include "operator/decide/decide.h"
 #include "operator/decide/json_read.h"
 #include "operator/decide/reasons.h"
@@ -74,14 +75,36 @@ bool IsSameWish(const Json& a, const Json& b) {
              (decide::Find(b, "/metadata/deletionTimestamp") == nullptr);
 }
 
+// Whoever does not answer is asked again at the next reconcile; nothing waits for it.
+void AskAgents(const Hooks& hooks, decide::Cluster* cluster) {
+  cluster->agents_asked = true;
+  for (const decide::AgentAddress& agent : decide::AgentsToAsk(decide::Read(*cluster))) {
+    absl::StatusOr<Json> answer = hooks.ask_agent(agent.ip);
+    if (answer.ok())
+      cluster->agents[agent.pod_uid] = std::make_shared<const Json>(*std::move(answer));
+  }
+}
+
+// A template with the user's own parts in it becomes a revision only if the API server would take
+// it.
+absl::Status TryNewTemplate(kube::Client& client, const decide::Plan& plan) {
+  const decide::Object trial = render::RenderTrial(plan);
+  if (trial == nullptr) return absl::OkStatus();
+  const absl::Status tried =
+      client.TryCreate(kube::resources::kDeployment, plan.dsd->ns, *trial, api::kFieldManager);
+  // It was valid, then, and whose it is gets found out elsewhere.
+  return absl::IsAlreadyExists(tried) ? absl::OkStatus() : tried;
+}
+
 }  // namespace
 
 Reconciler::Reconciler(kube::Client& client, kube::Caches& caches, decide::Defaults defaults,
-                       std::function<absl::Time()> now)
+                       std::function<absl::Time()> now, Hooks hooks)
     : client_(client),
       caches_(caches),
       defaults_(std::move(defaults)),
       now_(std::move(now)),
+      hooks_(std::move(hooks)),
       events_(client) {}
 
 absl::StatusOr<absl::Duration> Reconciler::Reconcile(std::string_view ns, std::string_view name) {
@@ -160,9 +183,13 @@ absl::StatusOr<absl::Duration> Reconciler::Pass(std::string_view ns, std::string
                     (memory->look_at != absl::InfinitePast() && now >= memory->look_at);
   if (look) RETURN_IF_ERROR(Refresh(client_, caches_, ns, name));
   std::optional<decide::Cluster> cluster = Observe(caches_, ns, name);
-  if (!cluster) return absl::InfiniteDuration();
+  if (!cluster) {
+    if (hooks_.on_plan) hooks_.on_plan(ns, name, nullptr);
+    return absl::InfiniteDuration();
+  }
   if (look) RETURN_IF_ERROR(FindUnlabelled(client_, &*cluster));
   RETURN_IF_ERROR(AddWarnings(&*cluster, now, memory));
+  if (hooks_.ask_agent) AskAgents(hooks_, &*cluster);
 
   decide::Observed observed = decide::Read(*cluster);
   decide::Plan plan = decide::Decide(observed, defaults_, now);
@@ -170,7 +197,8 @@ absl::StatusOr<absl::Duration> Reconciler::Pass(std::string_view ns, std::string
                    FindChanges(*cluster, render::Render(plan), plan.deletions));
   if (!changes.empty() && !look) RETURN_IF_ERROR(Confirm(*cluster->dsd));
   LogDecisions(ns, name, plan);
-  const absl::Status written = CarryOut(changes, std::string(ns), client_, caches_);
+  absl::Status written = TryNewTemplate(client_, plan);
+  if (written.ok()) written = CarryOut(changes, std::string(ns), client_, caches_);
   bool refused = false;
   if (!written.ok()) {
     observed.refusal_reason = RefusalReason(written);
@@ -183,6 +211,7 @@ absl::StatusOr<absl::Duration> Reconciler::Pass(std::string_view ns, std::string
     plan.events = plan.condition_events;
     refused = true;
   }
+  if (hooks_.on_plan) hooks_.on_plan(ns, name, &plan);
   RETURN_IF_ERROR(WriteStatus(*cluster->dsd, plan));
   for (size_t i = 0; i < plan.events.size(); ++i) {
     events_.Record(*cluster->dsd, plan.events[i], now, i);

@@ -12,11 +12,21 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "operator/decide/defaults.h"
+#include "operator/decide/plan.h"
 #include "operator/kube/caches.h"
 #include "operator/kube/client.h"
 #include "operator/reconcile/event_recorder.h"
 
 namespace deepseek::reconcile {
+
+/// What a Reconciler uses and tells beyond the API server; each may be null.
+struct Hooks {
+  /// The answer of an agent's /ready, whatever its status. Must not take longer than a second or
+  /// two: the reconcile waits for it.
+  std::function<absl::StatusOr<Json>(const std::string& pod_ip)> ask_agent;
+  /// After each reconcile that got that far; `plan` null: the DeepSeekDeployment is gone.
+  std::function<void(std::string_view ns, std::string_view name, const decide::Plan* plan)> on_plan;
+};
 
 /// Decides on what the caches hold, and reads nothing from the API server while nothing has to be
 /// written and all goes well. Three things keep that safe:
@@ -34,7 +44,7 @@ class Reconciler {
  public:
   /// `client` and `caches` (of Sources()) must outlive the reconciler; `now` is the wall clock.
   Reconciler(kube::Client& client, kube::Caches& caches, decide::Defaults defaults,
-             std::function<absl::Time()> now);
+             std::function<absl::Time()> now, Hooks hooks = {});
 
   /// Brings the world of one DeepSeekDeployment one step closer to its spec. Returns when to come
   /// back even if nothing is watched to change: absl::InfiniteDuration() means "only on events".
@@ -63,6 +73,7 @@ class Reconciler {
   kube::Caches& caches_;
   const decide::Defaults defaults_;
   const std::function<absl::Time()> now_;
+  const Hooks hooks_;
   EventRecorder events_;
   std::mutex mutex_;
   std::map<std::string, Memory, std::less<>> memories_;
