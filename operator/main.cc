@@ -46,7 +46,9 @@ absl::Status Start(RunOptions options, const std::string& kubeconfig) {
   ASSIGN_OR_RETURN(const kube::Config config,
                    kube::LoadConfig(kubeconfig, kube::ConfigEnvironment()));
   if (options.ns.empty()) options.ns = config.ns;
+  if (const char* ns = std::getenv("POD_NAMESPACE")) options.pod_namespace = ns;
   options.identity = Identity();
+  options.server_host = config.server.substr(config.server.find("://") + 3);
   ASSIGN_OR_RETURN(
       std::shared_ptr<kube::Transport> transport,
       kube::NewHttpTransport(config, StrCat("deepseek-operator/", kVersion), MonotonicNow));
@@ -80,6 +82,16 @@ int Main(int argc, char** argv) {
   options.health_address = ":8081";
   run->add_option("--health", options.health_address, "Address of /healthz and /readyz")
       ->capture_default_str();
+  options.metrics_address = ":8443";
+  run->add_option("--metrics", options.metrics_address,
+                  "Address of /metrics, HTTPS for those that may get it; empty: off")
+      ->capture_default_str();
+  CLI::Option* cert = run->add_option("--metrics-cert", options.metrics_cert,
+                                      "Certificate of /metrics, PEM, read again when it changes "
+                                      "(default: a self-signed one)");
+  CLI::Option* key = run->add_option("--metrics-key", options.metrics_key, "Its key");
+  cert->needs(key);
+  key->needs(cert);
   run->add_option("--log-level", level, "debug, info, warn or error")->capture_default_str();
   try {
     app.parse(argc, argv);

@@ -14,11 +14,17 @@
 #include "base/status.h"
 #include "base/strings.h"
 #include "base/version.h"
+#include "operator/agent_probe.h"
 #include "operator/decide/defaults.h"
 #include "operator/kube/client.h"
 #include "operator/kube/controller.h"
 #include "operator/probes.h"
 #include "operator/reconcile/reconciler.h"
+#include "operator/telemetry/access.h"
+#include "operator/telemetry/certificate_files.h"
+#include "operator/telemetry/counting_transport.h"
+#include "operator/telemetry/metrics_port.h"
+#include "operator/telemetry/telemetry.h"
 
 namespace deepseek {
 namespace {
@@ -41,6 +47,55 @@ std::function<double()> Chance() {
     return std::uniform_real_distribution<double>(0, 1)(source->generator);
   };
 }
+
+// The metrics port and what it stands on, in the order in which they may go.
+class MetricsServer {
+ public:
+  MetricsServer(const RunOptions& options, const telemetry::Telemetry& telemetry,
+                kube::Client client)
+      : files_(options.metrics_cert, options.metrics_key),
+        own_(options.metrics_cert.empty()),
+        access_(std::move(client), MonotonicNow),
+        port_(telemetry, [this](std::string_view authorization, std::string_view path) {
+          return access_.Check(authorization, path);
+        }) {}
+
+  absl::Status Start(const RunOptions& options) {
+    std::shared_ptr<http::ServerTls> tls;
+    if (own_) {
+      ASSIGN_OR_RETURN(const http::KeyPair pair,
+                       http::SelfSigned(StrCat("deepseek-operator-metrics.", options.ns, ".svc")));
+      ASSIGN_OR_RETURN(tls, http::ServerTls::Make(pair.cert_pem, pair.key_pem));
+    } else {
+      ASSIGN_OR_RETURN(tls, files_.Load());
+    }
+    ASSIGN_OR_RETURN(server_, telemetry::ServeMetrics(options.metrics_address, tls, port_));
+    log::Info("metrics are served",
+              {{"address", server_->addresses().front()}, {"own_certificate", own_}});
+    return absl::OkStatus();
+  }
+
+  // A mounted Secret is replaced in place; cheap enough for every minute.
+  void Refresh(absl::Time now) {
+    if (own_ || now < refresh_at_) return;
+    refresh_at_ = now + absl::Minutes(1);
+    const absl::StatusOr<bool> changed = files_.Refresh();
+    if (!changed.ok()) {
+      log::Warn("the certificate of the metrics port cannot be read again; the last good one stays",
+                {{"error", std::string(ToStd(changed.status().message()))}});
+    } else if (*changed) {
+      log::Info("the certificate of the metrics port is a new one", {});
+    }
+  }
+
+ private:
+  telemetry::CertificateFiles files_;
+  const bool own_;
+  absl::Time refresh_at_ = absl::InfinitePast();
+  telemetry::Access access_;
+  telemetry::MetricsPort port_;
+  std::unique_ptr<http::Server> server_;
+};
 
 // Sleeps in slices, so that `stop` is noticed.
 void SleepUnless(const std::function<bool()>& stop, absl::Duration duration) {
@@ -71,8 +126,11 @@ absl::Time MonotonicNow() {
   return absl::UnixEpoch() + absl::DurationFromTimespec(t);
 }
 
-absl::Status RunOperator(const RunOptions& options, std::shared_ptr<kube::Transport> transport,
+absl::Status RunOperator(const RunOptions& options, std::shared_ptr<kube::Transport> uncounted,
                          const std::function<bool()>& stop) {
+  telemetry::Telemetry telemetry(kVersion);
+  const auto transport = std::make_shared<telemetry::CountingTransport>(
+      std::move(uncounted), telemetry, options.server_host, MonotonicNow);
   const std::function<double()> chance = Chance();
   std::atomic<bool> ending{false};
   const auto stopping = [&] { return ending.load() || stop(); };
@@ -96,21 +154,42 @@ absl::Status RunOperator(const RunOptions& options, std::shared_ptr<kube::Transp
   }
   kube::Client client(fenced, kCallTimeout);
   reconcile::Reconciler reconciler(
-      client, decide::Defaults{.agent_image = options.agent_image, .version = kVersion},
-      [] { return absl::Now(); });
+      client,
+      decide::Defaults{.agent_image = options.agent_image,
+                       .version = kVersion,
+                       .operator_namespace = options.pod_namespace},
+      [] { return absl::Now(); },
+      reconcile::Hooks{
+          .ask_agent = AskAgent,
+          .on_plan = [&telemetry](std::string_view ns, std::string_view name,
+                                  const decide::Plan* plan) { telemetry.OnPlan(ns, name, plan); }});
   kube::ControllerOptions controller_options;
   controller_options.sources = Sources();
   controller_options.namespaces = options.watch_namespaces;
   controller_options.workers = kWorkers;
   kube::Controller controller(
       client, std::move(controller_options),
-      [&](std::string_view ns, std::string_view name) { return reconciler.Reconcile(ns, name); },
+      [&](std::string_view ns, std::string_view name) {
+        const absl::Time begin = MonotonicNow();
+        const absl::StatusOr<absl::Duration> again = reconciler.Reconcile(ns, name);
+        telemetry.OnReconcile(again.status(), again.value_or(absl::ZeroDuration()),
+                              MonotonicNow() - begin);
+        return again;
+      },
       MonotonicNow, chance);
 
   Probes probes([&] { return controller.Synced(); });
   ASSIGN_OR_RETURN(const std::unique_ptr<http::Server> server,
                    ServeProbes(options.health_address, probes));
   log::Info("probes are served", {{"address", server->addresses().front()}});
+
+  telemetry.SetQueue([&controller] {
+    return telemetry::QueueFigures{.depth = static_cast<int64_t>(controller.waiting())};
+  });
+  // After the controller, whose queue it reads.
+  MetricsServer metrics(options, telemetry, kube::Client(transport, kCallTimeout));
+  if (!options.metrics_address.empty()) RETURN_IF_ERROR(metrics.Start(options));
+  if (options.leader_elect) telemetry.SetLeader(kLeaseName, false);
 
   controller.StartInformers();
   absl::Status end;
@@ -121,8 +200,10 @@ absl::Status RunOperator(const RunOptions& options, std::shared_ptr<kube::Transp
       if (!election.Acquire().ok()) return;
       log::Info("leading",
                 {{"lease", StrCat(lease.ns, "/", lease.name)}, {"identity", lease.identity}});
+      telemetry.SetLeader(kLeaseName, true);
       controller.StartWorkers();
       if (const absl::Status held = election.Hold(); !held.ok()) {
+        telemetry.SetLeader(kLeaseName, false);
         log::Error("leadership is lost, nothing is written any more",
                    {{"error", std::string(ToStd(held.message()))}});
         lost.store(true);
@@ -132,7 +213,10 @@ absl::Status RunOperator(const RunOptions& options, std::shared_ptr<kube::Transp
     controller.StartWorkers();
   }
 
-  while (!stopping() && !lost.load()) absl::SleepFor(kPoll);
+  while (!stopping() && !lost.load()) {
+    absl::SleepFor(kPoll);
+    metrics.Refresh(MonotonicNow());
+  }
   log::Info("stopping", {{"within_seconds", absl::ToDoubleSeconds(options.stop_within)}});
   const absl::Time deadline = absl::Now() + options.stop_within;
   controller.Stop();

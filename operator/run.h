@@ -18,10 +18,15 @@ namespace deepseek {
 struct RunOptions {
   std::string agent_image;
   std::string ns;                             ///< of the lease
+  std::string pod_namespace;                  ///< of our own pod; empty: we run in none
   std::vector<std::string> watch_namespaces;  ///< empty: all
   bool leader_elect = false;
   std::string identity;        ///< of this process in the lease
   std::string health_address;  ///< ":8081"
+  /// HTTPS, for those that the API server lets in: ":8443"; empty: off.
+  std::string metrics_address;
+  std::string metrics_cert, metrics_key;  ///< files; empty: a certificate of our own making
+  std::string server_host;                ///< of the API server, a label of metrics
   absl::Duration stop_within = absl::Seconds(25);
   kube::LeaderElectionOptions election;  ///< times; ns, name and identity are filled in
 };

@@ -16,6 +16,7 @@
 #include <sstream>
 #include <thread>
 
+#include "absl/strings/ascii.h"
 #include "absl/time/clock.h"
 #include "agent/cli/commands.h"
 #include "agent/cli/serve_options.h"
@@ -293,6 +294,12 @@ absl::StatusOr<LoadOptions> ToLoadOptions(const ServeOptions& options) {
   }
   load.engine.max_queue = options.max_queue;
   load.chat_template_file = options.chat_template;
+  // Put there by the operator once the first pod of a revision has said which weights it found; not
+  // there before.
+  if (const std::string file = Env("DEEPSEEK_MODEL_DIGEST_FILE"); !file.empty()) {
+    if (const auto text = ReadFile(file); text.ok())
+      load.expected_digest = std::string(absl::StripAsciiWhitespace(*text));
+  }
   load.served_name = options.served_name;
   if (load.served_name.empty()) {
     std::string dir = load.engine.model.model_dir;

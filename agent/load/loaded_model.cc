@@ -6,6 +6,7 @@
 #include "base/status.h"
 #include "base/strings.h"
 #include "engine/weights/checkpoint.h"
+#include "engine/weights/digest.h"
 
 namespace deepseek::agent {
 namespace {
@@ -72,11 +73,23 @@ absl::Status InFolder(const std::string& dir, const absl::Status& status) {
   return absl::Status(status.code(), ToAbsl(StrCat(dir, ": ", status.message())));
 }
 
+// A rollback onto weights that were overwritten meanwhile is no rollback.
+absl::Status CheckDigest(const std::string& dir, const std::string& found,
+                         const std::string& expected) {
+  if (expected.empty() || found == expected) return absl::OkStatus();
+  return absl::DataLossError(
+      StrCat(dir, ": these are not the weights that this revision was made with: the digest is ",
+             found, ", recorded is ", expected,
+             " (put those weights back, or change the spec: a new revision takes what it finds)"));
+}
+
 absl::StatusOr<std::unique_ptr<LoadedModel>> Load(const LoadOptions& options) {
   const std::string& dir = options.engine.model.model_dir;
   ASSIGN_OR_RETURN(const engine::ModelSpec spec, engine::ReadModelSpec(dir));
   ASSIGN_OR_RETURN(TextAndDefaults text, LoadAgreeingText(dir, spec, options.chat_template_file));
   auto loaded = std::make_unique<LoadedModel>();
+  ASSIGN_OR_RETURN(loaded->digest, engine::WeightsDigest(dir));
+  RETURN_IF_ERROR(CheckDigest(dir, loaded->digest, options.expected_digest));
   loaded->served_name = options.served_name.empty() ? LastPart(dir) : options.served_name;
   loaded->text = std::move(text.text);
   loaded->defaults = std::move(text.defaults);

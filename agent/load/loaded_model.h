@@ -47,6 +47,7 @@ struct TextModel {
 /// so that tests can put one together around a fake engine.
 struct LoadedModel {
   std::string served_name;  ///< what clients put in "model"
+  std::string digest;       ///< of the weights (engine/weights/digest.h)
   TextModel text;
   GenerationDefaults defaults;
   std::unique_ptr<engine::Engine> engine;  ///< last: destroyed first
@@ -56,6 +57,8 @@ struct LoadOptions {
   engine::EngineOptions engine;
   std::string served_name;         ///< empty: the last part of the model directory's path
   std::string chat_template_file;  ///< empty: the template of tokenizer_config.json
+  /// The digest that the weights must have; empty: any. Others are kDataLoss.
+  std::string expected_digest;
 };
 
 /// The same error as a line for people: "model: WHERE: WHY (what to do)", when it says that the

@@ -66,10 +66,16 @@ std::string Service::ReadyJson() const {
   if (phase_ == Phase::kLoading) state = "loading";
   if (phase_ == Phase::kServing) state = "serving";
   if (phase_ == Phase::kFailed) state = "failed";
-  return DumpJson({{"state", state},
-                   {"loaded_bytes", progress_.loaded_bytes},
-                   {"total_bytes", progress_.total_bytes},
-                   {"reason", reason_}});
+  Json out = {{"state", state},
+              {"loaded_bytes", progress_.loaded_bytes},
+              {"total_bytes", progress_.total_bytes},
+              {"reason", reason_}};
+  if (model_ != nullptr) {
+    const engine::ModelSpec& spec = model_->engine->spec();
+    out["model"] = {
+        {"family", spec.family}, {"parameters", spec.Parameters()}, {"digest", model_->digest}};
+  }
+  return DumpJson(out);
 }
 
 }  // namespace deepseek::agent

@@ -42,7 +42,8 @@ class Service {
   void Tick();
   /// Empty: alive. Else why not: work is pending and the engine stands still.
   std::string Health();
-  /// {"state":"loading|serving|draining|failed","loaded_bytes","total_bytes","reason"}
+  /// {"state":"loading|serving|draining|failed","loaded_bytes","total_bytes","reason"}, and once
+  /// the model is there "model":{"family","parameters","digest"}
   std::string ReadyJson() const;
 
  private:

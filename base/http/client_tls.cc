@@ -52,18 +52,17 @@ absl::Status Present(const ClientTls& tls, SSL_CTX* context) {
   const Bio bio = Memory(tls.cert_pem);
   const Certificate leaf = NextCertificate(bio.get());
   if (!leaf || SSL_CTX_use_certificate(context, leaf.get()) != 1) {
-    return Error("client certificate");
+    return Error("certificate");
   }
   while (const Certificate issuer = NextCertificate(bio.get())) {
-    if (SSL_CTX_add1_chain_cert(context, issuer.get()) != 1)
-      return Error("client certificate chain");
+    if (SSL_CTX_add1_chain_cert(context, issuer.get()) != 1) return Error("certificate chain");
   }
   ERR_clear_error();
   const Bio key_bio = Memory(tls.key_pem);
   const Key key(PEM_read_bio_PrivateKey(key_bio.get(), nullptr, nullptr, nullptr), &EVP_PKEY_free);
-  if (!key || SSL_CTX_use_PrivateKey(context, key.get()) != 1) return Error("client key");
+  if (!key || SSL_CTX_use_PrivateKey(context, key.get()) != 1) return Error("key");
   if (SSL_CTX_check_private_key(context) != 1) {
-    return Error("client key does not belong to the client certificate");
+    return Error("the key does not belong to the certificate");
   }
   return absl::OkStatus();
 }
@@ -74,7 +73,7 @@ absl::Status ConfigureTls(const ClientTls& tls, SSL_CTX* context) {
   SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
   if (!tls.ca_pem.empty()) RETURN_IF_ERROR(TrustOnly(tls.ca_pem, context));
   if (tls.cert_pem.empty() != tls.key_pem.empty()) {
-    return absl::InvalidArgumentError("TLS: a client certificate and its key belong together");
+    return absl::InvalidArgumentError("TLS: a certificate and its key belong together");
   }
   if (!tls.cert_pem.empty()) RETURN_IF_ERROR(Present(tls, context));
   return absl::OkStatus();

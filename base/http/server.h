@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "base/http/message.h"
+#include "base/http/server_tls.h"
 
 namespace deepseek::http {
 
@@ -62,6 +63,8 @@ struct ServerOptions {
   ServerLimits limits;
   int io_threads = 1;
   int worker_threads = 2;
+  /// HTTPS instead of HTTP; null: plain.
+  std::shared_ptr<ServerTls> tls;
   /// Makes the body of refusals that no handler sees (400, 408, 413, 431, 503); null: plain text.
   std::function<Response(int status, std::string_view message)> refusal;
 };

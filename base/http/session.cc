@@ -56,6 +56,9 @@ Session::Session(std::shared_ptr<asio::io_context> io, Socket socket, SessionHos
       read_timer_(socket_.get_executor()),
       write_timer_(socket_.get_executor()),
       received_(kReadBytes) {
+  // The stream keeps what it needs of the context, which may be replaced meanwhile.
+  if (const auto& tls = host_.options().tls)
+    tls_ = std::make_unique<asio::ssl::stream<Socket&>>(socket_, *tls->context());
   boost::system::error_code ec;
   socket_.set_option(Tcp::no_delay(true), ec);
   const auto peer = socket_.remote_endpoint(ec);
@@ -67,10 +70,42 @@ void Session::Post(void (Session::*method)()) {
 }
 
 void Session::Run() {
-  Post(&Session::Parse);
+  Post(&Session::Begin);
+}
+
+void Session::Begin() {
+  if (!tls_ || state_ == State::kClosed) return Parse();
+  state_ = State::kHandshaking;
+  ArmReadTimer(host_.options().limits.header_timeout);
+  tls_->async_handshake(asio::ssl::stream_base::server,
+                        [self = shared_from_this()](boost::system::error_code ec) {
+                          if (self->state_ == State::kClosed) return;
+                          if (ec) return self->Close();
+                          self->Parse();
+                        });
+}
+
+template <typename Callback>
+void Session::AsyncRead(Callback callback) {
+  if (tls_) {
+    tls_->async_read_some(asio::buffer(received_), std::move(callback));
+  } else {
+    socket_.async_read_some(asio::buffer(received_), std::move(callback));
+  }
+}
+
+template <typename Callback>
+void Session::AsyncWrite(Callback callback) {
+  if (tls_) {
+    asio::async_write(*tls_, asio::buffer(writing_), std::move(callback));
+  } else {
+    asio::async_write(socket_, asio::buffer(writing_), std::move(callback));
+  }
 }
 
 void Session::RunRefusal(int status, std::string_view message) {
+  // Not worth a handshake.
+  if (tls_) return Post(&Session::Close);
   asio::post(socket_.get_executor(), [self = shared_from_this(), status,
                                       text = std::string(message)] { self->Refuse(status, text); });
 }
@@ -81,11 +116,10 @@ void Session::StartRead() {
   if (read_pending_ || eof_ || state_ == State::kClosed) return;
   if (state_ == State::kBusy && buffer_.size() >= room) return;
   read_pending_ = true;
-  socket_.async_read_some(asio::buffer(received_),
-                          [self = shared_from_this()](boost::system::error_code ec, size_t n) {
-                            self->read_pending_ = false;
-                            self->OnRead(ec, n);
-                          });
+  AsyncRead([self = shared_from_this()](boost::system::error_code ec, size_t n) {
+    self->read_pending_ = false;
+    self->OnRead(ec, n);
+  });
 }
 
 void Session::OnRead(boost::system::error_code ec, size_t n) {
@@ -229,6 +263,7 @@ void Session::OnReadTimeout() {
   switch (state_) {
     case State::kReading:
       return Refuse(408, "the request did not arrive in time");
+    case State::kHandshaking:
     case State::kIdle:
     case State::kLingering:
       return Close();
@@ -240,7 +275,7 @@ void Session::OnReadTimeout() {
 void Session::EndWhenIdle() {
   asio::post(socket_.get_executor(), [self = shared_from_this()] {
     self->end_when_idle_ = true;
-    if (self->state_ == State::kIdle) self->Close();
+    if (self->state_ == State::kIdle || self->state_ == State::kHandshaking) self->Close();
     if (self->state_ == State::kLingering) self->ArmReadTimer(kShortLinger);
   });
 }
@@ -375,8 +410,7 @@ void Session::Flush() {
   write_timer_.async_wait([self = shared_from_this()](boost::system::error_code ec) {
     if (!ec && self->write_timer_.expiry() <= std::chrono::steady_clock::now()) self->Close();
   });
-  asio::async_write(
-      socket_, asio::buffer(writing_),
+  AsyncWrite(
       [self = shared_from_this()](boost::system::error_code ec, size_t) { self->OnWritten(ec); });
 }
 

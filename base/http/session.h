@@ -4,6 +4,7 @@
 #include <utility>  // before Boost: 1.74's asio/awaitable.hpp uses std::exchange without it
 
 #include <boost/asio.hpp>
+#include <boost/asio/ssl.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
 #include <functional>
@@ -61,9 +62,14 @@ class Session : public std::enable_shared_from_this<Session> {
   void Dropped(uint64_t exchange);
 
  private:
-  enum class State { kIdle, kReading, kBusy, kLingering, kClosed };
+  enum class State { kHandshaking, kIdle, kReading, kBusy, kLingering, kClosed };
 
   void Post(void (Session::*method)());
+  void Begin();
+  template <typename Callback>
+  void AsyncRead(Callback callback);
+  template <typename Callback>
+  void AsyncWrite(Callback callback);
   void StartRead();
   void OnRead(boost::system::error_code ec, size_t n);
   void Parse();
@@ -84,6 +90,9 @@ class Session : public std::enable_shared_from_this<Session> {
 
   const std::shared_ptr<asio::io_context> io_;  ///< a writer may outlive the server
   Socket socket_;
+  /// Over the socket, which it does not own; null: plain HTTP. At most one read and one write at a
+  /// time, both on the strand: what ssl::stream permits.
+  std::unique_ptr<asio::ssl::stream<Socket&>> tls_;
   SessionHost& host_;
   Timer read_timer_, write_timer_;
   State state_ = State::kIdle;

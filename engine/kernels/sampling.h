@@ -7,6 +7,10 @@
 
 namespace deepseek::engine {
 
+/// Logits are clamped to this after penalties and biases, which can overflow although the row was
+/// finite.
+inline constexpr float kLargestLogit = 1e30F;
+
 /// What to do with one row of logits. Penalties count the tokens in `history`.
 struct SampleSpec {
   int32_t row = 0;           ///< row of the logits buffer
@@ -28,6 +32,13 @@ struct SampleSpec {
   const uint64_t* allowed = nullptr;
   int32_t top_logprobs = -1;
 };
+
+/// The row's largest logit as it stands is all that is asked for.
+inline bool IsPlainGreedy(const SampleSpec& spec) {
+  return spec.temperature <= 0 && spec.top_logprobs < 0 && spec.presence_penalty == 0 &&
+         spec.frequency_penalty == 0 && spec.repetition_penalty == 1 && spec.allowed == nullptr &&
+         (spec.logit_bias == nullptr || spec.logit_bias->empty());
+}
 
 struct SampleResult {
   int32_t id = 0;

@@ -77,6 +77,10 @@ void AddType(const Field& field, OrderedJson* schema) {
       s["type"] = "object";
       s["maxProperties"] = MaxItems(field);
       break;
+    case Type::kFree:
+      s["type"] = "object";
+      s["x-kubernetes-preserve-unknown-fields"] = true;
+      break;
   }
 }
 

@@ -75,6 +75,12 @@ void DropEmpty(Json* intent, int depth) {
   }
 }
 
+// Within template.spec null means "remove" and an empty list "none": both stay.
+void NormaliseOverlay(Json* intent) {
+  const Pointer pointer("/workload/template/metadata");
+  if (intent->contains(pointer)) DropEmpty(&(*intent)[pointer], 0);
+}
+
 Json IntentOf(const Json& spec) {
   Json intent = Json::object();
   for (const char* part : {"model", "engine", "workload"}) {
@@ -83,6 +89,7 @@ Json IntentOf(const Json& spec) {
   if (const Json* level = At(spec, "/observability/logLevel"))
     intent["observability"]["logLevel"] = *level;
   Normalise(&intent);
+  NormaliseOverlay(&intent);
   DropEmpty(&intent, 2);
   return intent;
 }
@@ -118,6 +125,7 @@ PodIntent ReadIntent(const Json& intent) {
     if (const Json* value = At(intent, StrCat("/workload/", field).c_str())) pod[field] = *value;
   }
   out.pod = std::make_shared<const Json>(std::move(pod));
+  out.overlay = Share(At(intent, "/workload/template"));
   return out;
 }
 

@@ -38,6 +38,9 @@ struct PodIntent {
   /// Parts of a pod spec that are passed on as they are: resources, nodeSelector, tolerations,
   /// affinity, topologySpreadConstraints, priorityClassName, runtimeClassName. Never null.
   std::shared_ptr<const Json> pod;
+  /// workload.template: {"metadata": {..}, "spec": {..}}, either may be absent; null: the user said
+  /// nothing. Never nullptr. Unchecked: decide/pod_template.h merges and checks it.
+  std::shared_ptr<const Json> overlay;
 };
 
 struct DeepSeekDeployment {

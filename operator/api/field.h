@@ -20,6 +20,7 @@ enum class Type {
   kTime,         ///< RFC 3339
   kList,         ///< its items are the row `path[]`
   kMap,          ///< string keys; its values are the row `path{}`
+  kFree,  ///< an object that the schema leaves open; decide/floor.h checks what it makes of it
 };
 
 /// A CEL rule with a fixed message (messageExpression is refused by the API server's cost

@@ -29,6 +29,15 @@ inline constexpr char kStableSinceAnnotation[] = "serving.deepseek-operator.io/s
 inline constexpr char kRetryTokenAnnotation[] = "serving.deepseek-operator.io/retry-token";
 inline constexpr char kRetriedAtAnnotation[] = "serving.deepseek-operator.io/retried-at";
 
+/// What the first ready agent of the revision said of its weights: later pods must find the same.
+inline constexpr char kModelDigestAnnotation[] = "serving.deepseek-operator.io/model-digest";
+/// The rest of what it said, for status: {"family", "parameters", "bytes"}.
+inline constexpr char kModelAnnotation[] = "serving.deepseek-operator.io/model";
+/// Key of a revision's ConfigMap, which its pods mount.
+inline constexpr char kModelDigestKey[] = "model-digest";
+/// Audience of service account tokens that pods may project (docs/concepts.md).
+inline constexpr char kTokenAudience[] = "serving.deepseek-operator.io";
+
 inline constexpr char kAgentContainer[] = "agent";
 inline constexpr int kHttpPort = 8000;
 inline constexpr int kMetricsPort = 9090;

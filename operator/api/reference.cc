@@ -39,6 +39,8 @@ std::string TypeText(const Field& field) {
       return "list";
     case Type::kMap:
       return "map";
+    case Type::kFree:
+      return "object, open";
   }
   return "";
 }

@@ -114,6 +114,8 @@ absl::Status CheckObject(const Json& value, const Node& node, const std::string&
 absl::Status Check(const Json& value, const Node& node, const std::string& path) {
   const Type type = node.field == nullptr ? Type::kObject : node.field->type;
   if (type == Type::kObject) return CheckObject(value, node, path);
+  if (type == Type::kFree)
+    return value.is_object() ? absl::OkStatus() : Bad(path, "must be an object");
   if (type != Type::kList && type != Type::kMap) return CheckScalar(value, node, path);
 
   const bool list = type == Type::kList;

@@ -101,11 +101,17 @@ Condition ModelReady(const State& state) {
   if (state.current.share.ready > 0) {
     return {condition::kModelReady, kTrue, reason::kModelLoaded, ReadyText(state)};
   }
-  if (state.failure && state.failure->reason == reason::kModelInvalid) {
-    return {condition::kModelReady, kFalse, reason::kModelInvalid, state.failure->message};
+  const bool refused = state.failure && (state.failure->reason == reason::kModelInvalid ||
+                                         state.failure->reason == reason::kModelNotFound);
+  if (refused) {
+    return {condition::kModelReady, kFalse, state.failure->reason, state.failure->message};
   }
   if (AnyRunning(state)) {
-    return {condition::kModelReady, kFalse, reason::kModelLoading, "agents are loading the model"};
+    const auto load = LoadOf(state);
+    const std::string progress =
+        load ? StrCat(": ", 100 * load->loaded / load->total, " % of ", load->total, " bytes") : "";
+    return {condition::kModelReady, kFalse, reason::kModelLoading,
+            StrCat("agents are loading the model", progress)};
   }
   return {condition::kModelReady, kUnknown, reason::kNoPods, "no agent is running"};
 }

@@ -8,6 +8,7 @@
 #include "operator/decide/conditions.h"
 #include "operator/decide/history.h"
 #include "operator/decide/json_read.h"
+#include "operator/decide/pod_template.h"
 #include "operator/decide/reasons.h"
 #include "operator/decide/state.h"
 #include "operator/decide/status.h"
@@ -18,6 +19,8 @@ namespace {
 // While something is under way, what no watch tells (Events, conflicting objects that go) is looked
 // at this often, so that conditions tell the truth within 10 s.
 constexpr absl::Duration kLookAgain = absl::Seconds(5);
+// An agent that could not be asked is asked again so soon.
+constexpr absl::Duration kAskAgain = absl::Minutes(1);
 // A Deployment gives up on progress later than the kubelet on a container's start.
 constexpr absl::Duration kBeyondStartup = absl::Minutes(5);
 
@@ -29,6 +32,7 @@ std::vector<std::pair<std::string, std::string>> Names(const api::DeepSeekDeploy
           {"NetworkPolicy", dsd.name},
           {"ControllerRevision", revision},
           {"Deployment", revision},
+          {"ConfigMap", revision},
           {"Service", revision}};
 }
 
@@ -76,7 +80,16 @@ absl::Duration WorkloadDeadline(const Json& resolved) {
   return startup + kBeyondStartup;
 }
 
-WorkloadPlan Workload(const State& state, const Member& member, int replicas) {
+// What pods must find: as recorded before, or by this very plan.
+std::string ModelDigest(const Member& member, const Plan& plan) {
+  if (plan.revision && plan.revision->name == member.name) {
+    const auto mark = plan.revision->state.find(api::kModelDigestAnnotation);
+    return mark == plan.revision->state.end() ? "" : mark->second;
+  }
+  return member.revision == nullptr ? "" : member.revision->model_digest;
+}
+
+WorkloadPlan Workload(const State& state, const Member& member, int replicas, const Plan& plan) {
   WorkloadPlan out;
   out.name = member.name;
   out.hash8 = member.hash8;
@@ -90,8 +103,29 @@ WorkloadPlan Workload(const State& state, const Member& member, int replicas) {
   } else if (!is_current) {
     out.orphan = member.workload->child.object;
   }
+  out.model_digest = ModelDigest(member, plan);
   out.progress_deadline = WorkloadDeadline(
       member.revision != nullptr ? *member.revision->resolved : state.resolved_today.ToJson());
+  return out;
+}
+
+// The figures of NextReplicas.
+std::string Inputs(const State& state) {
+  const api::Rollout& rollout = state.dsd.rollout;
+  std::string out = StrCat("replicas ", state.dsd.replicas);
+  if (rollout.strategy == api::Strategy::kRecreate) {
+    out += ", Recreate";
+  } else {
+    StrAppend(&out, ", maxSurge ", rollout.max_surge, ", maxUnavailable ", rollout.max_unavailable);
+  }
+  if (state.paused) out += ", paused";
+  const auto add = [&](const Member& member) {
+    if (!member.share.exists) return;
+    StrAppend(&out, "; ", member.name, " wants ", member.share.want, ", ", member.share.ready,
+              " ready of ", member.share.pods);
+  };
+  for (const Member& member : state.old) add(member);
+  add(state.current);
   return out;
 }
 
@@ -104,7 +138,8 @@ void RecordScaling(const State& state, const Member& member, int replicas, Plan*
                                                                    : reason::kUpdating;
   plan->decisions.push_back(
       {up ? "ScaleUp" : "ScaleDown", reason,
-       StrCat("Deployment ", member.name, " from ", before, " to ", replicas, " replicas")});
+       StrCat("Deployment ", member.name, " from ", before, " to ", replicas, " replicas"),
+       Inputs(state)});
 }
 
 void PlanWorkloads(const State& state, Plan* plan) {
@@ -116,11 +151,11 @@ void PlanWorkloads(const State& state, Plan* plan) {
     const Member& member = state.old[i];
     // One that is to be pruned needs no further write.
     if (member.share.want == 0 && member.share.pods == 0 && next.old[i] == 0) continue;
-    plan->workloads.push_back(Workload(state, member, next.old[i]));
+    plan->workloads.push_back(Workload(state, member, next.old[i], *plan));
     RecordScaling(state, member, next.old[i], plan);
   }
   if (next.create_current) {
-    plan->workloads.push_back(Workload(state, state.current, next.current));
+    plan->workloads.push_back(Workload(state, state.current, next.current, *plan));
     RecordScaling(state, state.current, next.current, plan);
   }
 }
@@ -140,8 +175,21 @@ void PlanRetry(const State& state, Plan* plan) {
   }
 }
 
+// Agents were asked which weights they have, and none of the ready ones could be reached.
+bool ModelUnheard(const State& state) {
+  const Revision* revision = state.current.revision;
+  if (!state.observed->agents_asked || revision == nullptr || !revision->model_digest.empty())
+    return false;
+  const auto& pods = state.observed->pods;
+  const auto ready = [&](const Pod& pod) { return pod.hash8 == state.current.hash8 && pod.ready; };
+  return std::any_of(pods.begin(), pods.end(), ready) &&
+         std::none_of(pods.begin(), pods.end(),
+                      [&](const Pod& pod) { return ready(pod) && pod.agent.has_value(); });
+}
+
 absl::Duration RequeueAfter(const State& state, absl::Time now) {
-  if (state.full && state.completed) return absl::InfiniteDuration();
+  if (state.full && state.completed)
+    return ModelUnheard(state) ? kAskAgain : absl::InfiniteDuration();
   absl::Duration again = kLookAgain;
   if (state.deadline && *state.deadline > now) again = std::min(again, *state.deadline - now);
   return again;
@@ -176,7 +224,7 @@ Plan Decide(const Observed& observed, const Defaults& defaults, absl::Time now) 
                           " of a deleted DeepSeekDeployment is still being removed"),
                    /*terminal=*/false, absl::Seconds(2), now);
   }
-  const State state = Assess(observed, *std::move(dsd), defaults, now);
+  State state = Assess(observed, *std::move(dsd), defaults, now);
   if (state.current.revision != nullptr &&
       state.current.revision->intent_hash != state.intent_hash) {
     return Blocked(
@@ -185,9 +233,20 @@ Plan Decide(const Observed& observed, const Defaults& defaults, absl::Time now) 
         /*terminal=*/true, kLookAgain, now);
   }
 
+  if (state.current.revision == nullptr) {
+    auto made =
+        PodTemplate(state.dsd.name, state.current.hash8, state.dsd.intent, state.resolved_today);
+    if (!made.ok()) {
+      return Blocked(observed, reason::kInvalidSpec, std::string(ToStd(made.status().message())),
+                     /*terminal=*/true, absl::InfiniteDuration(), now);
+    }
+    state.new_template = std::make_shared<const Json>(*std::move(made));
+  }
+
   Plan plan;
   plan.manage = true;
   plan.dsd = state.dsd;
+  plan.operator_namespace = defaults.operator_namespace;
   PlanRevisions(state, now, &plan);
   PlanWorkloads(state, &plan);
   PlanRetry(state, &plan);
@@ -196,7 +255,9 @@ Plan Decide(const Observed& observed, const Defaults& defaults, absl::Time now) 
   const std::vector<Condition> conditions = Conditions(state);
   plan.status = std::make_shared<const Json>(Status(state, conditions, now));
   for (const Decision& decision : plan.decisions) {
-    plan.events.push_back({false, decision.action, decision.reason, decision.message});
+    const std::string inputs = decision.inputs.empty() ? "" : StrCat(" [", decision.inputs, "]");
+    plan.events.push_back(
+        {false, decision.action, decision.reason, StrCat(decision.message, inputs)});
   }
   plan.condition_events = ConditionEvents(conditions, StatusOf(observed));
   plan.events.insert(plan.events.end(), plan.condition_events.begin(), plan.condition_events.end());

@@ -61,15 +61,46 @@ std::optional<Failure> Scheduling(const Pod& pod) {
   return Make(reason, pod.name, words);
 }
 
-std::optional<Failure> OfPod(const Pod& pod, const std::vector<Warning>& warnings) {
+// The agent says so of a folder or file that is not there (agent/load).
+bool IsModelAbsent(const std::string& line) {
+  return line.ends_with("(check the model folder)");
+}
+
+// Did the startup probe end it? The kubelet says so in an Event only, but how long it ran tells:
+// the probe gives up at the deadline, and the container has its grace period after that.
+bool MissedStartup(const Ended& ended, absl::Duration startup) {
+  constexpr absl::Duration kProbeSlack = absl::Seconds(5), kEnding = absl::Minutes(2);
+  const bool stopped = ended.exit_code == 0 || ended.exit_code == 137 || ended.exit_code == 143;
+  return stopped && ended.reason != "OOMKilled" && startup > kProbeSlack &&
+         ended.ran >= startup - kProbeSlack && ended.ran <= startup + kEnding;
+}
+
+std::optional<Failure> OfWarnings(const Pod& pod, const std::vector<Warning>& warnings) {
+  for (const Warning& warning : warnings) {
+    if (warning.pod_uid != pod.uid) continue;
+    if (IsVolumeProblem(warning)) return Make(reason::kVolumeNotReady, pod.name, warning.note);
+    if (warning.reason == "FailedCreatePodSandBox")
+      return Make(reason::kCrashLooping, pod.name, warning.note);
+  }
+  return std::nullopt;
+}
+
+std::optional<Failure> OfPod(const Pod& pod, const std::vector<Warning>& warnings,
+                             absl::Duration startup) {
   if (pod.ended && pod.ended->exit_code == kExitInvalidModel) {
     const std::string line = LastLine(pod.ended->message);
-    return Make(reason::kModelInvalid, pod.name, line.empty() ? EndedText(*pod.ended) : line,
+    return Make(IsModelAbsent(line) ? reason::kModelNotFound : reason::kModelInvalid, pod.name,
+                line.empty() ? EndedText(*pod.ended) : line,
                 /*terminal=*/true);
   }
   if (IsImageProblem(pod.waiting_reason)) {
     return Make(reason::kImagePullFailed, pod.name,
                 StrCat(pod.waiting_reason, ": ", pod.waiting_message));
+  }
+  if (pod.ended && MissedStartup(*pod.ended, startup)) {
+    return Make(reason::kProgressDeadlineExceeded, pod.name,
+                StrCat("not ready within workload.startup.deadline ", absl::FormatDuration(startup),
+                       ", so it was restarted (raise the deadline if the model needs longer)"));
   }
   if (pod.waiting_reason == "CrashLoopBackOff" ||
       (pod.ended && pod.restarts >= kCrashLoopRestarts)) {
@@ -82,11 +113,7 @@ std::optional<Failure> OfPod(const Pod& pod, const std::vector<Warning>& warning
                 StrCat(pod.waiting_reason, ": ", pod.waiting_message));
   }
   if (!pod.running) {
-    for (const Warning& warning : warnings) {
-      if (warning.pod_uid == pod.uid && IsVolumeProblem(warning)) {
-        return Make(reason::kVolumeNotReady, pod.name, warning.note);
-      }
-    }
+    if (auto failure = OfWarnings(pod, warnings)) return failure;
   }
   return Scheduling(pod);
 }
@@ -104,8 +131,9 @@ std::optional<Failure> OfWorkload(const Workload& workload) {
 
 // What to tell first when pods fail in different ways: the cause closest to the user's spec.
 int Gravity(const Failure& failure) {
-  static const char* const kOrder[] = {reason::kModelInvalid,    reason::kImagePullFailed,
-                                       reason::kCrashLooping,    reason::kVolumeNotReady,
+  static const char* const kOrder[] = {reason::kModelInvalid,    reason::kModelNotFound,
+                                       reason::kImagePullFailed, reason::kCrashLooping,
+                                       reason::kVolumeNotReady,  reason::kProgressDeadlineExceeded,
                                        reason::kInsufficientGPU, reason::kUnschedulable};
   const auto* at = std::find(std::begin(kOrder), std::end(kOrder), failure.reason);
   return static_cast<int>(at - std::begin(kOrder));
@@ -113,11 +141,12 @@ int Gravity(const Failure& failure) {
 
 }  // namespace
 
-std::optional<Failure> FindFailure(const Observed& observed, const std::string& hash8) {
+std::optional<Failure> FindFailure(const Observed& observed, const std::string& hash8,
+                                   absl::Duration startup) {
   std::optional<Failure> worst;
   for (const Pod& pod : observed.pods) {
     if (pod.hash8 != hash8 || pod.ready || pod.deleting) continue;
-    std::optional<Failure> failure = OfPod(pod, observed.warnings);
+    std::optional<Failure> failure = OfPod(pod, observed.warnings, startup);
     if (failure && (!worst || Gravity(*failure) < Gravity(*worst))) worst = std::move(failure);
   }
   if (worst) return worst;

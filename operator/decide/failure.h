@@ -20,6 +20,9 @@ struct Failure {
 inline constexpr int kExitInvalidModel = 2;
 
 /// The gravest failure among the unready pods of `hash8`; nullopt if they are merely starting.
-std::optional<Failure> FindFailure(const Observed& observed, const std::string& hash8);
+/// `startup`: workload.startup.deadline, after which the kubelet restarts a container that is not
+/// ready.
+std::optional<Failure> FindFailure(const Observed& observed, const std::string& hash8,
+                                   absl::Duration startup = absl::InfiniteDuration());
 
 }  // namespace deepseek::decide

@@ -5,6 +5,7 @@
 #include "base/json_full.h"
 #include "base/strings.h"
 #include "operator/api/names.h"
+#include "operator/decide/agent_report.h"
 #include "operator/decide/reasons.h"
 
 namespace deepseek::decide {
@@ -22,7 +23,7 @@ RevisionPlan NewRevision(const State& state, int64_t number) {
   plan.state[api::kIntentHashAnnotation] = state.intent_hash;
   plan.canonical_intent =
       std::make_shared<const Json>(Json::parse(state.dsd.canonical_intent, nullptr, false));
-  plan.intent = state.dsd.intent;
+  plan.pod_template = state.new_template;
   plan.resolved = state.resolved_today;
   return plan;
 }
@@ -42,6 +43,22 @@ void SetMark(RevisionPlan* plan, const char* key, const std::string& value) {
     plan->state.erase(key);
   } else {
     plan->state[key] = value;
+  }
+}
+
+// The first ready agent tells which weights the revision stands for.
+void RecordModel(const State& state, RevisionPlan* current, Plan* plan) {
+  const Revision* revision = state.current.revision;
+  if (revision == nullptr || !revision->model_digest.empty()) return;
+  for (const Pod& pod : state.observed->pods) {
+    if (pod.hash8 != state.current.hash8 || !pod.ready || !pod.agent || pod.agent->digest.empty())
+      continue;
+    SetMark(current, api::kModelDigestAnnotation, pod.agent->digest);
+    SetMark(current, api::kModelAnnotation, ModelText(*pod.agent));
+    Decide(plan, "RecordModel", reason::kModelLoaded,
+           StrCat("revision ", state.current.name, " stands for the weights ", pod.agent->digest,
+                  " that pod ", pod.name, " found"));
+    return;
   }
 }
 
@@ -95,6 +112,7 @@ void PlanRevisions(const State& state, absl::Time now, Plan* plan) {
            StrCat("revision ", state.current.name, " serves with ", state.dsd.replicas, " of ",
                   state.dsd.replicas, " replicas"));
   }
+  RecordModel(state, &current, plan);
   const bool changed =
       revision == nullptr || current.number != revision->number || current.state != revision->state;
   if (changed) plan->revision = std::move(current);
@@ -121,10 +139,11 @@ void PlanPruning(const State& state, Plan* plan) {
     return std::find(kept.begin(), kept.end(), name) != kept.end();
   };
   for (const Child& child : state.observed->children) {
-    if (child.ownership == Ownership::kOurs && child.kind == "Service" &&
-        child.name != state.dsd.name && !is_kept(child.name)) {
+    const bool of_revision =
+        child.kind == "ConfigMap" || (child.kind == "Service" && child.name != state.dsd.name);
+    if (child.ownership == Ownership::kOurs && of_revision && !is_kept(child.name)) {
       remove(child, reason::kSuperseded,
-             StrCat("Service ", child.name, " of a superseded revision"));
+             StrCat(child.kind, " ", child.name, " of a superseded revision"));
     }
   }
   int restorable = 0;

@@ -5,6 +5,7 @@
 #include "base/json_full.h"
 #include "base/strings.h"
 #include "operator/api/names.h"
+#include "operator/decide/agent_report.h"
 #include "operator/decide/json_read.h"
 
 namespace deepseek::decide {
@@ -52,7 +53,8 @@ Revision ReadRevision(const Child& child) {
   revision.number = IntegerAt(object, "/revision");
   for (const char* key :
        {api::kIntentHashAnnotation, api::kStartedAtAnnotation, api::kStableSinceAnnotation,
-        api::kRetryTokenAnnotation, api::kRetriedAtAnnotation}) {
+        api::kRetryTokenAnnotation, api::kRetriedAtAnnotation, api::kModelDigestAnnotation,
+        api::kModelAnnotation}) {
     const std::string value = MetadataAt(object, "annotations", key);
     if (!value.empty()) revision.state[key] = value;
   }
@@ -61,6 +63,7 @@ Revision ReadRevision(const Child& child) {
   revision.stable_since = ParseTime(revision.state[api::kStableSinceAnnotation]);
   revision.retried_at = ParseTime(revision.state[api::kRetriedAtAnnotation]);
   revision.retry_token = revision.state[api::kRetryTokenAnnotation];
+  revision.model_digest = revision.state[api::kModelDigestAnnotation];
   revision.resolved = Find(object, "/data/resolved");
   revision.pod_template = Find(object, "/data/template");
   std::erase_if(revision.state, [](const auto& entry) { return entry.second.empty(); });
@@ -89,8 +92,9 @@ void ReadContainer(const Json& status, Pod* pod) {
   for (const char* state : {"/state/terminated", "/lastState/terminated"}) {
     const Json* ended = Find(status, state);
     if (ended == nullptr || pod->ended) continue;
+    const auto from = TimeAt(*ended, "/startedAt"), to = TimeAt(*ended, "/finishedAt");
     pod->ended = Ended{static_cast<int>(IntegerAt(*ended, "/exitCode")), TextAt(*ended, "/reason"),
-                       TextAt(*ended, "/message")};
+                       TextAt(*ended, "/message"), from && to ? *to - *from : absl::ZeroDuration()};
   }
 }
 
@@ -99,6 +103,7 @@ Pod ReadPod(const Json& object) {
   pod.name = TextAt(object, "/metadata/name");
   pod.uid = TextAt(object, "/metadata/uid");
   pod.hash8 = MetadataAt(object, "labels", api::kRevisionLabel);
+  pod.ip = TextAt(object, "/status/podIP");
   pod.deleting = Find(object, "/metadata/deletionTimestamp") != nullptr;
   pod.created = TimeAt(object, "/metadata/creationTimestamp").value_or(absl::InfinitePast());
   const Json* ready = FindCondition(object, "Ready");
@@ -173,8 +178,12 @@ Observed Read(const Cluster& cluster) {
             [](const Workload& a, const Workload& b) { return a.child.name < b.child.name; });
   const std::string name = TextAt(*cluster.dsd, "/metadata/name");
   for (const Object& pod : cluster.pods) {
-    if (IsOurPod(*pod, name)) out.pods.push_back(ReadPod(*pod));
+    if (!IsOurPod(*pod, name)) continue;
+    out.pods.push_back(ReadPod(*pod));
+    const auto answer = cluster.agents.find(out.pods.back().uid);
+    if (answer != cluster.agents.end()) out.pods.back().agent = ReadAgentReport(*answer->second);
   }
+  out.agents_asked = cluster.agents_asked;
   std::sort(out.pods.begin(), out.pods.end(),
             [](const Pod& a, const Pod& b) { return a.name < b.name; });
   for (const Object& event : cluster.events) out.warnings.push_back(ReadWarning(*event));

@@ -17,11 +17,14 @@ namespace deepseek::decide {
 using Object = std::shared_ptr<const Json>;
 
 /// What was read, in one go. `children` holds ServiceAccounts, ControllerRevisions, Deployments,
-/// Services, PDBs and NetworkPolicies: those with our label, and whatever else has one of our
-/// names.
+/// ConfigMaps, Services, PDBs and NetworkPolicies: those with our label, and whatever else has one
+/// of our names.
 struct Cluster {
   Object dsd;
   std::vector<Object> children, pods, events;
+  /// What agents answered on /ready, by the pod's uid. `agents_asked`: somebody tried.
+  std::map<std::string, Object> agents;
+  bool agents_asked = false;
   /// A write that the API server refused for good in this pass; empty when there was none.
   std::string refusal_reason, refusal_message;
 };
@@ -49,6 +52,7 @@ struct Revision {
   std::map<std::string, std::string> state;  ///< our annotations
   std::optional<absl::Time> started_at, stable_since, retried_at;
   std::string retry_token;
+  std::string model_digest;            ///< of the weights that its first ready agent found
   const Json* resolved = nullptr;      ///< into child.object
   const Json* pod_template = nullptr;  ///< into child.object
 
@@ -69,10 +73,19 @@ struct Workload {
 struct Ended {
   int exit_code = 0;
   std::string reason, message;
+  absl::Duration ran = absl::ZeroDuration();  ///< from its start to its end
+};
+
+/// An agent about itself.
+struct AgentReport {
+  std::string state;  ///< loading, serving, draining, failed
+  int64_t loaded_bytes = 0, total_bytes = 0;
+  std::string family, digest;  ///< once it serves; empty: not said
+  int64_t parameters = 0;
 };
 
 struct Pod {
-  std::string name, uid, hash8;
+  std::string name, uid, hash8, ip;
   bool ready = false, deleting = false, running = false;
   int restarts = 0;
   absl::Time created;
@@ -80,6 +93,7 @@ struct Pod {
   std::string waiting_reason, waiting_message;
   std::string unschedulable;   ///< the scheduler's words
   std::optional<Ended> ended;  ///< now or before the last restart
+  std::optional<AgentReport> agent;
 };
 
 /// A warning about one of the pods.
@@ -95,6 +109,7 @@ struct Observed {
   std::vector<Workload> workloads;
   std::vector<Pod> pods;
   std::vector<Warning> warnings;
+  bool agents_asked = false;
   std::string refusal_reason, refusal_message;
 };
 

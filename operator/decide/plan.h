@@ -21,6 +21,7 @@ struct Decision {
   std::string action;  ///< CreateRevision, ScaleUp, ScaleDown, Restart, Prune, ...
   std::string reason;
   std::string message;
+  std::string inputs = "";  ///< the figures that it rests on, for people
 };
 
 /// An Event on the DeepSeekDeployment.
@@ -33,12 +34,10 @@ struct RevisionPlan {
   std::string name, hash8;
   int64_t number = 0;
   std::map<std::string, std::string> state;  ///< annotations
-  /// The stored data of a revision that exists; null for a new one, which is rendered from `intent`
-  /// and `resolved`.
+  /// The stored data of a revision that exists; null for a new one, whose data is the following.
   Object stored;
-  std::shared_ptr<const Json> canonical_intent;  ///< new ones only
-  api::PodIntent intent;                         ///< new ones only
-  Resolved resolved;                             ///< new ones only
+  Object canonical_intent, pod_template;
+  Resolved resolved;
 };
 
 struct WorkloadPlan {
@@ -48,6 +47,7 @@ struct WorkloadPlan {
   absl::Duration progress_deadline;
   /// Of the Deployment that the decision rests on; empty: it does not exist and is created.
   std::string resource_version;
+  std::string model_digest;  ///< that its pods must find; empty: not known yet
   Object revision;  ///< ControllerRevision that holds the template; null: the plan's new revision
   Object orphan;    ///< a Deployment whose ControllerRevision is gone: its own template is kept
 };
@@ -61,6 +61,7 @@ struct Plan {
   /// False: nothing but the status is written (refused spec, name conflict).
   bool manage = false;
   std::optional<api::DeepSeekDeployment> dsd;  ///< set if manage
+  std::string operator_namespace;              ///< whose pods may ask the agents; empty: none
   std::optional<RevisionPlan> revision;        ///< the current one, if it has to be written
   std::vector<WorkloadPlan> workloads;         ///< scaled down first
   std::vector<Deletion> deletions;

@@ -22,6 +22,7 @@ inline constexpr char kModelLoaded[] = "ModelLoaded";
 inline constexpr char kModelLoading[] = "ModelLoading";
 inline constexpr char kNoPods[] = "NoPods";
 inline constexpr char kModelInvalid[] = "ModelInvalid";
+inline constexpr char kModelNotFound[] = "ModelNotFound";
 inline constexpr char kImagePullFailed[] = "ImagePullFailed";
 inline constexpr char kUnschedulable[] = "Unschedulable";
 inline constexpr char kInsufficientGPU[] = "InsufficientGPU";

@@ -6,7 +6,9 @@
 #include <cctype>
 
 #include "base/json_full.h"
+#include "operator/api/names.h"
 #include "operator/api/units.h"
+#include "operator/decide/json_read.h"
 
 namespace deepseek::decide {
 namespace {
@@ -17,6 +19,17 @@ std::string Lower(std::string text) {
   return text;
 }
 
+// The overlay may name another image for the agent's container.
+const Json* OverlayOfAgent(const api::PodIntent& intent) {
+  if (intent.overlay == nullptr) return nullptr;  // an intent that was not parsed
+  const Json* containers = Find(*intent.overlay, "/spec/containers");
+  if (containers == nullptr || !containers->is_array()) return nullptr;
+  for (const Json& container : *containers) {
+    if (TextAt(container, "/name") == api::kAgentContainer) return &container;
+  }
+  return nullptr;
+}
+
 }  // namespace
 
 Resolved Resolve(const api::PodIntent& intent, std::string_view deployment,
@@ -24,6 +37,9 @@ Resolved Resolve(const api::PodIntent& intent, std::string_view deployment,
   Resolved out;
   out.image = intent.image.value_or(defaults.agent_image);
   out.image_pull_policy = intent.image_pull_policy.value_or(defaults.image_pull_policy);
+  if (const Json* agent = OverlayOfAgent(intent)) {
+    if (const std::string image = TextAt(*agent, "/image"); !image.empty()) out.image = image;
+  }
   out.served_name = intent.served_name.value_or(std::string(deployment));
   out.device = Lower(intent.device.value_or("Auto"));
   out.compute = Lower(intent.compute.value_or("Auto"));

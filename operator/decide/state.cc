@@ -5,6 +5,7 @@
 #include "base/json_full.h"
 #include "operator/api/names.h"
 #include "operator/api/units.h"
+#include "operator/decide/agent_report.h"
 #include "operator/decide/json_read.h"
 
 namespace deepseek::decide {
@@ -50,10 +51,14 @@ void SortOld(State* state) {
   });
 }
 
+absl::Duration StartupDeadline(const State& state) {
+  return api::ParseDuration(TextAt(ResolvedOf(state), "/startupDeadline"))
+      .value_or(absl::Minutes(30));
+}
+
 absl::Duration ProgressDeadline(const State& state) {
   if (state.dsd.rollout.progress_deadline) return *state.dsd.rollout.progress_deadline;
-  const auto startup = api::ParseDuration(TextAt(ResolvedOf(state), "/startupDeadline"));
-  return startup.value_or(absl::Minutes(30)) + absl::Minutes(5);
+  return StartupDeadline(state) + absl::Minutes(5);
 }
 
 // A change that is under way makes progress whenever one of its pods becomes ready.
@@ -74,6 +79,18 @@ void AssessDeadline(absl::Time now, State* state) {
 Json ResolvedOf(const State& state) {
   const Revision* revision = state.current.revision;
   return revision != nullptr ? *revision->resolved : state.resolved_today.ToJson();
+}
+
+std::optional<Load> LoadOf(const State& state) {
+  std::optional<Load> slowest;
+  for (const Pod& pod : state.observed->pods) {
+    if (pod.hash8 != state.current.hash8 || pod.ready || pod.deleting || !pod.agent) continue;
+    const AgentReport& agent = *pod.agent;
+    if (agent.state != "loading" || agent.total_bytes <= 0) continue;
+    const Load load{LoadedInSteps(agent.loaded_bytes, agent.total_bytes), agent.total_bytes};
+    if (!slowest || load.loaded < slowest->loaded) slowest = load;
+  }
+  return slowest;
 }
 
 State Assess(const Observed& observed, api::DeepSeekDeployment dsd, const Defaults& defaults,
@@ -114,7 +131,7 @@ State Assess(const Observed& observed, api::DeepSeekDeployment dsd, const Defaul
                  state.current.revision->number == observed.revisions.front().number;
   state.completed = state.newest && state.current.revision->Completed();
   state.paused = state.dsd.rollout.paused && !state.completed;
-  state.failure = FindFailure(observed, state.current.hash8);
+  state.failure = FindFailure(observed, state.current.hash8, StartupDeadline(state));
   AssessDeadline(now, &state);
   return state;
 }

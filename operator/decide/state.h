@@ -42,6 +42,7 @@ struct State {
   bool deadline_passed = false;
   std::optional<absl::Time> deadline;  ///< of an unfinished change that is not paused
   std::optional<Failure> failure;      ///< of the current revision
+  Object new_template;                 ///< of the current revision's pods; null: it exists already
 
   bool Stalled() const { return (failure && failure->terminal) || deadline_passed; }
 };
@@ -49,6 +50,12 @@ struct State {
 /// Pure reading of `observed`; the clock is only compared with the deadline.
 State Assess(const Observed& observed, api::DeepSeekDeployment dsd, const Defaults& defaults,
              absl::Time now);
+
+/// How far the current revision's slowest loading agent is, in steps of 5 %; nullopt: none said.
+struct Load {
+  int64_t loaded = 0, total = 0;  ///< bytes, total > 0
+};
+std::optional<Load> LoadOf(const State& state);
 
 /// What the current revision's pods resolved to: as stored, or as it would be stored today.
 Json ResolvedOf(const State& state);

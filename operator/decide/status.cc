@@ -3,6 +3,7 @@
 #include "base/json_full.h"
 #include "base/strings.h"
 #include "operator/api/names.h"
+#include "operator/decide/agent_report.h"
 #include "operator/decide/json_read.h"
 #include "operator/decide/reasons.h"
 
@@ -27,6 +28,8 @@ Json MemberJson(const Member& member, const State& state, int all_ready) {
   const Json* resolved = member.revision == nullptr ? nullptr : member.revision->resolved;
   const std::string image = resolved == nullptr ? "" : TextAt(*resolved, "/image");
   if (!image.empty()) out["image"] = image;
+  if (member.revision != nullptr && !member.revision->model_digest.empty())
+    out["modelDigest"] = member.revision->model_digest;
   if (&member == &state.current && image.empty()) out["image"] = state.resolved_today.image;
   return out;
 }
@@ -43,6 +46,26 @@ Json RolloutJson(const State& state, const Condition& ready, int all_ready) {
   if (revision != nullptr && revision->started_at) {
     out["startedAt"] =
         absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", *revision->started_at, absl::UTCTimeZone());
+  }
+  return out;
+}
+
+Json ModelJson(const State& state, const std::string& served_name) {
+  Json out = {{"name", served_name}};
+  const Revision* revision = state.current.revision;
+  KnownModel known;
+  if (revision != nullptr) {
+    const auto mark = revision->state.find(api::kModelAnnotation);
+    if (mark != revision->state.end()) known = ReadModelText(mark->second);
+  }
+  if (!known.family.empty()) out["family"] = known.family;
+  if (known.parameters > 0) out["parameters"] = known.parameters;
+  if (const auto load = LoadOf(state)) {
+    out["loadedBytes"] = load->loaded;
+    out["totalBytes"] = load->total;
+  } else if (known.bytes > 0) {
+    out["loadedBytes"] = state.current.share.ready > 0 ? known.bytes : 0;
+    out["totalBytes"] = known.bytes;
   }
   return out;
 }
@@ -74,7 +97,7 @@ Json Status(const State& state, const std::vector<Condition>& conditions, absl::
       {"scale", StrCat(dsd.replicas, " (spec.replicas)")},
       {"revisions", revisions},
       {"rollout", RolloutJson(state, conditions.front(), ready)},
-      {"model", {{"name", TextAt(resolved, "/servedName")}}},
+      {"model", ModelJson(state, TextAt(resolved, "/servedName"))},
       {"endpoints", {{"http", StrCat("http://", dsd.name, ".", dsd.ns, ".svc:", api::kHttpPort)}}},
       {"conditions", ConditionsJson(conditions, before, dsd.generation, now)},
   };

@@ -130,6 +130,17 @@ absl::StatusOr<Object> Client::Create(const Resource& r, std::string_view ns, co
   return Clean(std::move(created));
 }
 
+absl::Status Client::TryCreate(const Resource& r, std::string_view ns, const Json& object,
+                               std::string_view field_manager) {
+  std::string path = CollectionPath(r, ns);
+  AddQuery(&path, "fieldManager", field_manager);
+  AddQuery(&path, "dryRun", "All");
+  AddQuery(&path, "fieldValidation", "Strict");
+  return Call("POST", path, DumpJson(object), "application/json",
+              Name("try to create", r, ns, StringAt(object, "/metadata/name")))
+      .status();
+}
+
 absl::StatusOr<Object> Client::Update(const Resource& r, std::string_view ns, std::string_view name,
                                       const Json& object, std::string_view field_manager,
                                       std::string_view subresource) {

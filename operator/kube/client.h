@@ -56,6 +56,10 @@ class Client {
   /// POST: kAlreadyExists if the name is taken.
   absl::StatusOr<Object> Create(const Resource& r, std::string_view ns, const Json& object,
                                 std::string_view field_manager);
+  /// Would a Create go well, with every field known to the server? Nothing is kept (dry run with
+  /// strict validation). kInvalidArgument: no, and why.
+  absl::Status TryCreate(const Resource& r, std::string_view ns, const Json& object,
+                         std::string_view field_manager);
   /// PUT of the whole object: metadata.resourceVersion in it is the precondition. `subresource`: ""
   /// or "status".
   absl::StatusOr<Object> Update(const Resource& r, std::string_view ns, std::string_view name,

@@ -51,6 +51,8 @@ class Controller {
   void StartWorkers();
   /// Every watch has been listed once: nothing about leadership.
   bool Synced() const;
+  /// Keys that wait, delayed ones included.
+  size_t waiting() const { return queue_.waiting(); }
   /// Asks everything to end. Calls of a reconcile in progress go on to their end.
   void Stop();
   /// After Stop: true once all threads have ended; false if some still run at `deadline` (steady

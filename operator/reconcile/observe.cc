@@ -57,10 +57,10 @@ absl::Status FindUnlabelled(kube::Client& client, std::string_view ns, decide::C
 }  // namespace
 
 const std::vector<kube::Resource>& ChildKinds() {
-  using namespace kube::resources;  // NOLINT: the six names below
-  static const std::vector<kube::Resource>* const kinds =
-      new std::vector<kube::Resource>{kServiceAccount, kNetworkPolicy, kControllerRevision,
-                                      kDeployment,     kService,       kPodDisruptionBudget};
+  using namespace kube::resources;  // NOLINT: the names below
+  static const std::vector<kube::Resource>* const kinds = new std::vector<kube::Resource>{
+      kServiceAccount, kNetworkPolicy,       kControllerRevision, kDeployment,
+      kService,        kPodDisruptionBudget, kConfigMap};
   return *kinds;
 }
 

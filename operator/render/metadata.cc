@@ -2,19 +2,14 @@
 
 #include "base/json_full.h"
 #include "operator/api/names.h"
+#include "operator/decide/pod_template.h"
 
 namespace deepseek::render {
-
-Json Selector(const std::string& deployment, const std::string& hash8) {
-  Json labels = {{api::kDeploymentLabel, deployment}};
-  if (!hash8.empty()) labels[api::kRevisionLabel] = hash8;
-  return labels;
-}
 
 Json Skeleton(const api::DeepSeekDeployment& dsd, const std::string& api_version,
               const std::string& kind, const std::string& name, const std::string& hash8,
               const std::string& role) {
-  Json labels = Selector(dsd.name, hash8);
+  Json labels = decide::Selector(dsd.name, hash8);
   labels["app.kubernetes.io/name"] = "deepseek-agent";
   labels["app.kubernetes.io/instance"] = dsd.name;
   labels["app.kubernetes.io/component"] = "agent";

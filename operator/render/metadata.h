@@ -14,7 +14,4 @@ Json Skeleton(const api::DeepSeekDeployment& dsd, const std::string& api_version
               const std::string& kind, const std::string& name, const std::string& hash8 = "",
               const std::string& role = "");
 
-/// The labels by which pods are selected: of all revisions, or of one.
-Json Selector(const std::string& deployment, const std::string& hash8 = "");
-
 }  // namespace deepseek::render

@@ -3,6 +3,7 @@
 #include "base/json_full.h"
 #include "operator/api/names.h"
 #include "operator/decide/resolve.h"
+#include "operator/render/revision_config.h"
 #include "operator/render/traffic.h"
 #include "operator/render/workload.h"
 
@@ -25,6 +26,19 @@ Json TemplateOf(const decide::WorkloadPlan& workload, const Json& new_revision) 
 
 }  // namespace
 
+decide::Object RenderTrial(const decide::Plan& plan) {
+  if (!plan.manage || !plan.revision || plan.revision->stored != nullptr ||
+      plan.dsd->intent.overlay->is_null()) {
+    return nullptr;
+  }
+  decide::WorkloadPlan workload;
+  workload.name = plan.revision->name;
+  workload.hash8 = plan.revision->hash8;
+  workload.progress_deadline = absl::Minutes(10);
+  return std::make_shared<const Json>(
+      Deployment(*plan.dsd, workload, *plan.revision->pod_template));
+}
+
 std::vector<Rendered> Render(const decide::Plan& plan) {
   std::vector<Rendered> out;
   if (!plan.manage) return out;
@@ -34,13 +48,17 @@ std::vector<Rendered> Render(const decide::Plan& plan) {
   };
 
   add(ServiceAccount(dsd));
-  add(NetworkPolicy(dsd));
+  add(NetworkPolicy(dsd, plan.operator_namespace));
   Json new_revision;
   if (plan.revision) {
     new_revision = ControllerRevision(dsd, *plan.revision);
     add(new_revision, plan.revision->stored == nullptr
                           ? ""
                           : plan.revision->stored->at("metadata").value("resourceVersion", ""));
+  }
+  // Before the pods that must find these weights.
+  for (const decide::WorkloadPlan& workload : plan.workloads) {
+    if (!workload.model_digest.empty()) add(RevisionConfig(dsd, workload));
   }
   for (const decide::WorkloadPlan& workload : plan.workloads) {
     add(Deployment(dsd, workload, TemplateOf(workload, new_revision)), workload.resource_version);

@@ -19,8 +19,9 @@ Json RevisionService(const api::DeepSeekDeployment& dsd, const std::string& name
 
 Json PodDisruptionBudget(const api::DeepSeekDeployment& dsd);
 
-/// Ingress only: 8000 from traffic.allowedFrom, 9090 from observability.scrapeFrom. The kubelet's
-/// probes come from the node, which no NetworkPolicy keeps out.
-Json NetworkPolicy(const api::DeepSeekDeployment& dsd);
+/// Ingress only: 8000 from traffic.allowedFrom, 9090 from observability.scrapeFrom and from the
+/// operator's pods in `operator_namespace` (empty: there are none). The kubelet's probes come from
+/// the node, which no NetworkPolicy keeps out.
+Json NetworkPolicy(const api::DeepSeekDeployment& dsd, const std::string& operator_namespace);
 
 }  // namespace deepseek::render

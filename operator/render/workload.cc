@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "base/json_full.h"
+#include "operator/decide/pod_template.h"
 #include "operator/render/metadata.h"
-#include "operator/render/pod_template.h"
 
 namespace deepseek::render {
 
@@ -16,7 +16,7 @@ Json ControllerRevision(const api::DeepSeekDeployment& dsd, const decide::Revisi
   } else {
     object["data"] = {{"intent", *plan.canonical_intent},
                       {"resolved", plan.resolved.ToJson()},
-                      {"template", PodTemplate(dsd.name, plan.hash8, plan.intent, plan.resolved)}};
+                      {"template", *plan.pod_template}};
   }
   object["revision"] = plan.number;
   return object;
@@ -33,7 +33,7 @@ Json Deployment(const api::DeepSeekDeployment& dsd, const decide::WorkloadPlan& 
       {"replicas", plan.replicas},
       {"revisionHistoryLimit", 0},
       {"progressDeadlineSeconds", deadline},
-      {"selector", {{"matchLabels", Selector(dsd.name, plan.hash8)}}},
+      {"selector", {{"matchLabels", decide::Selector(dsd.name, plan.hash8)}}},
       {"strategy",
        {{"type", "RollingUpdate"}, {"rollingUpdate", {{"maxSurge", 1}, {"maxUnavailable", 0}}}}},
       {"template", pod_template}};

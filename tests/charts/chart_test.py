@@ -30,7 +30,7 @@ def rights_of_readme():
 
 def rights_of_chart():
     """The same of the ClusterRole and the Role that the operator gets, not of the roles for users."""
-    text = read(CHART, "templates", "rbac.yaml").split("{{- if .Values.aggregateRoles }}")[0]
+    text = read(CHART, "templates", "rbac.yaml").split("# ---- for people and programs")[0]
     rights = set()
     for groups, resources, verbs in re.findall(r"- \{apiGroups: \[(.*?)\], resources: \[(.*?)\], verbs: \[(.*?)\]\}", text):
         for group in groups.split(", "):

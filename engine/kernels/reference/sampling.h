@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/types/span.h"
+#include "engine/kernels/reference/draw.h"
 #include "engine/kernels/sampling.h"
 
 namespace deepseek::engine {
@@ -19,6 +20,7 @@ struct SampleScratch {
   std::vector<float> logits;    // [vocab] after penalties and bias
   std::vector<int32_t> order;   // candidate ids
   std::vector<int32_t> counts;  // [vocab] generated occurrences; all zero between calls
+  DrawScratch draw;
 };
 
 /// `logits` is one row [vocab]. Ids of histories and biases outside the vocabulary are ignored.

@@ -33,6 +33,24 @@ TEST(TextModel, PutsTheBeginningInFrontOnce) {
   EXPECT_EQ(text->Encode("12", false, true), std::vector<int32_t>(ids.begin() + 1, ids.end()));
 }
 
+TEST(LoadForServing, RefusesWeightsOfAnotherDigest) {
+  LoadOptions options;
+  options.engine.model.model_dir = kDemo;
+  options.engine.model.max_context = 64;
+  options.engine.model.max_batch = 1;
+  options.expected_digest = "sha256:0000";
+  const auto refused = LoadForServing(options);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(ExitCode(refused.status()), 2);
+  EXPECT_THAT(ErrorLine(refused.status()),
+              testing::AllOf(HasSubstr("model: "), HasSubstr("recorded is sha256:0000")));
+  options.expected_digest = "";
+  const auto loaded = LoadForServing(options);
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  options.expected_digest = (*loaded)->digest;
+  EXPECT_TRUE(LoadForServing(options).ok());
+}
+
 TEST(TextModel, PlainTextHoldsNoRoleToken) {
   const auto text = LoadText(kDemo);
   ASSERT_TRUE(text.ok());

@@ -300,8 +300,13 @@ TEST_F(ApiTest, LoadingDrainingAndFailedAreToldApart) {
   EXPECT_EQ(Json::parse(ready.body)["state"], "loading");
   EXPECT_EQ(Json::parse(ready.body)["loaded_bytes"], 3);
   EXPECT_EQ(Post(kChat, kHi, 503)["error"]["code"], "server_loading");
+  EXPECT_FALSE(Json::parse(ready.body).contains("model")) << "not known before it is loaded";
+  model_->digest = "sha256:aa";
   service_.Serve(model_.get());
-  EXPECT_EQ(HttpGet(address_, "/ready").status, 200);
+  ready = HttpGet(address_, "/ready");
+  EXPECT_EQ(ready.status, 200);
+  EXPECT_EQ(Json::parse(ready.body)["model"]["digest"], "sha256:aa");
+  EXPECT_EQ(Json::parse(ready.body)["model"]["family"], model_->engine->spec().family);
   service_.SetPhase(Phase::kDraining);
   EXPECT_EQ(HttpGet(address_, "/ready").status, 503);
   EXPECT_EQ(HttpGet(address_, "/health").status, 200);

@@ -183,6 +183,54 @@ TEST(FailureTest, MountFailuresComeFromEvents) {
   EXPECT_FALSE(Of(pod, {ours}));
 }
 
+TEST(FailureTest, AModelThatIsNotThereIsCalledSo) {
+  Pod pod = P();
+  pod.ended =
+      Ended{2, "Error", "error: model: /model/v3/config.json: not found (check the model folder)"};
+  const auto failure = Of(pod);
+  EXPECT_EQ(failure->reason, reason::kModelNotFound);
+  EXPECT_TRUE(failure->terminal);
+}
+
+TEST(FailureTest, ASandboxThatCannotBeMadeIsTold) {
+  Pod pod = P();
+  pod.waiting_reason = "ContainerCreating";
+  const auto failure =
+      Of(pod, {{"uid-p", "FailedCreatePodSandBox", "no runtime for \"nvidia\"", {}}});
+  ASSERT_TRUE(failure);
+  EXPECT_THAT(failure->message, HasSubstr("no runtime"));
+}
+
+struct Run {
+  const char* name;
+  int exit_code;
+  int seconds;
+  bool missed;
+};
+class StartupTest : public ::testing::TestWithParam<Run> {};
+TEST_P(StartupTest, TheDeadlineIsToldByHowLongTheContainerRan) {
+  Observed observed;
+  Pod pod = P();
+  pod.running = true;
+  pod.restarts = 1;
+  pod.ended = Ended{GetParam().exit_code, "Error", "", absl::Seconds(GetParam().seconds)};
+  observed.pods = {pod};
+  const auto failure = FindFailure(observed, "cafe0000", absl::Minutes(30));
+  EXPECT_EQ(failure.has_value(), GetParam().missed);
+  if (failure) {
+    EXPECT_EQ(failure->reason, reason::kProgressDeadlineExceeded);
+    EXPECT_THAT(failure->message, HasSubstr("workload.startup.deadline 30m"));
+    EXPECT_FALSE(failure->terminal) << "the next try may be faster";
+  }
+}
+INSTANTIATE_TEST_SUITE_P(Table, StartupTest,
+                         ::testing::Values(Run{"stopped", 0, 1801, true},
+                                           Run{"killed", 137, 1860, true},
+                                           Run{"early", 137, 1000, false},
+                                           Run{"after_serving_for_hours", 137, 9000, false},
+                                           Run{"by_itself", 1, 1801, false}),
+                         [](const auto& info) { return std::string(info.param.name); });
+
 TEST(FailureTest, TheGravestIsTold) {
   Observed observed;
   Pod waiting = P("a"), invalid = P("b");

@@ -4,6 +4,7 @@
 
 #include "base/strings.h"
 #include "operator/api/names.h"
+#include "operator/decide/agent_report.h"
 #include "operator/decide/json_read.h"
 #include "operator/render/render.h"
 
@@ -66,6 +67,7 @@ Json World::PodObject(const WorldPod& pod) const {
                                                      {"controller", true}}})}}},
                  {"status",
                   {{"phase", "Running"},
+                   {"podIP", "10.1.2.3"},
                    {"conditions", Json::array({ready})},
                    {"containerStatuses", Json::array({container})}}}};
   if (pod.stopping) object["metadata"]["deletionTimestamp"] = Time(now);
@@ -89,6 +91,14 @@ Cluster World::Observe() const {
     cluster.children.push_back(std::make_shared<const Json>(child));
   for (const WorldPod& pod : pods)
     cluster.pods.push_back(std::make_shared<const Json>(PodObject(pod)));
+  if (answer == nullptr) return cluster;
+  cluster.agents_asked = true;
+  for (const AgentAddress& agent : AgentsToAsk(Read(cluster))) {
+    for (const WorldPod& pod : pods) {
+      Json said = pod.name == agent.pod_uid ? answer(pod) : Json();
+      if (!said.is_null()) cluster.agents[pod.name] = std::make_shared<const Json>(std::move(said));
+    }
+  }
   return cluster;
 }
 

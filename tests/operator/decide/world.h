@@ -1,6 +1,7 @@
 #pragma once
 // A cluster without an API server: it carries out plans, and moves pods on when told to.
 
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -50,6 +51,8 @@ class World {
   absl::Time now = absl::FromUnixSeconds(1'700'000'000);
   Defaults defaults{"agent:1", "IfNotPresent", "0.1.0"};
   std::map<std::string, Fate> fates;  ///< by hash8; others become ready
+  /// What an agent answers on /ready; null JSON: it cannot be reached. Null: nobody asks.
+  std::function<Json(const WorldPod&)> answer;
   std::vector<WorldPod> pods;
   std::map<std::string, Json> children;  ///< by "Kind name"
   Json status;

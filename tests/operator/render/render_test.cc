@@ -108,6 +108,51 @@ TEST(RenderTest, AnEmptyListOfPeersMeansNobodyNotEverybody) {
   }
 }
 
+TEST(RenderTest, TheOperatorsPodsMayReadPort9090WhereverItRuns) {
+  decide::Plan plan = PlanOf(Minimal());
+  plan.operator_namespace = "deepseek-system";
+  for (const Rendered& rendered : Render(plan)) {
+    if ((*rendered.object)["kind"] != "NetworkPolicy") continue;
+    const Json& rules = (*rendered.object)["spec"]["ingress"];
+    ASSERT_EQ(rules.size(), 3u);
+    EXPECT_EQ(rules[2], Json::parse(R"({"from":[{"namespaceSelector":{"matchLabels":
+        {"kubernetes.io/metadata.name":"deepseek-system"}},"podSelector":{"matchLabels":
+        {"app.kubernetes.io/name":"deepseek-operator"}}}],"ports":[{"port":9090,"protocol":"TCP"}]})"));
+  }
+}
+
+TEST(RenderTest, TheDigestOfTheWeightsComesBeforeThePodsThatMustFindThem) {
+  decide::Plan plan = PlanOf(Minimal());
+  plan.workloads.at(0).model_digest = "sha256:aa";
+  std::vector<std::string> kinds;
+  for (const Rendered& rendered : Render(plan)) {
+    const Json& object = *rendered.object;
+    kinds.push_back(object["kind"]);
+    if (object["kind"] != "ConfigMap") continue;
+    EXPECT_EQ(object["metadata"]["name"], plan.workloads[0].name);
+    EXPECT_EQ(object["data"], Json::parse(R"({"model-digest":"sha256:aa"})"));
+  }
+  EXPECT_THAT(kinds,
+              ElementsAre("ServiceAccount", "NetworkPolicy", "ControllerRevision", "ConfigMap",
+                          "Deployment", "Service", "Service", "PodDisruptionBudget"));
+}
+
+TEST(RenderTest, OnlyANewRevisionWithAnOverlayIsTried) {
+  EXPECT_EQ(RenderTrial(PlanOf(Minimal())), nullptr);
+  Json spec = Minimal();
+  spec["workload"]["template"]["spec"]["dnsPolicy"] = "Default";
+  const decide::Plan plan = PlanOf(spec);
+  const decide::Object trial = RenderTrial(plan);
+  ASSERT_NE(trial, nullptr);
+  EXPECT_EQ((*trial)["kind"], "Deployment");
+  EXPECT_EQ((*trial)["spec"]["template"]["spec"]["dnsPolicy"], "Default");
+  EXPECT_EQ((*trial)["spec"]["replicas"], 0);
+  EXPECT_EQ(RenderTrial(PlanOf(Json::object())), nullptr) << "a refused spec";
+  decide::Plan stored = plan;
+  stored.revision->stored = trial;
+  EXPECT_EQ(RenderTrial(stored), nullptr) << "it was tried when it was made";
+}
+
 TEST(RenderTest, ARefusedSpecRendersNothing) {
   EXPECT_TRUE(Render(PlanOf(Json::object())).empty());
 }
@@ -195,7 +240,7 @@ TEST(RenderTest, EveryDeclaredFieldChangesWhatIsRendered) {
   int leaves = 0;
   for (const api::Field& field : api::SpecFields()) {
     const bool leaf = field.type != api::Type::kObject && field.type != api::Type::kList &&
-                      field.type != api::Type::kMap;
+                      field.type != api::Type::kMap && field.type != api::Type::kFree;
     if (!leaf || ActsElsewhere(field.path) || field.path == "model.source.builtin") continue;
     Json spec = With(field);
     if (field.path.find("persistentVolumeClaim") != std::string::npos)

@@ -1,22 +1,21 @@
-#include "operator/render/pod_template.h"
+#include "operator/decide/pod_template.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "base/json_full.h"
 
-namespace deepseek::render {
+namespace deepseek::decide {
 namespace {
 
 using ::testing::HasSubstr;
 
-Json Template(const Json& more, decide::Defaults defaults = {"agent:1", "IfNotPresent", "0.1.0"}) {
+Json Template(const Json& more, Defaults defaults = {"agent:1", "IfNotPresent", "0.1.0"}) {
   Json spec = {{"model", {{"source", {{"builtin", "demo-v3"}}}}}};
   spec.merge_patch(more);
   const auto dsd = api::Parse({{"metadata", {{"name", "demo"}}}, {"spec", spec}});
   EXPECT_TRUE(dsd.ok()) << dsd.status();
-  return PodTemplate("demo", "cafe0000", dsd->intent,
-                     decide::Resolve(dsd->intent, "demo", defaults));
+  return *PodTemplate("demo", "cafe0000", dsd->intent, Resolve(dsd->intent, "demo", defaults));
 }
 
 Json Container(const Json& more) {
@@ -58,14 +57,28 @@ TEST(PodTemplateTest, AVolumeIsMountedReadOnly) {
          {{"builtin", nullptr}, {"persistentVolumeClaim", {{"claimName", "weights"}}}}}}}};
   const Json root = Template(source);
   EXPECT_EQ(
-      root["spec"]["volumes"][1],
+      root["spec"]["volumes"][2],
       Json::parse(
           R"({"name":"model","persistentVolumeClaim":{"claimName":"weights","readOnly":true}})"));
-  EXPECT_EQ(root["spec"]["containers"][0]["volumeMounts"][1],
+  EXPECT_EQ(root["spec"]["containers"][0]["volumeMounts"][2],
             Json::parse(R"({"name":"model","mountPath":"/model","readOnly":true})"));
   EXPECT_EQ(root["spec"]["containers"][0]["args"][2], "/model");
   source["model"]["source"]["persistentVolumeClaim"]["path"] = "v3/fp8";
   EXPECT_EQ(Template(source)["spec"]["containers"][0]["args"][2], "/model/v3/fp8");
+}
+
+TEST(PodTemplateTest, TheDigestOfTheWeightsComesByAConfigMapThatMayBeAbsent) {
+  const Json spec = Template(Json::object())["spec"];
+  EXPECT_EQ(
+      spec["volumes"][1],
+      Json::parse(R"({"name":"revision","configMap":{"name":"demo-cafe0000","optional":true}})"));
+  const Json& agent = spec["containers"][0];
+  EXPECT_EQ(
+      agent["volumeMounts"][1],
+      Json::parse(
+          R"({"name":"revision","mountPath":"/etc/deepseek-agent/revision","readOnly":true})"));
+  EXPECT_EQ(agent["env"][2]["name"], "DEEPSEEK_MODEL_DIGEST_FILE");
+  EXPECT_EQ(agent["env"][2]["value"], "/etc/deepseek-agent/revision/model-digest");
 }
 
 // https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted
@@ -145,4 +158,4 @@ TEST(PodTemplateTest, IsDeterministic) {
 }
 
 }  // namespace
-}  // namespace deepseek::render
+}  // namespace deepseek::decide

@@ -1,14 +1,16 @@
-#include "operator/render/pod_template.h"
+#include "operator/decide/pod_template.h"
 
 #include <cmath>
 
 #include "absl/strings/ascii.h"
 #include "base/json_full.h"
+#include "base/status.h"
 #include "base/strings.h"
 #include "operator/api/names.h"
-#include "operator/render/metadata.h"
+#include "operator/decide/floor.h"
+#include "operator/decide/overlay.h"
 
-namespace deepseek::render {
+namespace deepseek::decide {
 namespace {
 
 // Images have their user by name or number without a group: the kubelet would give gid 0, so all
@@ -16,6 +18,8 @@ namespace {
 constexpr int kUser = 65532;
 constexpr char kVolumeMount[] = "/model";
 constexpr char kBuiltinFolder[] = "/models/";
+// What the operator has to say to the pods of a revision after it was made: see DigestVolume.
+constexpr char kRevisionMount[] = "/etc/deepseek-agent/revision";
 // Beyond drain delay and timeout: time to close and exit.
 constexpr absl::Duration kGrace = absl::Seconds(15);
 constexpr int kStartupPeriodSeconds = 2;
@@ -35,7 +39,7 @@ std::string ModelFolder(const api::PodIntent& intent) {
   return intent.path.empty() ? kVolumeMount : StrCat(kVolumeMount, "/", intent.path);
 }
 
-Json Args(const api::PodIntent& intent, const decide::Resolved& r) {
+Json Args(const api::PodIntent& intent, const Resolved& r) {
   Json args = {"serve",
                "--model",
                ModelFolder(intent),
@@ -80,6 +84,9 @@ Json Args(const api::PodIntent& intent, const decide::Resolved& r) {
 Json Env(const std::string& deployment, const std::string& hash8) {
   Json env = {{{"name", "DEEPSEEK_DEPLOYMENT"}, {"value", deployment}},
               {{"name", "DEEPSEEK_REVISION"}, {"value", hash8}}};
+  // An environment variable, not a flag: agents of earlier versions do not know it.
+  env.push_back({{"name", "DEEPSEEK_MODEL_DIGEST_FILE"},
+                 {"value", StrCat(kRevisionMount, "/", api::kModelDigestKey)}});
   const std::pair<const char*, const char*> fields[] = {{"POD_NAME", "metadata.name"},
                                                         {"POD_NAMESPACE", "metadata.namespace"},
                                                         {"POD_IP", "status.podIP"},
@@ -99,7 +106,7 @@ Json Probe(const char* path, int period, int timeout, int64_t failures) {
 }
 
 Json Container(const std::string& deployment, const std::string& hash8,
-               const api::PodIntent& intent, const decide::Resolved& r) {
+               const api::PodIntent& intent, const Resolved& r) {
   Json container = {
       {"name", api::kAgentContainer},
       {"image", r.image},
@@ -115,7 +122,9 @@ Json Container(const std::string& deployment, const std::string& hash8,
         {"readOnlyRootFilesystem", true}}},
       {"terminationMessagePath", "/dev/termination-log"},
       {"terminationMessagePolicy", "File"},
-      {"volumeMounts", Json::array({{{"name", "tmp"}, {"mountPath", "/tmp"}}})},
+      {"volumeMounts",
+       {{{"name", "tmp"}, {"mountPath", "/tmp"}},
+        {{"name", "revision"}, {"mountPath", kRevisionMount}, {"readOnly", true}}}},
   };
   // /ready answers 503 while the model loads: a load that takes longer than the deadline is started
   // anew. Only then do the other two probes begin.
@@ -158,10 +167,15 @@ void Place(const std::string& deployment, const api::PodIntent& intent, Json* sp
   }
 }
 
-}  // namespace
+// The template cannot change after the revision was made, and the digest of the weights is only
+// known once an agent has read them: so it comes by a ConfigMap, absent until then.
+Json DigestVolume(const std::string& deployment, const std::string& hash8) {
+  return {{"name", "revision"},
+          {"configMap", {{"name", api::RevisionName(deployment, hash8)}, {"optional", true}}}};
+}
 
-Json PodTemplate(const std::string& deployment, const std::string& hash8,
-                 const api::PodIntent& intent, const decide::Resolved& resolved) {
+Json Base(const std::string& deployment, const std::string& hash8, const api::PodIntent& intent,
+          const Resolved& resolved) {
   Json spec = {
       {"serviceAccountName", api::ServiceAccountName(deployment)},
       {"automountServiceAccountToken", false},
@@ -176,7 +190,8 @@ Json PodTemplate(const std::string& deployment, const std::string& hash8,
       {"terminationGracePeriodSeconds",
        CeilSeconds(resolved.drain_delay + resolved.drain_timeout + kGrace)},
       {"containers", Json::array({Container(deployment, hash8, intent, resolved)})},
-      {"volumes", Json::array({{{"name", "tmp"}, {"emptyDir", Json::object()}}})},
+      {"volumes",
+       {{{"name", "tmp"}, {"emptyDir", Json::object()}}, DigestVolume(deployment, hash8)}},
   };
   if (intent.builtin.empty()) {
     spec["volumes"].push_back(
@@ -189,4 +204,21 @@ Json PodTemplate(const std::string& deployment, const std::string& hash8,
   return {{"metadata", {{"labels", Selector(deployment, hash8)}}}, {"spec", spec}};
 }
 
-}  // namespace deepseek::render
+}  // namespace
+
+Json Selector(const std::string& deployment, const std::string& hash8) {
+  Json labels = {{api::kDeploymentLabel, deployment}};
+  if (!hash8.empty()) labels[api::kRevisionLabel] = hash8;
+  return labels;
+}
+
+absl::StatusOr<Json> PodTemplate(const std::string& deployment, const std::string& hash8,
+                                 const api::PodIntent& intent, const Resolved& resolved) {
+  const Json base = Base(deployment, hash8, intent, resolved);
+  if (intent.overlay->is_null()) return base;
+  ASSIGN_OR_RETURN(Json merged, MergeOverlay(base, *intent.overlay));
+  RETURN_IF_ERROR(CheckFloor(base, merged));
+  return merged;
+}
+
+}  // namespace deepseek::decide

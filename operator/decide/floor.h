@@ -1,0 +1,26 @@
+#pragma once
+// The security floor: what no overlay may bring into a pod, checked on the merged result.
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "base/json.h"
+
+namespace deepseek::decide {
+
+/// `base` is the pod template as the operator makes it, `merged` the same with the overlay. Refused
+/// (kInvalidArgument, with the path below spec.workload.template): another service account or its
+/// token, host namespaces, ports and paths, a node by name, volumes that Pod Security `restricted`
+/// does not know, service account tokens of another audience, any container below `restricted`, the
+/// agent's command, args and identity, our labels. Values of a wrong type count as forbidden ones:
+/// nothing is taken that is not understood.
+absl::Status CheckFloor(const Json& base, const Json& merged);
+
+/// The part about one container, which `path` names. What its securityContext leaves out is the
+/// pod's.
+absl::Status CheckContainerFloor(const Json& container, const std::string& path);
+
+/// What the securityContext of a pod and of a container have in common.
+absl::Status CheckSharedContext(const Json& context, const std::string& path);
+
+}  // namespace deepseek::decide
