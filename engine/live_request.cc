@@ -75,6 +75,13 @@ SampleSpec SamplingOf(const LiveRequest& live, int32_t row) {
   return spec;
 }
 
+void Constrain(LiveRequest* live, SampleSpec* spec) {
+  TokenConstraint* constraint = live->request.constraint.get();
+  if (constraint == nullptr) return;
+  spec->allowed =
+      constraint->Allowed(live->answer_limit - static_cast<int32_t>(live->generated.size()));
+}
+
 Usage UsageOf(const LiveRequest& live, absl::Time now) {
   Usage usage;
   usage.prompt_tokens = live.prompt_tokens();

@@ -50,6 +50,9 @@ bool AppendRows(const LiveRequest& live, int32_t rows, Batch* batch);
 /// How the next token of `live` is drawn from row `row` of the logits. Points into `live`.
 SampleSpec SamplingOf(const LiveRequest& live, int32_t row);
 
+/// Restricts it to what the request's constraint allows, if it has one.
+void Constrain(LiveRequest* live, SampleSpec* spec);
+
 /// Times and counts so far; `now` stands for what has not happened.
 Usage UsageOf(const LiveRequest& live, absl::Time now);
 

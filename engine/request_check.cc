@@ -86,6 +86,10 @@ absl::Status CheckRequest(const Request& request, const RequestLimits& limits) {
     return Bad("top_logprobs", request.top_logprobs,
                StrCat("between -1 (off) and ", kMaxTopLogprobs));
   }
+  if (request.constraint != nullptr && request.constraint->vocab() != limits.vocab) {
+    return Bad("constraint", request.constraint->vocab(),
+               StrCat("made for a vocabulary of ", limits.vocab, " tokens"));
+  }
   return absl::OkStatus();
 }
 

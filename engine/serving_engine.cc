@@ -262,6 +262,7 @@ void ServingEngine::Compute(const Step& step) {
     (ToSequence(*live).decoding() ? generated_rows : prompt_rows) += work.rows;
     if (AppendRows(*live, work.rows, &batch_)) {
       specs_.push_back(SamplingOf(*live, static_cast<int32_t>(batch_.logit_rows.size()) - 1));
+      Constrain(live, &specs_.back());
       sampled.push_back(live);
     }
     live->first_row = std::min(live->first_row, start);
@@ -303,6 +304,11 @@ void ServingEngine::DeliverOne(LiveRequest* live, const SampleResult& result, ab
   live->sink->OnToken(event);
   const auto& stops = live->request.stop_ids;
   if (std::find(stops.begin(), stops.end(), result.id) != stops.end()) {
+    return Finish(live, FinishReason::kStop);
+  }
+  TokenConstraint* constraint = live->request.constraint.get();
+  if (constraint != nullptr) constraint->Accept(result.id);
+  if (constraint != nullptr && constraint->Complete()) {
     Finish(live, FinishReason::kStop);
   } else if (static_cast<int32_t>(live->generated.size()) >= live->answer_limit) {
     Finish(live, FinishReason::kLength);

@@ -28,6 +28,11 @@ constexpr std::array kRoutes = {Route{"/v1/chat/completions", "POST"},
                                 Route{"/predict", "POST"},
                                 Route{"/tokenize", "POST"},
                                 Route{"/detokenize", "POST"}};
+/// Of APIs that clients may look for here.
+constexpr std::array<std::string_view, 12> kUnserved = {
+    "/v1/responses",   "/v1/messages",   "/v1/embeddings", "/v1/moderations",
+    "/v1/audio",       "/v1/images",     "/v1/files",      "/v1/batches",
+    "/v1/fine_tuning", "/v1/assistants", "/v1/threads",    "/v1/rerank"};
 constexpr std::string_view kModelPrefix = "/v1/models/";
 
 std::string RandomHex() {
@@ -125,6 +130,14 @@ absl::Status Api::Dispatch(const http::Request& request,
     return r.path == path || (one_model && r.path == "/v1/models");
   });
   const bool head = request.method == "HEAD" && route != kRoutes.end() && route->method == "GET";
+  for (const std::string_view unserved : kUnserved) {
+    if (path != unserved && !path.starts_with(StrCat(unserved, "/"))) continue;
+    return ToStatus({404,
+                     StrCat(unserved,
+                            " is not served (use /v1/chat/completions or "
+                            "/v1/completions)"),
+                     "invalid_request_error", "", "unsupported_endpoint"});
+  }
   if (route == kRoutes.end() || (route->method != request.method && !head)) {
     http::Response response =
         route == kRoutes.end() ? NotFound(request) : MethodNotAllowed(request, route->method);
@@ -150,35 +163,8 @@ absl::Status Api::Dispatch(const http::Request& request,
   return Models(call);
 }
 
-absl::StatusOr<EncodedPrompt> Api::EncodeChat(const LoadedModel& model,
-                                              const OrderedJson& variables) {
-  if (!model.text.chat_template) {
-    return ToStatus({400, "this model has no chat template, use /v1/completions",
-                     "invalid_request_error", "messages", "no_chat_template"});
-  }
-  const auto rendered = model.text.chat_template->Render(variables);
-  if (!rendered.ok()) {
-    return BadParam(
-        "messages",
-        StrCat("the chat template refused the messages: ", ToStd(rendered.status().message())),
-        "invalid_value");
-  }
-  EncodedPrompt prompt;
-  prompt.ids = model.text.tokenizer->EncodeSpans(rendered->Spans());
-  // Only the template's own mark counts: a user may well write <think>.
-  const bool ends_in_template = !rendered->marks.empty() && !rendered->marks.back().input;
-  prompt.begins_thinking = ends_in_template && EndsThinking(rendered->text);
-  prompt.param = "messages";
-  return prompt;
-}
-
-void Api::Run(const Call& call, const char* id_prefix, GenerationParams params,
-              std::vector<EncodedPrompt> prompts, std::shared_ptr<const Format> format) {
-  GenerationJob job;
+void Api::Run(const Call& call, const char* id_prefix, GenerationJob job) {
   job.model = &call.model;
-  job.params = std::move(params);
-  job.prompts = std::move(prompts);
-  job.format = std::move(format);
   job.meta = {StrCat(id_prefix, RandomHex()), call.model.served_name, Fingerprint(call.model),
               absl::ToUnixSeconds(call.arrival)};
   job.request_id = call.request_id;
@@ -190,27 +176,36 @@ void Api::Run(const Call& call, const char* id_prefix, GenerationParams params,
 absl::Status Api::Chat(const Call& call) {
   ASSIGN_OR_RETURN(ChatRequest request, ParseChatRequest(call.request.body, limits_));
   RETURN_IF_ERROR(CheckModel(call.model, request.params.model));
-  ASSIGN_OR_RETURN(EncodedPrompt prompt, EncodeChat(call.model, *request.variables));
-  Run(call, "chatcmpl-", std::move(request.params), {std::move(prompt)},
-      ChatFormat(*call.model.text.tokenizer));
+  ASSIGN_OR_RETURN(ChatPlan plan, PlanChat(call.model, request, grammars_));
+  GenerationJob job;
+  job.params = std::move(request.params);
+  job.prompts.push_back(std::move(plan.prompt));
+  job.format = ChatFormat(*call.model.text.tokenizer);
+  job.tools = std::move(plan.tools);
+  job.constraint = std::move(plan.constraint);
+  Run(call, "chatcmpl-", std::move(job));
   return absl::OkStatus();
 }
 
 absl::Status Api::Complete(const Call& call) {
   ASSIGN_OR_RETURN(CompletionRequest request, ParseCompletionRequest(call.request.body, limits_));
   RETURN_IF_ERROR(CheckModel(call.model, request.params.model));
-  std::vector<EncodedPrompt> prompts;
+  GenerationJob job;
+  ASSIGN_OR_RETURN(job.constraint, PlanText(call.model, request.params, grammars_));
   for (Prompt& prompt : request.prompts) {
-    EncodedPrompt& encoded = prompts.emplace_back();
+    EncodedPrompt& encoded = job.prompts.emplace_back();
     if (const auto* text = std::get_if<std::string>(&prompt)) {
+      if (request.echo) encoded.echo = *text;
       encoded.ids =
           call.model.text.Encode(*text, request.add_special_tokens, request.parse_special);
     } else {
       encoded.ids = std::get<std::vector<int32_t>>(std::move(prompt));
+      if (request.echo) encoded.echo = call.model.text.tokenizer->Decode(encoded.ids);
     }
   }
-  Run(call, "cmpl-", std::move(request.params), std::move(prompts),
-      CompletionFormat(*call.model.text.tokenizer));
+  job.params = std::move(request.params);
+  job.format = CompletionFormat(*call.model.text.tokenizer);
+  Run(call, "cmpl-", std::move(job));
   return absl::OkStatus();
 }
 
@@ -218,11 +213,15 @@ absl::Status Api::Generate(const Call& call, std::string_view prompt_field) {
   ASSIGN_OR_RETURN(CompletionRequest request,
                    ParseGenerateRequest(call.request.body, prompt_field, limits_));
   RETURN_IF_ERROR(CheckModel(call.model, request.params.model));
-  EncodedPrompt prompt;
+  GenerationJob job;
+  ASSIGN_OR_RETURN(job.constraint, PlanText(call.model, request.params, grammars_));
+  EncodedPrompt& prompt = job.prompts.emplace_back();
   prompt.ids = call.model.text.Encode(std::get<std::string>(request.prompts.front()),
                                       request.add_special_tokens, request.parse_special);
   if (prompt_field == "text") prompt.param = "text";
-  Run(call, "gen-", std::move(request.params), {std::move(prompt)}, GenerateFormat());
+  job.params = std::move(request.params);
+  job.format = GenerateFormat();
+  Run(call, "gen-", std::move(job));
   return absl::OkStatus();
 }
 
@@ -231,7 +230,8 @@ absl::Status Api::Tokenize(const Call& call) {
   RETURN_IF_ERROR(CheckModel(call.model, request.model));
   std::vector<int32_t> ids;
   if (request.variables) {
-    ASSIGN_OR_RETURN(EncodedPrompt prompt, EncodeChat(call.model, *request.variables));
+    ASSIGN_OR_RETURN(EncodedPrompt prompt,
+                     EncodeChat(call.model, *request.variables, request.tools.get()));
     ids = std::move(prompt.ids);
   } else {
     ids = call.model.text.Encode(request.text, request.add_special_tokens, request.parse_special);

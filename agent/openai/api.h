@@ -5,7 +5,9 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "agent/openai/chat_plan.h"
 #include "agent/openai/generation.h"
+#include "agent/openai/grammars.h"
 #include "agent/openai/probes.h"
 #include "agent/openai/request.h"
 #include "agent/openai/service.h"
@@ -20,10 +22,6 @@ class Api : public http::Handler {
   Api(Service& service, Telemetry& telemetry, Probes& probes, RequestLimits limits);
 
   void Handle(http::Request request, std::shared_ptr<http::ResponseWriter> writer) override;
-
-  /// The chat template's prompt for a request; 400 with the template's own message if it refuses.
-  static absl::StatusOr<EncodedPrompt> EncodeChat(const LoadedModel& model,
-                                                  const OrderedJson& variables);
 
  private:
   struct Call {
@@ -43,8 +41,8 @@ class Api : public http::Handler {
 
   absl::Status Dispatch(const http::Request& request, std::shared_ptr<http::ResponseWriter> writer,
                         const std::string& request_id);
-  void Run(const Call& call, const char* id_prefix, GenerationParams params,
-           std::vector<EncodedPrompt> prompts, std::shared_ptr<const Format> format);
+  /// Completes `job` (it has params, prompts and format) and starts it.
+  void Run(const Call& call, const char* id_prefix, GenerationJob job);
   void Refuse(const absl::Status& status, const std::string& request_id,
               http::ResponseWriter& writer);
 
@@ -52,6 +50,7 @@ class Api : public http::Handler {
   Telemetry& telemetry_;
   Probes& probes_;
   const RequestLimits limits_;
+  Grammars grammars_;
 };
 
 /// What the server itself refuses (too large a body, malformed HTTP), in OpenAI's shape.

@@ -9,14 +9,18 @@ Choice::Choice(const engine::Tokenizer& tokenizer, ChoiceOptions options)
     : options_(std::move(options)),
       decoder_(tokenizer, /*skip_special=*/true),
       stops_(options_.stop),
-      splitter_(options_.begins_thinking) {}
+      splitter_(options_.begins_thinking) {
+  if (options_.tools) parser_.emplace(*options_.tools);
+}
 
 ChoiceText Choice::Push(const engine::TokenEvent& token) {
   const auto& ends = options_.stop_ids;
   if (stopped() || std::find(ends.begin(), ends.end(), token.id) != ends.end())
     return Take({}, false);
   if (options_.with_logs) logs_.push_back({token, decoded_});
-  std::string text = decoder_.Push(token.id);
+  std::string text;
+  if (parser_) text = MarkOf(options_.tools->tokens, token.id);
+  text = text.empty() ? decoder_.Push(token.id) : decoder_.Flush() + text;
   decoded_ += text.size();
   text = stops_.Push(text);
   released_ += text.size();
@@ -41,14 +45,26 @@ ChoiceText Choice::Flush() {
   return Take(std::move(piece), true);
 }
 
+std::vector<ToolDelta> Choice::TakeCalls(AnswerPiece* piece, bool last) {
+  std::vector<ToolDelta> calls;
+  if (!parser_) return calls;
+  piece->reasoning = SpellMarks(piece->reasoning);
+  std::string content;
+  parser_->Push(piece->content, &content, &calls);
+  if (last) parser_->Flush(&content, &calls);
+  piece->content = std::move(content);
+  return calls;
+}
+
 /// Log-probs go out with the text of their tokens: not before it, and never for tokens that a stop
 /// string cut off.
 ChoiceText Choice::Take(AnswerPiece piece, bool all_logs) {
   ChoiceText out;
   out.index = options_.index;
   out.with_logs = options_.with_logs;
+  out.calls = TakeCalls(&piece, all_logs);
   out.piece = std::move(piece);
-  if (out.piece.empty() && !all_logs) return out;
+  if (out.empty() && !all_logs) return out;
   const auto cut = std::find_if(logs_.begin(), logs_.end(), [&](const TokenLog& log) {
     return log.text_offset >= released_ && (stopped() || !all_logs);
   });

@@ -22,6 +22,8 @@ struct ChoiceOptions {
   bool split_reasoning = false;
   bool begins_thinking = false;
   bool with_logs = false;
+  std::shared_ptr<const ToolSyntax> tools;  ///< calls are looked for; null: they are text
+  std::string prefix;                       ///< stands in front of the answer
 };
 
 class Choice {
@@ -35,15 +37,20 @@ class Choice {
 
   /// A stop string was found: further tokens are ignored, the engine should be told to stop.
   bool stopped() const { return stops_.stopped(); }
+  /// The answer, which must be flushed, calls tools.
+  bool called() const { return parser_ && parser_->called(); }
   const ChoiceOptions& options() const { return options_; }
 
  private:
   ChoiceText Take(AnswerPiece piece, bool all_logs);
+  /// The calls taken out of `piece`.
+  std::vector<ToolDelta> TakeCalls(AnswerPiece* piece, bool last);
 
   const ChoiceOptions options_;
   engine::StreamDecoder decoder_;
   StopMatcher stops_;
   ReasoningSplitter splitter_;
+  std::optional<ToolParser> parser_;
   size_t decoded_ = 0;          ///< bytes that came out of the decoder
   size_t released_ = 0;         ///< of these, bytes that the stop matcher let through
   std::vector<TokenLog> logs_;  ///< of text not yet released

@@ -61,6 +61,12 @@ absl::StatusOr<OrderedJson> ParseObject(std::string_view body, const RequestLimi
 /// Reads what all generating endpoints share, and refuses what none serves.
 void ReadParams(Fields& fields, const RequestLimits& limits, GenerationParams* params);
 
+/// `response_format`: text, json_object or json_schema.
+void ReadResponseFormat(Fields& fields, ResponseFormat* format);
+
+/// Checks `tools`, `tool_choice`, `parallel_tool_calls`; refuses their forerunners by name.
+void ReadTools(Fields& fields, ToolRequest* request);
+
 /// Checks `messages`, makes every content a string; with chat_template_kwargs and thinking
 /// switches: the variables of the chat template.
 std::shared_ptr<const OrderedJson> ReadTemplateVariables(Fields& fields,

@@ -1,6 +1,7 @@
 #include "agent/openai/format.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "base/json_full.h"
 #include "base/strings.h"
@@ -47,6 +48,28 @@ Json ChatLogs(const engine::Tokenizer& tokenizer, const std::vector<TokenLog>& l
   return {{"content", std::move(content)}, {"refusal", nullptr}};
 }
 
+/// The same in every chunk, another for every call: made from the answer's id.
+std::string CallId(const AnswerMeta& meta, int32_t choice, int32_t index) {
+  const std::string_view id = meta.id;
+  return StrCat("call_", id.substr(id.size() - std::min<size_t>(id.size(), 20)), choice, "x",
+                index);
+}
+
+Json CallsJson(const AnswerMeta& meta, const ChoiceText& choice, bool stream) {
+  Json calls = Json::array();
+  for (const ToolDelta& delta : choice.calls) {
+    Json call = {{"function", {{"arguments", delta.arguments}}}};
+    if (stream) call["index"] = delta.index;
+    if (!delta.name.empty()) {
+      call["id"] = CallId(meta, choice.index, delta.index);
+      call["type"] = "function";
+      call["function"]["name"] = delta.name;
+    }
+    calls.push_back(std::move(call));
+  }
+  return calls;
+}
+
 class Chat : public Format {
  public:
   explicit Chat(const engine::Tokenizer& tokenizer) : tokenizer_(tokenizer) {}
@@ -64,6 +87,7 @@ class Chat : public Format {
     Json delta = Json::object();
     if (!choice.piece.content.empty()) delta["content"] = choice.piece.content;
     AddReasoning(choice.piece, &delta);
+    if (!choice.calls.empty()) delta["tool_calls"] = CallsJson(meta, choice, true);
     Json json = Head(meta, "chat.completion.chunk");
     json["choices"].push_back({{"index", choice.index},
                                {"delta", std::move(delta)},
@@ -85,6 +109,10 @@ class Chat : public Format {
       Json message = {
           {"role", "assistant"}, {"content", choice.piece.content}, {"refusal", nullptr}};
       AddReasoning(choice.piece, &message);
+      if (!choice.calls.empty()) {
+        message["tool_calls"] = CallsJson(meta, choice, false);
+        if (choice.piece.content.empty()) message["content"] = nullptr;
+      }
       json["choices"].push_back({{"index", choice.index},
                                  {"message", std::move(message)},
                                  {"logprobs", Logs(choice, choice.with_logs)},
@@ -208,6 +236,21 @@ class Generate : public Format {
 };
 
 }  // namespace
+
+void ChoiceText::Append(ChoiceText more) {
+  index = more.index;
+  with_logs = more.with_logs;
+  piece.reasoning += more.piece.reasoning;
+  piece.content += more.piece.content;
+  std::move(more.logs.begin(), more.logs.end(), std::back_inserter(logs));
+  for (ToolDelta& delta : more.calls) {
+    if (calls.empty() || calls.back().index != delta.index) {
+      calls.push_back(std::move(delta));
+    } else {
+      calls.back().arguments += delta.arguments;
+    }
+  }
+}
 
 std::unique_ptr<Format> ChatFormat(const engine::Tokenizer& tokenizer) {
   return std::make_unique<Chat>(tokenizer);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "agent/openai/reasoning_splitter.h"
+#include "agent/openai/tool_parser.h"
 #include "engine/engine.h"
 #include "engine/tokenizer/tokenizer.h"
 
@@ -31,9 +32,14 @@ struct TokenLog {
 struct ChoiceText {
   int32_t index = 0;
   AnswerPiece piece;
+  std::vector<ToolDelta> calls;
   std::vector<TokenLog> logs;
   bool with_logs = false;          ///< log-probs were asked for
   std::string_view finish_reason;  ///< empty: not finished
+
+  bool empty() const { return piece.empty() && calls.empty(); }
+  /// Takes over what `more` adds to it.
+  void Append(ChoiceText more);
 };
 
 /// Sums over the choices of one request; prompts count once.

@@ -97,6 +97,12 @@ void Generation::Start() {
     for (const Running& running : choices_) {
       const std::string opening = job_.format->Opening(job_.meta, running.choice->options().index);
       if (!opening.empty()) head.body += Event(opening);
+      if (const std::string& prefix = running.choice->options().prefix; !prefix.empty()) {
+        ChoiceText echo;
+        echo.index = running.choice->options().index;
+        echo.piece.content = prefix;
+        head.body += Event(job_.format->Chunk(job_.meta, echo));
+      }
     }
     writer_->Start(std::move(head));
     streaming_ = true;
@@ -113,12 +119,16 @@ absl::Status Generation::Submit() {
   std::vector<engine::Request>
       requests;  // one for each prompt: all are checked before any is submitted
   for (const EncodedPrompt& prompt : job_.prompts) {
-    ASSIGN_OR_RETURN(requests.emplace_back(),
-                     ToEngineRequest(*job_.model, job_.params, prompt, seed));
+    ASSIGN_OR_RETURN(requests.emplace_back(), ToEngineRequest(*job_.model, job_.params, prompt,
+                                                              seed, job_.constraint != nullptr));
   }
   for (size_t p = 0; p < requests.size(); ++p) {
     for (int32_t n = 0; n < job_.params.n; ++n) {
       requests[p].sampling.choice = static_cast<uint32_t>(n);
+      if (job_.constraint) {
+        requests[p].constraint =
+            grammar::MakeConstraint(job_.constraint, *job_.model->text.tokenizer);
+      }
       RETURN_IF_ERROR(SubmitChoice(job_.prompts[p], requests[p]));
     }
     usage_.prompt_tokens += static_cast<int64_t>(job_.prompts[p].ids.size());
@@ -136,6 +146,8 @@ absl::Status Generation::SubmitChoice(const EncodedPrompt& prompt, const engine:
   options.split_reasoning = job_.format->splits_reasoning();
   options.begins_thinking = prompt.begins_thinking;
   options.with_logs = job_.params.top_logprobs >= 0;
+  options.tools = job_.tools;
+  options.prefix = prompt.echo;
   choices_.emplace_back().choice =
       std::make_unique<Choice>(*job_.model->text.tokenizer, std::move(options));
   const auto id = engine().Submit(request, std::make_shared<ChoiceSink>(shared_from_this(), i));
@@ -144,6 +156,7 @@ absl::Status Generation::SubmitChoice(const EncodedPrompt& prompt, const engine:
     return id.status();
   }
   choices_[i].id = *id;
+  if (!job_.params.stream) choices_[i].text.piece.content = prompt.echo;
   ++unfinished_;
   job_.telemetry->OnSubmitted(static_cast<int32_t>(prompt.ids.size()));
   return absl::OkStatus();
@@ -182,7 +195,9 @@ void Generation::OnFinish(size_t i, FinishReason reason, const engine::Usage& us
     Deliver(running, running.choice->Flush());
     ChoiceText end;
     end.index = options.index;
-    end.finish_reason = reason == FinishReason::kStop ? "stop" : "length";
+    end.finish_reason = reason == FinishReason::kLength ? "length"
+                        : running.choice->called()      ? "tool_calls"
+                                                        : "stop";
     if (job_.params.stream) {
       Send(job_.format->Chunk(job_.meta, end));
     } else {
@@ -203,14 +218,10 @@ void Generation::OnFinish(size_t i, FinishReason reason, const engine::Usage& us
 
 void Generation::Deliver(Running& running, ChoiceText text) {
   if (job_.params.stream) {
-    if (!text.piece.empty() || !text.logs.empty()) Send(job_.format->Chunk(job_.meta, text));
+    if (!text.empty() || !text.logs.empty()) Send(job_.format->Chunk(job_.meta, text));
     return;
   }
-  running.text.index = text.index;
-  running.text.with_logs = text.with_logs;
-  running.text.piece.reasoning += text.piece.reasoning;
-  running.text.piece.content += text.piece.content;
-  std::move(text.logs.begin(), text.logs.end(), std::back_inserter(running.text.logs));
+  running.text.Append(std::move(text));
 }
 
 void Generation::Send(std::string_view json) {
@@ -287,7 +298,8 @@ void StartGeneration(GenerationJob job, std::shared_ptr<http::ResponseWriter> wr
 
 absl::StatusOr<engine::Request> ToEngineRequest(const LoadedModel& model,
                                                 const GenerationParams& params,
-                                                const EncodedPrompt& prompt, uint64_t seed) {
+                                                const EncodedPrompt& prompt, uint64_t seed,
+                                                bool constrained) {
   const int32_t context = model.engine->max_context();
   const auto length = static_cast<int64_t>(prompt.ids.size());
   if (length == 0) return BadParam(prompt.param, "the prompt has no tokens", "invalid_value");
@@ -315,7 +327,8 @@ absl::StatusOr<engine::Request> ToEngineRequest(const LoadedModel& model,
   s.seed = seed;
   s.logit_bias = params.logit_bias;
   request.stop_ids = params.stop_token_ids;
-  if (!params.ignore_eos) {
+  // A constrained answer ends where its grammar lets it: only then may these come.
+  if (!params.ignore_eos || constrained) {
     request.stop_ids.insert(request.stop_ids.end(), defaults.eos_ids.begin(),
                             defaults.eos_ids.end());
   }

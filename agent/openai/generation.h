@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "agent/grammar/constraint.h"
 #include "agent/load/loaded_model.h"
 #include "agent/openai/format.h"
 #include "agent/openai/request.h"
@@ -21,6 +22,7 @@ struct EncodedPrompt {
   std::vector<int32_t> ids;
   bool begins_thinking = false;  ///< the answer starts inside <think>
   const char* param = "prompt";  ///< the request's field that it came from, for errors
+  std::string echo;              ///< text that stands in front of the answer
 };
 
 struct GenerationJob {
@@ -28,6 +30,8 @@ struct GenerationJob {
   GenerationParams params;
   std::vector<EncodedPrompt> prompts;  ///< each is answered params.n times
   std::shared_ptr<const Format> format;
+  std::shared_ptr<const ToolSyntax> tools;                    ///< null: none may be called
+  std::shared_ptr<const grammar::ConstraintPlan> constraint;  ///< null: the answer is free
   AnswerMeta meta;
   std::string request_id;
   absl::Time arrival;
@@ -40,9 +44,10 @@ struct GenerationJob {
 void StartGeneration(GenerationJob job, std::shared_ptr<http::ResponseWriter> writer);
 
 /// What the engine is asked for; a prompt that fills the context is a 400. max_tokens is cut to
-/// what the context leaves.
+/// what the context leaves. `constrained`: the model's own end counts whatever ignore_eos says.
 absl::StatusOr<engine::Request> ToEngineRequest(const LoadedModel& model,
                                                 const GenerationParams& params,
-                                                const EncodedPrompt& prompt, uint64_t seed);
+                                                const EncodedPrompt& prompt, uint64_t seed,
+                                                bool constrained = false);
 
 }  // namespace deepseek::agent

@@ -81,26 +81,16 @@ void RefuseUnserved(Fields& fields) {
   for (const char* name :
        {"audio", "prediction", "web_search_options", "guided_json", "guided_regex", "guided_choice",
         "guided_grammar", "structured_outputs", "prompt_logprobs", "truncate_prompt_tokens",
-        "reasoning_effort", "verbosity", "length_penalty", "bad_words", "logits_processors",
-        "chat_template", "documents", "functions", "images"}) {
+        "verbosity", "length_penalty", "bad_words", "logits_processors", "chat_template",
+        "documents", "functions", "images"}) {
     RefuseUnlessEmpty(fields, name);
   }
-  for (const char* name :
-       {"continue_final_message", "use_beam_search", "echo", "include_stop_str_in_output"}) {
+  for (const char* name : {"use_beam_search", "include_stop_str_in_output"}) {
     RefuseUnlessFalse(fields, name);
   }
   if (const auto min_tokens = fields.Integer("min_tokens", 0, kMaxInt32);
       min_tokens && *min_tokens > 0) {
     fields.Unsupported("min_tokens");
-  }
-  if (const OrderedJson* format = fields.Find("response_format")) {
-    const auto type = format->is_object() ? format->find("type") : format->end();
-    if (!format->is_object() || type == format->end() || !type->is_string()) {
-      fields.Fail("response_format", "expected an object with a string 'type'", "invalid_type");
-    } else if (*type != "text") {
-      fields.Unsupported("response_format",
-                         StrCat("type '", type->get<std::string>(), "' (only 'text' is served)"));
-    }
   }
   if (const OrderedJson* modalities = fields.Find("modalities");
       modalities && *modalities != OrderedJson::array({"text"})) {
@@ -128,7 +118,11 @@ void ReadParams(Fields& fields, const RequestLimits& limits, GenerationParams* p
     params->seed = static_cast<uint64_t>(*seed);
   }
   ReadLogitBias(fields, &params->logit_bias);
+  ReadResponseFormat(fields, &params->response_format);
   ReadStops(fields, limits, &params->stop);
+  if (!params->stop.empty() && params->response_format.kind != ResponseFormat::kText)
+    fields.Fail("stop", "a stop string could cut the JSON that response_format promises",
+                "invalid_value");
   params->stop_token_ids = fields.TokenIds("stop_token_ids").value_or(std::vector<int32_t>{});
   params->ignore_eos = fields.Bool("ignore_eos").value_or(false);
   for (const char* name : {"max_tokens", "max_completion_tokens"}) {  // the newer name wins

@@ -18,7 +18,7 @@ void FlattenContent(Fields& message, OrderedJson* out) {
   OrderedJson& content = (*out)["content"];
   if (content.is_string()) return;
   if (content.is_null()) {
-    // Answers that only call tools have no content; templates test it for truth.
+    // Templates test an answer's content for truth, or add it to a string.
     if ((*out)["role"] == "assistant") {
       content = "";
     } else {
@@ -75,7 +75,12 @@ void CheckToolCalls(Fields& message, OrderedJson* out) {
                           "invalid_type");
     }
     if (!call.contains("type")) call["type"] = "function";
+    // OpenAI's form is a string of JSON; some clients send the JSON itself.
+    OrderedJson& arguments = call["function"]["arguments"];
+    if (!arguments.is_string()) arguments = arguments.dump();
   }
+  // An answer that only calls has no content: V3's template wants none, not an empty text.
+  if (!calls->empty() && (*out)["content"] == "") (*out)["content"] = nullptr;
 }
 
 OrderedJson ReadMessages(Fields& fields, const RequestLimits& limits) {
@@ -131,19 +136,26 @@ void ReadLogprobs(Fields& fields, GenerationParams* params) {
   if (wanted) params->top_logprobs = static_cast<int32_t>(top.value_or(0));
 }
 
-void RefuseTools(Fields& fields) {
-  if (const OrderedJson* tools = fields.Find("tools");
-      tools && !(tools->is_array() && tools->empty())) {
-    fields.Unsupported("tools", "calls in the model's answer are not parsed yet");
+/// OpenAI's one word for how much a model thinks, in the terms of the templates: off, or on with
+/// what V4's format knows.
+void ReadEffort(Fields& fields, OrderedJson* variables) {
+  const auto effort = fields.String("reasoning_effort");
+  if (!effort) return;
+  constexpr std::array<std::string_view, 2> kOff = {"none", "minimal"};
+  constexpr std::array<std::string_view, 3> kOn = {"low", "medium", "high"};
+  constexpr std::array<std::string_view, 2> kMost = {"xhigh", "max"};
+  const auto among = [&](const auto& words) {
+    return std::find(words.begin(), words.end(), *effort) != words.end();
+  };
+  if (!among(kOff) && !among(kOn) && !among(kMost)) {
+    return fields.Fail("reasoning_effort",
+                       StrCat("'", *effort,
+                              "' is unknown (none, minimal, low, medium, high, xhigh "
+                              "or max)"),
+                       "invalid_value");
   }
-  if (const OrderedJson* choice = fields.Find("tool_choice");
-      choice && *choice != "none" && *choice != "auto") {
-    fields.Unsupported("tool_choice");
-  }
-  if (const OrderedJson* call = fields.Find("function_call");
-      call && *call != "none" && *call != "auto") {
-    fields.Unsupported("function_call");
-  }
+  (*variables)["thinking"] = (*variables)["enable_thinking"] = !among(kOff);
+  if (!among(kOff)) (*variables)["reasoning_effort"] = among(kMost) ? "max" : "high";
 }
 
 }  // namespace
@@ -166,6 +178,7 @@ std::shared_ptr<const OrderedJson> ReadTemplateVariables(Fields& fields,
       (*variables)[key] = value;
     }
   }
+  ReadEffort(fields, variables.get());
   // Templates of different families name the same switch differently. DeepSeek's API sends {"type":
   // "enabled"}.
   const auto switch_thinking = [&](bool on) {
@@ -186,7 +199,21 @@ std::shared_ptr<const OrderedJson> ReadTemplateVariables(Fields& fields,
   }
   if (const auto on = fields.Bool("enable_thinking")) switch_thinking(*on);
   (*variables)["messages"] = ReadMessages(fields, limits);
-  (*variables)["add_generation_prompt"] = fields.Bool("add_generation_prompt").value_or(true);
+  const bool continues = fields.Bool("continue_final_message").value_or(false);
+  const auto prompt = fields.Bool("add_generation_prompt");
+  (*variables)["add_generation_prompt"] = prompt.value_or(!continues);
+  if (!continues || !fields.ok()) return variables;
+  const OrderedJson& messages = (*variables)["messages"];
+  if (prompt.value_or(false)) {
+    fields.Fail("add_generation_prompt", "cannot be true together with continue_final_message",
+                "invalid_value");
+  } else if (!messages.empty() &&
+             (messages.back()["role"] != "assistant" || messages.back().contains("tool_calls"))) {
+    fields.Fail("continue_final_message",
+                "the last message must be the assistant's, without tool calls", "invalid_value");
+  } else {
+    (*variables)["continue_final_message"] = true;
+  }
   return variables;
 }
 
@@ -196,8 +223,16 @@ absl::StatusOr<ChatRequest> ParseChatRequest(std::string_view body, const Reques
   ChatRequest request;
   ReadParams(fields, limits, &request.params);
   ReadLogprobs(fields, &request.params);
-  RefuseTools(fields);
+  ReadTools(fields, &request.tools);
+  if (fields.Bool("echo").value_or(false)) fields.Unsupported("echo", "use /v1/completions");
   request.variables = ReadTemplateVariables(fields, limits);
+  request.continues = request.variables->contains("continue_final_message");
+  if (request.continues && (request.tools.mode != ToolRequest::kNone ||
+                            request.params.response_format.kind != ResponseFormat::kText)) {
+    fields.Fail("continue_final_message",
+                "cannot be combined with tools or a response_format other than text",
+                "invalid_value");
+  }
   RETURN_IF_ERROR(fields.status());
   return request;
 }

@@ -53,6 +53,15 @@ std::vector<Prompt> ReadPrompts(Fields& fields, const char* name) {
   return out;
 }
 
+/// Words of chat requests whose meaning would be dropped here.
+void RefuseChatWords(Fields& fields) {
+  if (fields.Bool("continue_final_message").value_or(false))
+    fields.Unsupported("continue_final_message", "use /v1/chat/completions");
+  for (const char* name : {"reasoning_effort", "tools", "tool_choice"}) {
+    if (fields.Find(name) != nullptr) fields.Unsupported(name, "use /v1/chat/completions");
+  }
+}
+
 void ReadSpecial(Fields& fields, bool* add_special_tokens, bool* parse_special) {
   *add_special_tokens = fields.Bool("add_special_tokens").value_or(true);
   *parse_special = fields.Bool("parse_special").value_or(true);
@@ -66,10 +75,14 @@ absl::StatusOr<CompletionRequest> ParseCompletionRequest(std::string_view body,
   Fields fields(object);
   CompletionRequest request;
   ReadParams(fields, limits, &request.params);
+  RefuseChatWords(fields);
   if (const auto suffix = fields.String("suffix"); suffix && !suffix->empty())
     fields.Unsupported("suffix");
   if (const auto top = fields.Integer("logprobs", 0, 20))
     request.params.top_logprobs = static_cast<int32_t>(*top);
+  request.echo = fields.Bool("echo").value_or(false);
+  if (request.echo && request.params.top_logprobs >= 0)
+    fields.Unsupported("echo", "together with logprobs");
   ReadSpecial(fields, &request.add_special_tokens, &request.parse_special);
   request.prompts = ReadPrompts(fields, "prompt");
   if (request.prompts.size() * static_cast<size_t>(request.params.n) >
@@ -90,8 +103,10 @@ absl::StatusOr<CompletionRequest> ParseGenerateRequest(std::string_view body,
   Fields fields(object);
   CompletionRequest request;
   ReadParams(fields, limits, &request.params);
+  RefuseChatWords(fields);
   if (request.params.n != 1) fields.Unsupported("n", "more than one answer (use /v1/completions)");
   if (fields.Find("logprobs")) fields.Unsupported("logprobs", "use /v1/completions");
+  if (fields.Bool("echo").value_or(false)) fields.Unsupported("echo", "use /v1/completions");
   ReadSpecial(fields, &request.add_special_tokens, &request.parse_special);
   const std::string name(prompt_field);
   if (auto text = fields.String(name.c_str())) {
@@ -112,6 +127,9 @@ absl::StatusOr<TokenizeRequest> ParseTokenizeRequest(std::string_view body,
   request.model = fields.String("model").value_or("");
   ReadSpecial(fields, &request.add_special_tokens, &request.parse_special);
   if (fields.Find("messages")) {
+    ToolRequest tools;
+    ReadTools(fields, &tools);
+    if (tools.mode != ToolRequest::kNone) request.tools = tools.tools;
     request.variables = ReadTemplateVariables(fields, limits);
   } else {
     // "prompt" is vLLM's name, "content" llama.cpp's.

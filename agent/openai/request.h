@@ -24,6 +24,29 @@ struct RequestLimits {
   int max_messages = 8192;
 };
 
+/// What `response_format` asks for.
+struct ResponseFormat {
+  enum Kind { kText, kJsonObject, kJsonSchema } kind = kText;
+  std::shared_ptr<const OrderedJson> schema;  ///< of kJsonSchema
+};
+
+/// `tools`, `tool_choice` and `parallel_tool_calls`.
+struct ToolRequest {
+  struct Function {
+    std::string name;
+    std::shared_ptr<const OrderedJson> parameters;  ///< null: none given
+    bool strict = false;
+  };
+  enum Mode {
+    kNone,      ///< the model is told of no tools, calls are not looked for
+    kAuto,      ///< it may call
+    kRequired,  ///< it must call
+  } mode = kNone;
+  std::vector<Function> functions;           ///< those that it may call
+  std::shared_ptr<const OrderedJson> tools;  ///< as they came, for the chat template
+  bool parallel = true;
+};
+
 /// What all generating endpoints share. Values that the request does not give are the model's own
 /// defaults.
 struct GenerationParams {
@@ -45,13 +68,16 @@ struct GenerationParams {
   bool stream = false;
   bool include_usage = false;  ///< stream_options.include_usage
   int32_t top_logprobs = -1;   ///< -1: no log-probs; else [0, 20]
+  ResponseFormat response_format;
 };
 
 struct ChatRequest {
   GenerationParams params;
+  ToolRequest tools;
   /// What the chat template gets: messages with plain string contents, chat_template_kwargs,
-  /// add_generation_prompt.
+  /// add_generation_prompt, tools, continue_final_message.
   std::shared_ptr<const OrderedJson> variables;
+  bool continues = false;  ///< continue_final_message: the answer goes on with the last message
 };
 
 /// Text, or token ids that are taken as they are.
@@ -63,13 +89,15 @@ struct CompletionRequest {
   bool add_special_tokens =
       true;  ///< put the beginning-of-sequence token in front if the model wants one
   bool parse_special = true;  ///< added tokens in the text count as such
+  bool echo = false;          ///< the prompt stands in front of the answer
 };
 
 struct TokenizeRequest {
   std::string model;
   std::string text;
   std::shared_ptr<const OrderedJson>
-      variables;  ///< instead of text: messages for the chat template
+      variables;                             ///< instead of text: messages for the chat template
+  std::shared_ptr<const OrderedJson> tools;  ///< with messages; null: none
   bool add_special_tokens = true;
   bool parse_special = true;
 };

@@ -1,6 +1,6 @@
-// Row operations between the matrices: RMSNorm through the backend, SwiGLU as the bare kernel on
-// one thread (it is fused into the experts). Operands sit in the cache, as they do in a step, so
-// GB/s may exceed the memory's; what counts is the time beside a linear's.
+// Row operations between the matrices: RMSNorm and sampling through the backend, SwiGLU as the bare
+// kernel on one thread (it is fused into the experts). Operands sit in the cache, as they do in a
+// step, so GB/s may exceed the memory's; what counts is the time beside a linear's.
 
 #include <string>
 #include <vector>
@@ -52,6 +52,44 @@ void Swiglu(benchmark::State& state) {
                1);
 }
 
+// DeepSeek-V3's vocabulary. Bytes: the logits once.
+struct Sampling {
+  const char* name;
+  float temperature, top_p;
+  int32_t top_k;
+};
+constexpr Sampling kSampling[] = {{"sample/greedy", 0, 1, 0},
+                                  {"sample/plain", 1, 1, 0},
+                                  {"sample/top_p", 1, 0.95F, 0},
+                                  {"sample/top_k", 1, 1, 50},
+                                  {"sample/top_k_top_p", 0.7F, 0.9F, 40}};
+
+void Sample(benchmark::State& state, const Sampling& sampling) {
+  constexpr int32_t kVocab = 129280;
+  const auto rows = static_cast<int32_t>(state.range(0));
+  engine::StepPlan plan;
+  plan.max_rows = plan.max_logit_rows = rows;
+  Operands operands(Formats()[0], plan);
+  const engine::Buffer logits = operands.Rows(rows, kVocab, 1);
+  operands.BeginStep(rows);
+  std::vector<engine::SampleSpec> specs(static_cast<size_t>(rows));
+  for (int32_t r = 0; r < rows; ++r) {
+    engine::SampleSpec& spec = specs[static_cast<size_t>(r)];
+    spec.row = r;
+    spec.temperature = sampling.temperature;
+    spec.top_p = sampling.top_p;
+    spec.top_k = sampling.top_k;
+  }
+  std::vector<engine::SampleResult> results;
+  const Meter meter;
+  for (auto _ : state) {
+    for (engine::SampleSpec& spec : specs) ++spec.position;
+    operands.backend().Sample(logits, specs, &results);
+  }
+  meter.Report(state, 4.0 * rows * kVocab, 20.0 * rows * kVocab, Unit::kFp32,
+               MeasuredLimits().threads);
+}
+
 }  // namespace
 
 void RegisterRows() {
@@ -59,6 +97,13 @@ void RegisterRows() {
       ->ArgsProduct({{1, 32, 512}, {2048, 7168}})
       ->UseRealTime();
   benchmark::RegisterBenchmark("swiglu", Swiglu)->Arg(1408)->Arg(10944);
+  for (const Sampling& sampling : kSampling) {
+    benchmark::RegisterBenchmark(sampling.name,
+                                 [&sampling](benchmark::State& state) { Sample(state, sampling); })
+        ->Arg(1)
+        ->Arg(32)
+        ->UseRealTime();
+  }
 }
 
 }  // namespace deepseek::bench

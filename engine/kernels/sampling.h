@@ -7,6 +7,10 @@
 
 namespace deepseek::engine {
 
+/// Logits are clamped to this after penalties and biases, which can overflow although the row was
+/// finite.
+inline constexpr float kLargestLogit = 1e30F;
+
 /// What to do with one row of logits. Penalties count the tokens in `history`.
 struct SampleSpec {
   int32_t row = 0;           ///< row of the logits buffer
@@ -24,8 +28,17 @@ struct SampleSpec {
   const std::vector<int32_t>* prompt = nullptr;     ///< for repetition_penalty
   const std::vector<int32_t>* generated = nullptr;  ///< for all penalties
   const std::vector<std::pair<int32_t, float>>* logit_bias = nullptr;
+  /// Bit i % 64 of word i / 64: id i may be chosen; null: every one. At least one bit is set.
+  const uint64_t* allowed = nullptr;
   int32_t top_logprobs = -1;
 };
+
+/// The row's largest logit as it stands is all that is asked for.
+inline bool IsPlainGreedy(const SampleSpec& spec) {
+  return spec.temperature <= 0 && spec.top_logprobs < 0 && spec.presence_penalty == 0 &&
+         spec.frequency_penalty == 0 && spec.repetition_penalty == 1 && spec.allowed == nullptr &&
+         (spec.logit_bias == nullptr || spec.logit_bias->empty());
+}
 
 struct SampleResult {
   int32_t id = 0;

@@ -33,10 +33,11 @@ std::string RepairRegions(std::string_view text, std::vector<Region>* regions) {
 }  // namespace
 
 ByteLevelTokenizer::ByteLevelTokenizer(TokenizerParts parts)
-    : parts_(std::move(parts)), special_(parts_.tokens.size()) {
+    : parts_(std::move(parts)), special_(parts_.tokens.size()), is_added_(parts_.tokens.size()) {
   for (const AddedToken& token : parts_.added) {
     (token.normalized ? normalized_ : raw_).Add(token.content, token.id);
     special_[static_cast<size_t>(token.id)] = token.special;
+    is_added_[static_cast<size_t>(token.id)] = true;
     added_ids_.emplace(token.content, token.id);
   }
 }
@@ -142,6 +143,10 @@ std::string_view ByteLevelTokenizer::TokenBytes(int32_t id) const {
 
 bool ByteLevelTokenizer::IsSpecial(int32_t id) const {
   return id >= 0 && id < size() && special_[static_cast<size_t>(id)];
+}
+
+bool ByteLevelTokenizer::IsAdded(int32_t id) const {
+  return id >= 0 && id < size() && is_added_[static_cast<size_t>(id)];
 }
 
 int32_t ByteLevelTokenizer::TokenId(std::string_view content) const {

@@ -43,6 +43,7 @@ class ByteLevelTokenizer final : public Tokenizer {
   std::string Decode(absl::Span<const int32_t> ids, bool skip_special) const override;
   std::string_view TokenBytes(int32_t id) const override;
   bool IsSpecial(int32_t id) const override;
+  bool IsAdded(int32_t id) const override;
   int32_t TokenId(std::string_view content) const override;
   absl::Span<const int32_t> PrefixIds() const override { return parts_.prefix; }
   int32_t size() const override { return static_cast<int32_t>(parts_.tokens.size()); }
@@ -61,6 +62,7 @@ class ByteLevelTokenizer final : public Tokenizer {
   TokenizerParts parts_;
   AddedTokenSet raw_, normalized_;  // tokens with normalized: false, true
   std::vector<bool> special_;       // by id
+  std::vector<bool> is_added_;      // by id
   absl::flat_hash_map<std::string, int32_t> added_ids_;
 };
 

@@ -36,6 +36,8 @@ class Tokenizer {
   /// Raw bytes of one token (may be a part of a UTF-8 character); empty for unknown ids.
   virtual std::string_view TokenBytes(int32_t id) const = 0;
   virtual bool IsSpecial(int32_t id) const = 0;
+  /// An added token, special or not: one that text alone never becomes.
+  virtual bool IsAdded(int32_t id) const = 0;
   /// Id of an added or ordinary token by its content; -1 if there is none.
   virtual int32_t TokenId(std::string_view content) const = 0;
   /// Ids that the file's own post-processor puts before a plain prompt (Llama 3: BOS); empty for

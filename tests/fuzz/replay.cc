@@ -66,7 +66,9 @@ int main(int argc, char** argv) {
   std::vector<std::string> names, seeds;
   for (int i = 1; i < argc; ++i) {
     for (const auto& entry : std::filesystem::recursive_directory_iterator(argv[i])) {
-      if (entry.is_regular_file()) names.push_back(entry.path().string());
+      if (entry.is_regular_file() && entry.path().filename() != "README.md") {
+        names.push_back(entry.path().string());
+      }
     }
   }
   std::sort(names.begin(), names.end());

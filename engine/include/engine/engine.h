@@ -18,6 +18,7 @@
 #include "engine/arch/model_spec.h"
 #include "engine/arch/options.h"
 #include "engine/step_profile.h"
+#include "engine/token_constraint.h"
 
 namespace deepseek::engine {
 
@@ -48,7 +49,8 @@ struct Request {
       stop_ids;  ///< a generated id among these ends the answer (it is delivered, reason kStop)
   int32_t top_logprobs = -1;  ///< -1: no log-probs; n: of the chosen token and the n best (<= 20)
   absl::Time deadline = absl::InfiniteFuture();
-  int32_t priority = 0;  ///< higher first
+  int32_t priority = 0;                         ///< higher first
+  std::shared_ptr<TokenConstraint> constraint;  ///< of this request alone; null: free
 };
 
 struct TokenLogprob {

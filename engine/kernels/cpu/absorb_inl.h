@@ -8,7 +8,7 @@
 namespace deepseek::engine {
 namespace {
 
-// x[i] = q[i]'s part for a tile, times the tile's scales for column k.
+// x[i] = q[i]'s part for a tile, times the tile's scales for column k; p: the tile's.
 template <WeightFormat F, int M>
 inline void LoadQueries(const PackedMatrix& w, const PanelView& p, int64_t tile, int64_t k,
                         const float* const* q, V (&x)[M]) {
@@ -23,34 +23,39 @@ inline void LoadQueries(const PackedMatrix& w, const PanelView& p, int64_t tile,
 }
 
 // 16 sums over tiles, M rows of 16 / M columns, then over the 16 lanes in a fixed tree. A sum's
-// order does not depend on M.
+// order does not depend on M. Each panel is read in the order of memory.
 template <WeightFormat F, int M>
 inline void AbsorbColumns(const PackedMatrix& w, int64_t k, const float* const* q,
                           float* const* out) {
   constexpr int kColumns = 16 / M;
   const int64_t left = w.cols - k;
   const int64_t columns = left < kColumns ? left : kColumns;
-  V sum[M][kColumns];
-  for (int i = 0; i < M; ++i) {
-    for (int c = 0; c < kColumns; ++c) sum[i][c] = V::Zero();
-  }
-  for (int64_t t = 0; t < w.tiles; ++t) {
-    const PanelView p = View<F>(w, t);
-    V x[M];
-    LoadQueries<F, M>(w, p, t, k, q, x);
-    for (int c = 0; c < kColumns; c += 4) {
-      if (c >= columns) break;
-      if constexpr (F == WeightFormat::kF8) {
-        if (c > 0 && (k + c) % w.group == 0) LoadQueries<F, M>(w, p, t, k + c, q, x);
+  V sums[M][kColumns];
+  for (int c = 0; c < kColumns; c += 4) {
+    V sum[M][4];
+    for (int i = 0; i < M; ++i) {
+      for (int j = 0; j < 4; ++j) sum[i][j] = V::Zero();
+    }
+    for (int64_t panel = 0; c < columns && panel < w.tiles; panel += kPanelTiles) {
+      PanelView p = View<F>(w, panel);
+      const int64_t width = w.panel_width(panel);
+      const uint8_t* data = p.data + (k + c) / 4 * p.step;
+      for (int64_t t = 0; t < width; ++t, data += p.unit) {
+        V x[M];
+        LoadQueries<F, M>(w, p, panel + t, k + c, q, x);
+        const QuadValues quad = LoadQuad<F>(data);
+        for (int i = 0; i < M; ++i) {
+          for (int j = 0; j < 4; ++j) sum[i][j] = Fma(quad.column[j], x[i], sum[i][j]);
+        }
+        if constexpr (F == WeightFormat::kF8) p.scales += kTileRows * 4;  // the next tile's
       }
-      const QuadValues quad = LoadQuad<F>(p.data + (k + c) / 4 * p.step);
-      for (int i = 0; i < M; ++i) {
-        for (int j = 0; j < 4; ++j) sum[i][c + j] = Fma(quad.column[j], x[i], sum[i][c + j]);
-      }
+    }
+    for (int i = 0; i < M; ++i) {
+      for (int j = 0; j < 4; ++j) sums[i][c + j] = sum[i][j];
     }
   }
   float lanes[16];
-  SumLanes16(&sum[0][0]).Store(lanes);
+  SumLanes16(&sums[0][0]).Store(lanes);
   for (int i = 0; i < M; ++i) {
     for (int64_t c = 0; c < columns; ++c) out[i][k + c] = lanes[i * kColumns + c];
   }

@@ -1,6 +1,7 @@
 #include "engine/kernels/cpu/cpu_backend.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "base/status.h"
@@ -152,7 +153,17 @@ void CpuBackend::Sample(const Buffer& logits, absl::Span<const SampleSpec> specs
   ForItems(count, count * vocab * 8, [&](int64_t i, int thread) {
     const SampleSpec& spec = specs[static_cast<size_t>(i)];
     const float* row = HostData<float>(logits) + spec.row * vocab;
-    (*results)[static_cast<size_t>(i)] =
+    SampleResult* result = &(*results)[static_cast<size_t>(i)];
+    if (IsPlainGreedy(spec) && vocab > 0) {
+      const int64_t id = kernels_.argmax(row, vocab);
+      // Beyond this SampleRow clamps, which makes ties.
+      if (id >= 0 && std::abs(row[id]) < kLargestLogit) {
+        *result = {};
+        result->id = static_cast<int32_t>(id);
+        return;
+      }
+    }
+    *result =
         SampleRow({row, static_cast<size_t>(vocab)}, spec, &sample_[static_cast<size_t>(thread)]);
   });
 }

@@ -1,6 +1,7 @@
 // Packed matrix products over the V and I types of a simd_*.h that was included before. One block
-// of rows and tiles keeps its group sums in registers; an output's order of sums does not depend on
-// the block's shape.
+// of rows and tiles keeps its group sums in registers, or as many of its tiles at a time as fit
+// (PassTiles: a pass stays within one group, 4 or 8 KB that the L1 cache holds); an output's order
+// of sums does not depend on the block's shape.
 //
 // Moves the weights once per block of kRowBlock rows: bytes = tile_bytes x tiles x ceil(m /
 // kRowBlock), FLOPs = 2 m rows cols. Memory-bound for few rows: a panel is one sequential stream.
@@ -20,6 +21,11 @@ struct QuadValues {
 inline QuadValues FromPairs(TwoPairs p) {
   return {{Even(p.a), Odd(p.a), Even(p.b), Odd(p.b)}};
 }
+// What a pass will want next, where the hardware does not see it coming: a pass over one tile of a
+// panel takes every fourth line.
+inline void FetchAhead(const uint8_t* p) {
+  if constexpr (kFetchBytes > 0) __builtin_prefetch(p + kFetchBytes);
+}
 inline QuadValues FromBytes(I bytes, V zero_point) {
   return {{Add(ByteToFloat<0>(bytes), zero_point), Add(ByteToFloat<1>(bytes), zero_point),
            Add(ByteToFloat<2>(bytes), zero_point), Add(ByteToFloat<3>(bytes), zero_point)}};
@@ -32,7 +38,9 @@ inline QuadValues LoadQuad(const uint8_t* p) {
   } else if constexpr (F == WeightFormat::kBf16) {
     return FromPairs({LoadPairs(p), LoadPairs(p + 64)});
   } else if constexpr (F == WeightFormat::kF8) {
-    return FromPairs(LoadF8Quad(p));
+    QuadValues quad;
+    LoadF8Columns(p, quad.column);
+    return quad;
   } else {
     static_assert(F == WeightFormat::kI8);
     return FromBytes(I::Load(p), V::Set1(-128));
@@ -84,6 +92,7 @@ inline void GroupF32(const uint8_t* data, const PanelView& p, const uint8_t* con
     constexpr int64_t kHalf = kQuantGroup / 2;
     for (int64_t k = 0; k < kHalf && begin + k < end; k += 4, data += p.step) {
       for (int n = 0; n < N; ++n) {
+        FetchAhead(data + n * p.unit);
         const I bytes = I::Load(data + n * p.unit);
         add(FromBytes(LowNibbles(bytes), zero), n, begin + k);
         if (begin + kHalf + k < end) add(FromBytes(HighNibbles(bytes), zero), n, begin + kHalf + k);
@@ -91,7 +100,12 @@ inline void GroupF32(const uint8_t* data, const PanelView& p, const uint8_t* con
     }
   } else {
     for (int64_t k = begin; k < end; k += 4, data += p.step) {
-      for (int n = 0; n < N; ++n) add(LoadQuad<F>(data + n * p.unit), n, k);
+      for (int n = 0; n < N; ++n) {
+        for (int64_t line = 0; line < QuadBytes(F); line += 64) {
+          FetchAhead(data + n * p.unit + line);
+        }
+        add(LoadQuad<F>(data + n * p.unit), n, k);
+      }
     }
   }
 }
@@ -125,20 +139,32 @@ inline void GroupInt8(const uint8_t* data, const PanelView& p, const uint8_t* co
   };
   if constexpr (F == WeightFormat::kI4) {
     constexpr int64_t kHalf = kQuantGroup / 2;
-    for (int64_t k = 0; k < kHalf; k += 4, data += p.step) {
-      for (int n = 0; n < N; ++n) {
-        const I bytes = I::Load(data + n * p.unit);
-        const I low = LowNibbles(bytes);
-        const I high = HighNibbles(bytes);
-        for (int i = 0; i < M; ++i) {
-          sum[i][n] = DotBytes(sum[i][n], low, code(i, k));
-          sum[i][n] = DotBytes(sum[i][n], high, code(i, kHalf + k));
+    static_assert(kHalf % (4 * kNibbleRun) == 0);
+    for (int64_t run = 0; run < kHalf; run += 4 * kNibbleRun) {
+      NibbleSums part[M][N];
+      for (int i = 0; i < M; ++i) {
+        for (int n = 0; n < N; ++n) part[i][n] = BeginNibbles(sum[i][n]);
+      }
+      for (int64_t k = run; k < run + 4 * kNibbleRun; k += 4, data += p.step) {
+        for (int n = 0; n < N; ++n) {
+          FetchAhead(data + n * p.unit);
+          const I bytes = I::Load(data + n * p.unit);
+          const I low = LowNibbles(bytes);
+          const I high = HighNibbles(bytes);
+          for (int i = 0; i < M; ++i) {
+            part[i][n] = AddNibbles(part[i][n], low, code(i, k));
+            part[i][n] = AddNibbles(part[i][n], high, code(i, kHalf + k));
+          }
         }
+      }
+      for (int i = 0; i < M; ++i) {
+        for (int n = 0; n < N; ++n) sum[i][n] = EndNibbles(sum[i][n], part[i][n]);
       }
     }
   } else {
     for (int64_t k = 0; k < kQuantGroup; k += 4, data += p.step) {
       for (int n = 0; n < N; ++n) {
+        FetchAhead(data + n * p.unit);
         const I bytes = I::Load(data + n * p.unit);
         for (int i = 0; i < M; ++i) sum[i][n] = DotBytes(sum[i][n], bytes, code(i, k));
       }
@@ -156,22 +182,27 @@ inline V LoadScales(const uint8_t* p) {
 template <WeightFormat F, int M, int N>
 inline void SumInt8(const PackedMatrix& w, const PanelView& p, const uint8_t* const* x,
                     V (&total)[M][N]) {
-  // Codes are stored with their zero point added: the sum of x's codes carries it.
-  constexpr int32_t kZeroPoint = F == WeightFormat::kI4 ? 8 : 128;
+  // Codes are stored with their zero point added: the sum of x's codes carries what of it is in the
+  // products.
+  constexpr int32_t kZeroPoint = F == WeightFormat::kI4 ? 8 : kByteZeroPoint;
+  constexpr int kPass = PassTiles(M, N);
   const int64_t meta = w.groups * kQuantGroup;
   const int64_t group_bytes = kQuantGroup / 4 * p.step / (F == WeightFormat::kI4 ? 2 : 1);
   for (int64_t g = 0; g < w.groups; ++g) {
-    I sum[M][N];
-    for (int i = 0; i < M; ++i) {
-      const auto codes = static_cast<int32_t>(Load32(x[i] + meta + (w.groups + g) * 4));
-      for (int n = 0; n < N; ++n) sum[i][n] = I::Set1(-kZeroPoint * codes);
-    }
-    GroupInt8<F, M, N>(p.data + g * group_bytes, p, x, g * kQuantGroup, sum);
-    for (int n = 0; n < N; ++n) {
-      const V scale = LoadScales<F>(p.scales + g * p.scale_step + n * kTileRows * 2);
+    for (int first = 0; first < N; first += kPass) {
+      I sum[M][kPass];
       for (int i = 0; i < M; ++i) {
-        const V both = Mul(scale, V::Set1(reinterpret_cast<const float*>(x[i] + meta)[g]));
-        total[i][n] = Fma(ToFloat(sum[i][n]), both, total[i][n]);
+        const auto codes = static_cast<int32_t>(Load32(x[i] + meta + (w.groups + g) * 4));
+        for (int n = 0; n < kPass; ++n) sum[i][n] = I::Set1(-kZeroPoint * codes);
+      }
+      GroupInt8<F, M, kPass>(p.data + g * group_bytes + first * p.unit, p, x, g * kQuantGroup, sum);
+      const uint8_t* scales = p.scales + g * p.scale_step + first * kTileRows * 2;
+      for (int n = 0; n < kPass; ++n) {
+        const V scale = LoadScales<F>(scales + n * kTileRows * 2);
+        for (int i = 0; i < M; ++i) {
+          const V both = Mul(scale, V::Set1(reinterpret_cast<const float*>(x[i] + meta)[g]));
+          total[i][first + n] = Fma(ToFloat(sum[i][n]), both, total[i][first + n]);
+        }
       }
     }
   }
@@ -185,27 +216,32 @@ inline void SumFloat(const PackedMatrix& w, const PanelView& p, const uint8_t* c
     // One sum over all columns: beside the rounding of x its own rounding does not show.
     return GroupBf16<F, M, N>(p.data, p, x, 0, w.cols, total);
   }
+  constexpr int kPass = PassTiles(M, N);
   const int64_t group_bytes = w.group / 4 * p.step / (F == WeightFormat::kI4 ? 2 : 1);
   for (int64_t g = 0; g < w.groups; ++g) {
     const int64_t begin = g * w.group;
     const int64_t end = begin + w.group < w.cols ? begin + w.group : w.cols;
-    V sum[M][N];
-    for (int i = 0; i < M; ++i) {
-      for (int n = 0; n < N; ++n) sum[i][n] = V::Zero();
-    }
-    const uint8_t* data = p.data + g * group_bytes;
-    if constexpr (R == RowForm::kBf16) {
-      GroupBf16<F, M, N>(data, p, x, begin, end, sum);
-    } else {
-      GroupF32<F, M, N>(data, p, x, begin, end, sum);
-    }
-    for (int n = 0; n < N; ++n) {
-      if constexpr (kScaled) {
-        const V scale = LoadScales<F>(p.scales + g * p.scale_step +
-                                      n * kTileRows * (F == WeightFormat::kF8 ? 4 : 2));
-        for (int i = 0; i < M; ++i) total[i][n] = Fma(sum[i][n], scale, total[i][n]);
+    for (int first = 0; first < N; first += kPass) {
+      V sum[M][kPass];
+      for (int i = 0; i < M; ++i) {
+        for (int n = 0; n < kPass; ++n) sum[i][n] = V::Zero();
+      }
+      const uint8_t* data = p.data + g * group_bytes + first * p.unit;
+      if constexpr (R == RowForm::kBf16) {
+        GroupBf16<F, M, kPass>(data, p, x, begin, end, sum);
       } else {
-        for (int i = 0; i < M; ++i) total[i][n] = Add(total[i][n], sum[i][n]);
+        GroupF32<F, M, kPass>(data, p, x, begin, end, sum);
+      }
+      for (int n = 0; n < kPass; ++n) {
+        if constexpr (kScaled) {
+          const V scale = LoadScales<F>(p.scales + g * p.scale_step +
+                                        (first + n) * kTileRows * (F == WeightFormat::kF8 ? 4 : 2));
+          for (int i = 0; i < M; ++i) {
+            total[i][first + n] = Fma(sum[i][n], scale, total[i][first + n]);
+          }
+        } else {
+          for (int i = 0; i < M; ++i) total[i][first + n] = Add(total[i][first + n], sum[i][n]);
+        }
       }
     }
   }

@@ -35,6 +35,8 @@ struct KernelTable {
   void (*swiglu)(const float* gate, const float* up, int64_t n, float* out);
   /// out += scale * x.
   void (*add_scaled)(float scale, const float* x, int64_t n, float* out);
+  /// Where the largest of n > 0 numbers is first; -1 when one is NaN or infinite.
+  int64_t (*argmax)(const float* x, int64_t n);
 };
 
 extern const KernelTable kBaselineKernels;

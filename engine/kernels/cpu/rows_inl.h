@@ -1,5 +1,5 @@
-// Norms and activations over the V type of a simd_*.h that was included
-// before.
+// Norms, activations and the largest number of a row over the V type of a simd_*.h that was
+// included before.
 
 #include <cmath>
 
@@ -56,9 +56,38 @@ void AddScaled(float scale, const float* x, int64_t n, float* out) {
   });
 }
 
+int64_t Argmax(const float* x, int64_t n) {
+  // One pass: the first block that holds the maximum is remembered, and searched in the end.
+  constexpr int64_t kBlock = 256;
+  V poison = V::Zero();
+  float largest = x[0];
+  int64_t begin = 0;
+  for (int64_t i = 0; i < n; i += kBlock) {
+    const int64_t end = n - i < kBlock ? n : i + kBlock;
+    V best = V::Set1(x[i]);
+    ForVectors(end - i, [&](int64_t j, int64_t lanes) {
+      const V v = LoadLanes(x + i + j, lanes);
+      poison = Fma(v, V::Zero(), poison);
+      if (lanes == 16) {
+        best = Max(best, v);
+      } else {
+        for (int64_t k = i + j; k < end; ++k) best = Max(best, V::Set1(x[k]));
+      }
+    });
+    const float block = ReduceMax(best);
+    if (block > largest) {
+      largest = block;
+      begin = i;
+    }
+  }
+  if (!(ReduceAdd(poison) == 0)) return -1;
+  while (x[begin] != largest) ++begin;
+  return begin;
+}
+
 constexpr KernelTable MakeTable(const char* name) {
-  return {name,    kBf16Dot,    &Gemm,    &Prepare, &QuantizeTile,
-          &Absorb, &UnpackTile, &RmsNorm, &SwiGlu,  &AddScaled};
+  return {name,        kBf16Dot, &Gemm,   &Prepare,   &QuantizeTile, &Absorb,
+          &UnpackTile, &RmsNorm, &SwiGlu, &AddScaled, &Argmax};
 }
 
 }  // namespace

@@ -10,11 +10,20 @@
 namespace deepseek::engine {
 namespace {
 
-// Registers of a product: rows x tiles sums and as many group sums, two ymm each.
-constexpr int kRowBlock = 2;
-constexpr int kTileBlock = 1;
+// A block covers a whole panel, so that memory is read in one stream; its sums, two ymm for each
+// row and tile, do not fit 16 registers at once.
+constexpr int kRowBlock = 4;
+constexpr int kTileBlock = 4;
 constexpr int kHotRowBlock = kRowBlock;
 constexpr int kHotTileBlock = kTileBlock;
+/// Tiles of a block whose sums are in registers at the same time: eight sums, enough to hide the
+/// latency of a multiply-add.
+constexpr int PassTiles(int rows, int tiles) {
+  const int fit = rows == 1 ? 4 : rows == 2 ? 2 : 1;
+  return fit < tiles ? fit : tiles;
+}
+/// Bytes ahead of its use that a line of weights is asked for: a group of a kI4 panel.
+constexpr int kFetchBytes = 4096;
 
 struct V {
   __m256 a, b;
@@ -171,18 +180,38 @@ inline V ByteToFloat(I x) {
   return ToFloat({_mm256_and_si256(_mm256_srli_epi32(x.a, 8 * kByte), mask),
                   _mm256_and_si256(_mm256_srli_epi32(x.b, 8 * kByte), mask)});
 }
-/// acc + sum over the four bytes of each lane of u (unsigned) * x (signed). vpmaddubsw would
-/// saturate at 255 * 127 * 2: widened to 16 bits instead.
-inline __m256i DotHalf(__m256i acc, __m256i u, __m256i even, __m256i odd) {
-  const __m256i low = _mm256_madd_epi16(_mm256_and_si256(u, _mm256_set1_epi16(255)), even);
-  const __m256i high = _mm256_madd_epi16(_mm256_srli_epi16(u, 8), odd);
-  return _mm256_add_epi32(acc, _mm256_add_epi32(low, high));
+/// acc + sum over the four bytes of each lane of (u - 128) * x. vpmaddubsw wants one operand
+/// unsigned and would saturate at 255 * 127 * 2: it gets |u - 128|, and x with the sign of u - 128.
+inline __m256i DotHalf(__m256i acc, __m256i u, __m256i x) {
+  const __m256i code = _mm256_xor_si256(u, _mm256_set1_epi8(static_cast<char>(0x80)));
+  const __m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(code), _mm256_sign_epi8(x, code));
+  return _mm256_add_epi32(acc, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
 }
 inline I DotBytes(I acc, I u, int32_t x) {
   const __m256i s = _mm256_set1_epi32(x);
-  const __m256i even = _mm256_srai_epi16(_mm256_slli_epi16(s, 8), 8);
-  const __m256i odd = _mm256_srai_epi16(s, 8);
-  return {DotHalf(acc.a, u.a, even, odd), DotHalf(acc.b, u.b, even, odd)};
+  return {DotHalf(acc.a, u.a, s), DotHalf(acc.b, u.b, s)};
+}
+/// What DotBytes leaves in the sum of a code that is stored with 128 added: nothing.
+constexpr int32_t kByteZeroPoint = 0;
+
+/// Sums of products with nibbles, in 16 bits: two products are at most 15 * 127 * 2 = 3810, so that
+/// eight additions, four quads of two nibbles, stay below 32767.
+struct NibbleSums {
+  __m256i a, b;
+};
+constexpr int kNibbleRun = 4;
+inline NibbleSums BeginNibbles(I) {
+  return {_mm256_setzero_si256(), _mm256_setzero_si256()};
+}
+inline NibbleSums AddNibbles(NibbleSums part, I nibbles, int32_t x) {
+  const __m256i s = _mm256_set1_epi32(x);
+  return {_mm256_add_epi16(part.a, _mm256_maddubs_epi16(nibbles.a, s)),
+          _mm256_add_epi16(part.b, _mm256_maddubs_epi16(nibbles.b, s))};
+}
+inline I EndNibbles(I sum, NibbleSums part) {
+  const __m256i ones = _mm256_set1_epi16(1);
+  return {_mm256_add_epi32(sum.a, _mm256_madd_epi16(part.a, ones)),
+          _mm256_add_epi32(sum.b, _mm256_madd_epi16(part.b, ones))};
 }
 
 /// 16 x {bf16, bf16}.
@@ -210,36 +239,29 @@ inline V DotPairs(V acc, BfPairs p, uint32_t x) {
 struct TwoPairs {
   BfPairs a, b;  // columns {k, k+1} and {k+2, k+3}
 };
-/// 16 E4M3 codes -> bf16, exact; subnormals by byte tables of the high and the low byte of m x
-/// 2^-9.
-inline __m256i F8ToBf16(__m128i codes) {
-  const __m256i code = _mm256_cvtepu8_epi16(codes);
-  const __m256i magnitude = _mm256_and_si256(code, _mm256_set1_epi16(0x7f));
-  const __m256i normal =
-      _mm256_add_epi16(_mm256_slli_epi16(magnitude, 4), _mm256_set1_epi16(120 << 7));
-  const __m256i high_table = _mm256_broadcastsi128_si256(
-      _mm_setr_epi8(0, 0x3b, 0x3b, 0x3b, 0x3c, 0x3c, 0x3c, 0x3c, 0, 0, 0, 0, 0, 0, 0, 0));
-  const __m256i low_table = _mm256_broadcastsi128_si256(
-      _mm_setr_epi8(0, 0, static_cast<char>(0x80), static_cast<char>(0xc0), 0, 0x20, 0x40, 0x60, 0,
-                    0, 0, 0, 0, 0, 0, 0));
-  // A set top bit in the high byte of each index makes the shuffle write zero there.
-  const __m256i index = _mm256_or_si256(magnitude, _mm256_set1_epi16(static_cast<int16_t>(0x8000)));
-  const __m256i subnormal =
-      _mm256_or_si256(_mm256_slli_epi16(_mm256_shuffle_epi8(high_table, index), 8),
-                      _mm256_shuffle_epi8(low_table, index));
-  const __m256i small = _mm256_cmpgt_epi16(_mm256_set1_epi16(8), magnitude);
-  const __m256i sign = _mm256_slli_epi16(_mm256_andnot_si256(_mm256_set1_epi16(0x7f), code), 8);
-  return _mm256_or_si256(_mm256_blendv_epi8(normal, subnormal, small), sign);
+/// Column `kColumn` of eight rows of a kF8 quad, exact. The code goes to the top of its lane; moved
+/// right by four, sign kept, its exponent and fraction are those of a float, 2^120 too small, and
+/// subnormals stay what they are. (0x7f and 0xff, NaN, are refused when weights are loaded.)
+template <int kColumn>
+inline __m256 F8Column(__m256i quad) {
+  constexpr int k = kColumn / 2 * 8 + kColumn % 2;
+  const __m256i top =
+      _mm256_shuffle_epi8(quad, _mm256_setr_epi8(-1, -1, -1, k, -1, -1, -1, k + 2, -1, -1, -1,
+                                                 k + 4, -1, -1, -1, k + 6, -1, -1, -1, k, -1, -1,
+                                                 -1, k + 2, -1, -1, -1, k + 4, -1, -1, -1, k + 6));
+  const __m256i bits =
+      _mm256_and_si256(_mm256_srai_epi32(top, 4), _mm256_set1_epi32(static_cast<int>(0x87ffffffU)));
+  return _mm256_mul_ps(_mm256_castsi256_ps(bits), _mm256_set1_ps(0x1p120F));
 }
-/// A kF8 quad: lanes of 16 bytes, the first pair of four rows in the low half.
-inline TwoPairs LoadF8Quad(const uint8_t* p) {
-  const auto* lane = reinterpret_cast<const __m128i*>(p);
-  const __m128i l0 = _mm_loadu_si128(lane);
-  const __m128i l1 = _mm_loadu_si128(lane + 1);
-  const __m128i l2 = _mm_loadu_si128(lane + 2);
-  const __m128i l3 = _mm_loadu_si128(lane + 3);
-  return {{F8ToBf16(_mm_unpacklo_epi64(l0, l1)), F8ToBf16(_mm_unpacklo_epi64(l2, l3))},
-          {F8ToBf16(_mm_unpackhi_epi64(l0, l1)), F8ToBf16(_mm_unpackhi_epi64(l2, l3))}};
+/// As bf16: only where bf16 is multiplied, which is not here.
+[[maybe_unused]] TwoPairs LoadF8Quad(const uint8_t* p);
+/// The four columns of a kF8 quad.
+inline void LoadF8Columns(const uint8_t* p, V column[4]) {
+  const I quad = I::Load(p);
+  column[0] = {F8Column<0>(quad.a), F8Column<0>(quad.b)};
+  column[1] = {F8Column<1>(quad.a), F8Column<1>(quad.b)};
+  column[2] = {F8Column<2>(quad.a), F8Column<2>(quad.b)};
+  column[3] = {F8Column<3>(quad.a), F8Column<3>(quad.b)};
 }
 
 }  // namespace

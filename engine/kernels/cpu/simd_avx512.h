@@ -20,6 +20,12 @@ constexpr int kRowBlock = 4;
 constexpr int kTileBlock = 4;
 constexpr int kHotRowBlock = 6;
 constexpr int kHotTileBlock = 2;
+/// Tiles of a block whose sums are in registers at the same time: all.
+constexpr int PassTiles(int, int tiles) {
+  return tiles;
+}
+/// Bytes ahead of its use that a line of weights is asked for; 0: not at all.
+constexpr int kFetchBytes = 0;
 
 struct V {
   __m512 v;
@@ -179,6 +185,21 @@ inline I DotBytes(I acc, I u, int32_t x) {
   return {_mm512_add_epi32(acc.v, _mm512_add_epi32(even, odd))};
 #endif
 }
+/// What DotBytes leaves in the sum of a code that is stored with 128 added.
+constexpr int32_t kByteZeroPoint = 128;
+
+/// Sums of products with nibbles: no different from other sums here.
+using NibbleSums = I;
+constexpr int kNibbleRun = 16;
+inline NibbleSums BeginNibbles(I sum) {
+  return sum;
+}
+inline NibbleSums AddNibbles(NibbleSums part, I nibbles, int32_t x) {
+  return DotBytes(part, nibbles, x);
+}
+inline I EndNibbles(I, NibbleSums part) {
+  return part;
+}
 
 /// 16 x {bf16, bf16}.
 struct BfPairs {
@@ -258,6 +279,15 @@ inline TwoPairs LoadF8Quad(const uint8_t* p) {
   return {widen(_mm512_unpacklo_epi8(code, zero)), widen(_mm512_unpackhi_epi8(code, zero))};
 }
 #endif
+
+/// The four columns of a kF8 quad.
+inline void LoadF8Columns(const uint8_t* p, V column[4]) {
+  const TwoPairs pairs = LoadF8Quad(p);
+  column[0] = Even(pairs.a);
+  column[1] = Odd(pairs.a);
+  column[2] = Even(pairs.b);
+  column[3] = Odd(pairs.b);
+}
 
 }  // namespace
 }  // namespace deepseek::engine

@@ -18,6 +18,12 @@ constexpr int kRowBlock = 2;  // rows of x per register block
 constexpr int kTileBlock = 1;
 constexpr int kHotRowBlock = kRowBlock;
 constexpr int kHotTileBlock = kTileBlock;
+/// Tiles of a block whose sums are kept at the same time.
+constexpr int PassTiles(int, int tiles) {
+  return tiles;
+}
+/// Bytes ahead of its use that a line of weights is asked for; 0: not at all.
+constexpr int kFetchBytes = 0;
 
 struct V {
   float v[16];
@@ -185,6 +191,21 @@ inline I DotBytes(I acc, I u, int32_t x) {
   }
   return acc;
 }
+/// What DotBytes leaves in the sum of a code that is stored with 128 added.
+constexpr int32_t kByteZeroPoint = 128;
+
+/// Sums of products with nibbles: no different from other sums here.
+using NibbleSums = I;
+constexpr int kNibbleRun = 16;
+inline NibbleSums BeginNibbles(const I& sum) {
+  return sum;
+}
+inline NibbleSums AddNibbles(const NibbleSums& part, const I& nibbles, int32_t x) {
+  return DotBytes(part, nibbles, x);
+}
+inline I EndNibbles(const I&, const NibbleSums& part) {
+  return part;
+}
 
 /// 16 x {bf16, bf16}.
 struct BfPairs {
@@ -226,6 +247,15 @@ inline TwoPairs LoadF8Quad(const uint8_t* p) {
     r.b.v[i] = pair(i, 2);
   }
   return r;
+}
+
+/// The four columns of a kF8 quad.
+inline void LoadF8Columns(const uint8_t* p, V column[4]) {
+  const TwoPairs pairs = LoadF8Quad(p);
+  column[0] = Even(pairs.a);
+  column[1] = Odd(pairs.a);
+  column[2] = Even(pairs.b);
+  column[3] = Odd(pairs.b);
 }
 
 }  // namespace

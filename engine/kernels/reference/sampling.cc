@@ -1,18 +1,24 @@
 #include "engine/kernels/reference/sampling.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
-
-#include "engine/kernels/reference/philox.h"
+#include <limits>
 
 namespace deepseek::engine {
 namespace {
 
 bool AllFinite(absl::Span<const float> row) {
-  // x - x is 0 for finite x and NaN otherwise; a sum of such terms is NaN iff one is.
-  float sum = 0;
-  for (const float x : row) sum += x - x;
-  return sum == 0;
+  // x - x is 0 for finite x and NaN otherwise; a sum of such terms is NaN iff one is. Sums side by
+  // side: one after the other would be a chain.
+  constexpr size_t kLanes = 16;
+  std::array<float, kLanes> sums{};
+  size_t i = 0;
+  for (; i + kLanes <= row.size(); i += kLanes) {
+    for (size_t j = 0; j < kLanes; ++j) sums[j] += row[i + j] - row[i + j];
+  }
+  for (; i < row.size(); ++i) sums[0] += row[i] - row[i];
+  return std::all_of(sums.begin(), sums.end(), [](float s) { return s == 0; });
 }
 
 // Greater logit first, lower id on a tie.
@@ -100,56 +106,17 @@ void ApplyPenalties(const SampleSpec& spec, SampleScratch* scratch) {
   }
 }
 
-// Keeps the shortest prefix of the best candidates whose probability reaches top_p (at least one).
-// Sorts only as far as needed: a peaked distribution ends within the first run.
-void KeepTopP(double top_p, const std::vector<float>& weights, absl::Span<const float> logits,
-              std::vector<int32_t>* order) {
-  double total = 0;
-  for (const int32_t id : *order) total += weights[static_cast<size_t>(id)];
-  double reached = 0;
-  size_t sorted = 0;
-  size_t kept = 0;
-  for (size_t run = 256; kept < order->size() && reached < top_p * total; run *= 4) {
-    const size_t end = std::min(order->size(), sorted + run);
-    std::partial_sort(order->begin() + static_cast<ptrdiff_t>(sorted),
-                      order->begin() + static_cast<ptrdiff_t>(end), order->end(), Better{logits});
-    sorted = end;
-    while (kept < sorted && reached < top_p * total) {
-      reached += weights[static_cast<size_t>((*order)[kept++])];
+// What is not allowed becomes -infinity.
+void Exclude(const uint64_t* allowed, std::vector<float>* logits) {
+  if (allowed == nullptr) return;
+  constexpr float kOut = -std::numeric_limits<float>::infinity();
+  for (size_t begin = 0; begin < logits->size(); begin += 64, ++allowed) {
+    if (*allowed == ~uint64_t{0}) continue;
+    const size_t n = std::min<size_t>(64, logits->size() - begin);
+    for (size_t i = 0; i < n; ++i) {
+      if ((*allowed >> i & 1) == 0) (*logits)[begin + i] = kOut;
     }
   }
-  order->resize(std::max<size_t>(kept, 1));
-}
-
-int32_t Draw(const SampleSpec& spec, SampleScratch* scratch) {
-  std::vector<float>& logits = scratch->logits;
-  std::vector<int32_t>& order = scratch->order;
-  const float max = *std::max_element(logits.begin(), logits.end());
-  // Logits become weights exp((x - max) / T); the order of the two is the same, ties of underflow
-  // apart, and those carry no probability.
-  const double inverse = 1.0 / spec.temperature;
-  order.clear();
-  for (size_t i = 0; i < logits.size(); ++i) {
-    const double w = std::exp((static_cast<double>(logits[i]) - max) * inverse);
-    logits[i] = static_cast<float>(w);
-    // Relative to the best, whose weight is 1: min_p needs no normalisation.
-    if (w > 0 && w >= spec.min_p) order.push_back(static_cast<int32_t>(i));
-  }
-  if (spec.top_k > 0 && static_cast<size_t>(spec.top_k) < order.size()) {
-    std::nth_element(order.begin(), order.begin() + spec.top_k - 1, order.end(), Better{logits});
-    order.resize(static_cast<size_t>(spec.top_k));
-  }
-  if (spec.top_p < 1.0F) KeepTopP(spec.top_p, logits, logits, &order);
-  std::sort(order.begin(), order.end());
-  double total = 0;
-  for (const int32_t id : order) total += logits[static_cast<size_t>(id)];
-  const double target = PositionUniform(spec.seed, spec.choice, spec.position) * total;
-  double reached = 0;
-  for (const int32_t id : order) {
-    reached += logits[static_cast<size_t>(id)];
-    if (target < reached) return id;
-  }
-  return order.back();
 }
 
 }  // namespace
@@ -165,8 +132,10 @@ SampleResult SampleRow(absl::Span<const float> row, const SampleSpec& spec,
   ApplyPenalties(spec, scratch);
   // A bias or a penalty can overflow although the row was finite; greedy and the weights below need
   // numbers.
-  for (float& x : scratch->logits) x = std::clamp(x, -1e30F, 1e30F);
-  result.id = spec.temperature > 0 ? Draw(spec, scratch) : Argmax(scratch->logits);
+  for (float& x : scratch->logits) x = std::clamp(x, -kLargestLogit, kLargestLogit);
+  Exclude(spec.allowed, &scratch->logits);
+  result.id =
+      spec.temperature > 0 ? Draw(scratch->logits, spec, &scratch->draw) : Argmax(scratch->logits);
   if (spec.top_logprobs >= 0) FillLogprobs(row, spec, scratch, &result);
   return result;
 }

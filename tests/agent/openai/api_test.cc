@@ -366,6 +366,81 @@ TEST_F(ApiTest, NeighboursAreUnaffectedByRandomDisconnects) {
   EXPECT_TRUE(engine_->WaitUntil([](const engine::Stats& s) { return s.running == 0; }));
 }
 
+TEST_F(ApiTest, ResponseFormatConstrainsTheEngine) {
+  StartSaying("{}");
+  Post(kChat, R"({"messages":[{"role":"user","content":"hi"}],"n":2,"ignore_eos":true,
+                  "response_format":{"type":"json_object"}})");
+  const auto requests = engine_->requests();
+  ASSERT_EQ(requests.size(), 2U);
+  ASSERT_NE(requests[0].constraint, nullptr);
+  EXPECT_NE(requests[0].constraint, requests[1].constraint) << "each choice has its own";
+  EXPECT_EQ(requests[0].constraint->vocab(), 261);
+  EXPECT_EQ(requests[0].stop_ids, std::vector<int32_t>{testing::kEosId})
+      << "it ends where the grammar lets it, whatever ignore_eos says";
+  const uint64_t* mask = requests[0].constraint->Allowed(100);
+  EXPECT_EQ(mask['{' / 64], uint64_t{1} << ('{' % 64));
+  Post("/v1/completions", R"({"prompt":"x","response_format":{"type":"json_object"}})");
+  EXPECT_NE(engine_->requests().back().constraint, nullptr);
+  Post(kChat, kHi);
+  EXPECT_EQ(engine_->requests().back().constraint, nullptr);
+}
+
+TEST_F(ApiTest, UnsupportedSchemasAreNamed) {
+  StartSaying("{}");
+  const Json error = Post(kChat, R"({"messages":[{"role":"user","content":"hi"}],"response_format":
+      {"type":"json_schema","json_schema":{"name":"x","schema":{"type":"integer","multipleOf":2}}}})",
+                          400)["error"];
+  EXPECT_EQ(error["param"], "response_format");
+  EXPECT_EQ(error["code"], "unsupported_schema");
+  EXPECT_NE(error["message"].get<std::string>().find("'multipleOf'"), std::string::npos);
+  EXPECT_TRUE(engine_->requests().empty());
+}
+
+TEST_F(ApiTest, ToolsNeedAFormatThatCallsThem) {
+  StartSaying("x");
+  const Json error = Post(kChat, R"({"messages":[{"role":"user","content":"hi"}],
+      "tools":[{"type":"function","function":{"name":"f"}}]})",
+                          400)["error"];
+  EXPECT_EQ(error["param"], "tools");
+  EXPECT_EQ(error["code"], "unsupported_parameter");
+  Post(kChat, R"({"messages":[{"role":"user","content":"hi"}],"tool_choice":"none",
+                  "tools":[{"type":"function","function":{"name":"f"}}]})");
+}
+
+TEST_F(ApiTest, TheLastMessageIsContinued) {
+  StartSaying("x");
+  Post(kChat, R"({"messages":[{"role":"user","content":"hi"},{"role":"assistant","content":"ho "}],
+                  "continue_final_message":true})");
+  const std::vector<int32_t> prompt = engine_->requests().back().prompt;
+  EXPECT_EQ(std::vector<int32_t>(prompt.end() - 2, prompt.end()), (std::vector<int32_t>{'h', 'o'}))
+      << "no mark of the template behind it";
+  Post(kChat, R"({"messages":[{"role":"assistant","content":" "}],"continue_final_message":true})",
+       400);
+}
+
+TEST_F(ApiTest, EchoPutsThePromptInFront) {
+  StartSaying("out");
+  const Json answer = Post("/v1/completions", R"({"prompt":["a ",[98,99]],"echo":true,"n":2})");
+  EXPECT_EQ(answer["choices"][1]["text"], "a out");
+  EXPECT_EQ(answer["choices"][2]["text"], "bcout");
+  std::string text;
+  for (const Json& chunk :
+       Stream("/v1/completions", R"({"prompt":"a ","echo":true,"stream":true})")) {
+    text += chunk["choices"][0]["text"].get<std::string>();
+  }
+  EXPECT_EQ(text, "a out");
+  Post("/v1/completions", R"({"prompt":"a","echo":true,"logprobs":1})", 400);
+}
+
+TEST_F(ApiTest, RoutesOfOtherApisAreRefusedByName) {
+  StartSaying("x");
+  for (const char* path : {"/v1/responses", "/v1/messages", "/v1/responses/resp_1/cancel"}) {
+    const Json error = Post(path, "{}", 404)["error"];
+    EXPECT_EQ(error["code"], "unsupported_endpoint") << path;
+    EXPECT_NE(error["message"].get<std::string>().find("/v1/chat/completions"), std::string::npos);
+  }
+}
+
 TEST_F(ApiTest, MetricsCountWhatHappened) {
   StartSaying("abc");
   telemetry_.SetEngine(model_->engine.get(), absl::Seconds(2));

@@ -116,16 +116,37 @@ TEST(ParseChat, RefusesAndNamesTheField) {
       {R"("thinking":{"type":"maybe"})", "thinking.type", "invalid_value"},
       {R"("thinking":"yes")", "thinking", "invalid_type"},
       // Known, yet not served: never ignored.
-      {R"("tools":[{"type":"function","function":{"name":"f"}}])", "tools",
-       "unsupported_parameter"},
-      {R"("tool_choice":"required")", "tool_choice", "unsupported_parameter"},
-      {R"("response_format":{"type":"json_object"})", "response_format", "unsupported_parameter"},
-      {R"("response_format":{"type":"json_schema","json_schema":{}})", "response_format",
-       "unsupported_parameter"},
+      {R"("tool_choice":"required")", "tool_choice", "invalid_value"},
+      {R"("tools":"f")", "tools", "invalid_type"},
+      {R"("tools":[1])", "tools[0]", "invalid_type"},
+      {R"("tools":[{"type":"custom"}])", "tools[0].type", "unsupported_parameter"},
+      {R"("tools":[{"type":"function"}])", "tools[0].function", "invalid_type"},
+      {R"("tools":[{"type":"function","function":{"name":"a b"}}])", "tools[0].function.name",
+       "invalid_value"},
+      {R"("tools":[{"type":"function","function":{"name":"f","parameters":[]}}])",
+       "tools[0].function.parameters", "invalid_type"},
+      {R"("tools":[{"type":"function","function":{"name":"f"}}],"tool_choice":"always")",
+       "tool_choice", "invalid_value"},
+      {R"("tools":[{"type":"function","function":{"name":"f"}}],
+          "tool_choice":{"type":"function","function":{"name":"g"}})",
+       "tool_choice", "invalid_value"},
+      {R"("tools":[{"type":"function","function":{"name":"f"}}],
+          "tool_choice":{"type":"allowed_tools"})",
+       "tool_choice.type", "unsupported_parameter"},
+      {R"("parallel_tool_calls":1)", "parallel_tool_calls", "invalid_type"},
+      {R"("function_call":{"name":"f"})", "function_call", "unsupported_parameter"},
+      {R"("response_format":{"type":"grammar"})", "response_format", "unsupported_parameter"},
+      {R"("response_format":{"type":"json_schema"})", "response_format.json_schema",
+       "invalid_type"},
+      {R"("response_format":{"type":"json_schema","json_schema":{}})",
+       "response_format.json_schema.schema", "invalid_type"},
+      {R"("response_format":{"type":"json_object"},"stop":"}")", "stop", "invalid_value"},
       {R"("response_format":"json")", "response_format", "invalid_type"},
       {R"("functions":[{"name":"f"}])", "functions", "unsupported_parameter"},
-      {R"("reasoning_effort":"high")", "reasoning_effort", "unsupported_parameter"},
-      {R"("continue_final_message":true)", "continue_final_message", "unsupported_parameter"},
+      {R"("reasoning_effort":"hard")", "reasoning_effort", "invalid_value"},
+      {R"("continue_final_message":true)", "continue_final_message", "invalid_value"},
+      {R"("continue_final_message":true,"add_generation_prompt":true)", "add_generation_prompt",
+       "invalid_value"},
       {R"("echo":true)", "echo", "unsupported_parameter"},
       {R"("best_of":3)", "best_of", "unsupported_parameter"},
       {R"("min_tokens":3)", "min_tokens", "unsupported_parameter"},
@@ -143,6 +164,50 @@ TEST(ParseChat, RefusesAndNamesTheField) {
     EXPECT_EQ(error.code, c.code) << c.fields;
     EXPECT_NE(error.message.find(c.param), std::string::npos) << error.message;
   }
+}
+
+TEST(ParseChat, ReadsToolsAndTheirChoice) {
+  const std::string tools =
+      R"("tools":[{"type":"function","function":{"name":"f","strict":true,
+                   "parameters":{"type":"object"}}},
+                  {"type":"function","function":{"name":"g"}}])";
+  const auto automatic = Chat(tools);
+  ASSERT_TRUE(automatic.ok()) << automatic.status();
+  EXPECT_EQ(automatic->tools.mode, ToolRequest::kAuto);
+  ASSERT_EQ(automatic->tools.functions.size(), 2U);
+  EXPECT_TRUE(automatic->tools.functions[0].strict);
+  EXPECT_TRUE(automatic->tools.parallel);
+  EXPECT_EQ(Chat(tools + R"(,"tool_choice":"none")")->tools.mode, ToolRequest::kNone);
+  EXPECT_EQ(Chat(tools + R"(,"tool_choice":"required")")->tools.mode, ToolRequest::kRequired);
+  const auto named = Chat(tools + R"(,"tool_choice":{"type":"function","function":{"name":"g"}})");
+  ASSERT_TRUE(named.ok()) << named.status();
+  EXPECT_EQ(named->tools.mode, ToolRequest::kRequired);
+  EXPECT_FALSE(named->tools.parallel);
+  ASSERT_EQ(named->tools.functions.size(), 1U);
+  EXPECT_EQ(named->tools.functions[0].name, "g");
+}
+
+TEST(ParseChat, ReasoningEffortSwitchesThinking) {
+  EXPECT_EQ((*Chat(R"("reasoning_effort":"none")")->variables)["thinking"], false);
+  EXPECT_EQ((*Chat(R"("reasoning_effort":"medium")")->variables)["thinking"], true);
+  EXPECT_EQ((*Chat(R"("reasoning_effort":"max")")->variables)["reasoning_effort"], "max");
+  EXPECT_EQ((*Chat(R"("reasoning_effort":"high","thinking":false)")->variables)["thinking"], false)
+      << "the plainer word wins";
+}
+
+TEST(ParseChat, CallsOfEarlierAnswersReachTheTemplateAsStrings) {
+  const auto request = ParseChatRequest(
+      R"({"messages":[{"role":"user","content":"x"},
+          {"role":"assistant","content":"","tool_calls":[
+            {"id":"c","function":{"name":"f","arguments":{"a":1}}}]},
+          {"role":"tool","tool_call_id":"c","content":[{"type":"text","text":"5"}]}]})",
+      RequestLimits{});
+  ASSERT_TRUE(request.ok()) << request.status();
+  const OrderedJson& messages = (*request->variables)["messages"];
+  EXPECT_TRUE(messages[1]["content"].is_null()) << "V3's template wants none";
+  EXPECT_EQ(messages[1]["tool_calls"][0]["type"], "function");
+  EXPECT_EQ(messages[1]["tool_calls"][0]["function"]["arguments"], R"({"a":1})");
+  EXPECT_EQ(messages[2]["content"], "5");
 }
 
 TEST(ParseChat, RefusesWhatIsNoObject) {

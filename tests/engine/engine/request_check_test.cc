@@ -21,6 +21,15 @@ Request Good() {
   return r;
 }
 
+/// For another vocabulary.
+class NoConstraint final : public TokenConstraint {
+ public:
+  const uint64_t* Allowed(int32_t) override { return nullptr; }
+  void Accept(int32_t) override {}
+  bool Complete() const override { return false; }
+  int32_t vocab() const override { return 99; }
+};
+
 struct Case {
   const char* parameter;  // the message must name it
   void (*spoil)(Request*);
@@ -41,6 +50,7 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(
         Case{"prompt", [](Request* r) { r->prompt.clear(); }},
         Case{"prompt[1]", [](Request* r) { r->prompt[1] = -1; }},
+        Case{"constraint", [](Request* r) { r->constraint = std::make_shared<NoConstraint>(); }},
         Case{"prompt[2]", [](Request* r) { r->prompt[2] = 100; }},
         Case{"prompt",
              [](Request* r) {
@@ -71,10 +81,7 @@ INSTANTIATE_TEST_SUITE_P(
              [](Request* r) {
                r->sampling.logit_bias = {{1, 101.0F}};
              }},
-        Case{"logit_bias",
-             [](Request* r) {
-               r->sampling.logit_bias.assign(2000, {1, 1.0F});
-             }},
+        Case{"logit_bias", [](Request* r) { r->sampling.logit_bias.assign(2000, {1, 1.0F}); }},
         Case{"stop_ids", [](Request* r) { r->stop_ids.assign(2000, 1); }},
         Case{"top_logprobs", [](Request* r) { r->top_logprobs = 21; }},
         Case{"top_logprobs", [](Request* r) { r->top_logprobs = -2; }}));

@@ -62,6 +62,49 @@ TEST_F(ServingEngineTest, StopIdIsDeliveredAndEndsTheAnswer) {
   EXPECT_EQ(sink->ids(), std::vector<int32_t>(expected.begin(), end));
 }
 
+/// Lets 5, 6, 7, 5, 6, ... be said, `length` of them.
+class Counting final : public TokenConstraint {
+ public:
+  explicit Counting(size_t length) : length_(length) {}
+  const uint64_t* Allowed(int32_t tokens_left) override {
+    left.push_back(tokens_left);
+    mask_[0] = uint64_t{1} << Next();
+    return mask_;
+  }
+  void Accept(int32_t id) override { accepted.push_back(id); }
+  bool Complete() const override { return accepted.size() == length_; }
+  int32_t vocab() const override { return 97; }
+
+  std::vector<int32_t> accepted, left;
+
+ private:
+  size_t Next() const { return 5 + accepted.size() % 3; }
+  const size_t length_;
+  uint64_t mask_[2] = {};
+};
+
+TEST_F(ServingEngineTest, AConstraintRestrictsAndEndsItsAnswerAlone) {
+  Start();
+  Request r = Of({1, 2, 3}, 6);
+  const auto constraint = std::make_shared<Counting>(4);
+  r.constraint = constraint;
+  const auto sink = Submit(r);
+  const auto neighbour = Submit(Of({1, 2, 3}, 5));
+  EXPECT_EQ(sink->Wait(), FinishReason::kStop);
+  EXPECT_EQ(sink->ids(), (std::vector<int32_t>{5, 6, 7, 5}));
+  EXPECT_EQ(constraint->accepted, sink->ids());
+  EXPECT_EQ(constraint->left, (std::vector<int32_t>{6, 5, 4, 3}));
+  neighbour->Wait();
+  EXPECT_EQ(neighbour->ids(), fake_->Expected({1, 2, 3}, 5));
+}
+
+TEST_F(ServingEngineTest, AConstrainedAnswerStillHasItsLimit) {
+  Start();
+  Request r = Of({1, 2, 3}, 2);
+  r.constraint = std::make_shared<Counting>(4);
+  EXPECT_EQ(Submit(r)->Wait(), FinishReason::kLength);
+}
+
 TEST_F(ServingEngineTest, WithoutMaxTokensRunsToTheContextLimit) {
   FakeModel::Options o;
   o.max_positions = 40;

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "engine/kernels/cpu/cpu_backend.h"
 #include "tests/engine/kernels/backend_fixture.h"
 
@@ -164,6 +166,49 @@ TEST_P(CpuOps, SampleGivesTheReferencesIds) {
     for (const SampleResult& r : results) ids.push_back(static_cast<float>(r.id));
     return ids;
   });
+}
+
+TEST_P(CpuOps, GreedyRowsGiveTheReferencesIds) {
+  constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  Random random(12);
+  SampleSpec spec;
+  spec.temperature = 0;
+  for (const int64_t vocab : {1, 2, 15, 16, 17, 255, 256, 257, 511, 2000}) {
+    const auto last = static_cast<size_t>(vocab - 1);
+    std::vector<std::vector<float>> rows(9, random.Normal(vocab, 3));
+    rows[1] = std::vector<float>(static_cast<size_t>(vocab), -2.5F);  // all tie
+    rows[2][last] = 99;                                               // the last one
+    rows[3][last / 2] = rows[3][last] = 99;                           // the first of two
+    rows[4][last / 3] = kNan;
+    rows[5][last] = kInfinity;
+    rows[6][random.Below(static_cast<uint32_t>(vocab))] = -kInfinity;
+    rows[7][last / 2] = 1e31F;  // both are clamped to the same
+    rows[7][last] = 1e35F;
+    for (float& x : rows[8]) x = -1e32F;
+    std::vector<float> logits;
+    std::vector<SampleSpec> specs;
+    for (const std::vector<float>& row : rows) {
+      spec.row = static_cast<int32_t>(specs.size());
+      specs.push_back(spec);
+      logits.insert(logits.end(), row.begin(), row.end());
+    }
+    const auto count = static_cast<int64_t>(rows.size());
+    ExpectSame(cpu.get(), 0, [&](Backend* b) {
+      EXPECT_TRUE(b->Plan(PlanFor(static_cast<int32_t>(count))).ok());
+      std::vector<SampleResult> results(rows.size());
+      for (SampleResult& r : results) r.top.resize(3);  // what an earlier step left
+      b->Sample(Upload(b, logits, {count, vocab, 0}), specs, &results);
+      EXPECT_TRUE(b->Synchronize().ok());
+      std::vector<float> seen;
+      for (const SampleResult& r : results) {
+        EXPECT_TRUE(r.top.empty());
+        seen.push_back(static_cast<float>(r.id));
+        seen.push_back(r.finite ? 1 : 0);
+      }
+      return seen;
+    });
+  }
 }
 
 TEST_P(CpuOps, ReportsItsMemory) {

@@ -45,6 +45,25 @@ TEST(Sampling, GreedyTakesTheLowestIdOnATie) {
   EXPECT_EQ(Row({1, 3, 3, 2}, spec).id, 1);
 }
 
+TEST(Sampling, OnlyAllowedIdsAreChosen) {
+  std::vector<float> logits(130, 0);
+  logits[1] = 9;
+  logits[70] = -1e30F;
+  const uint64_t allowed[] = {uint64_t{1} << 3, uint64_t{1} << 6, 2};  // 3, 70 and 129
+  SampleSpec spec;
+  spec.allowed = allowed;
+  EXPECT_EQ(Ids(Draws(logits, spec, 2000)), (std::set<int32_t>{3, 129}));
+  spec.temperature = 0;
+  EXPECT_EQ(Row(logits, spec).id, 3);
+  const uint64_t one[] = {0, uint64_t{1} << 6, 0};
+  spec.allowed = one;
+  EXPECT_EQ(Row(logits, spec).id, 70) << "however unlikely";
+  spec.temperature = 1;
+  spec.top_p = 0.1F;
+  spec.min_p = 0.5F;
+  EXPECT_EQ(Row(logits, spec).id, 70);
+}
+
 TEST(Sampling, FrequenciesFollowTheSoftmaxAtTheTemperature) {
   const std::vector<float> logits = {0, 1, 2, -1};
   for (const float t : {0.5F, 1.0F, 2.0F}) {

@@ -55,6 +55,7 @@ class FakeTokenizer : public engine::Tokenizer {
                     : kAdded[static_cast<size_t>(id) - 256];
   }
   bool IsSpecial(int32_t id) const override { return id == kEosId; }
+  bool IsAdded(int32_t id) const override { return id >= 256 && id < size(); }
   int32_t TokenId(std::string_view content) const override {
     const auto it = std::find(kAdded.begin(), kAdded.end(), content);
     return it == kAdded.end() ? -1 : static_cast<int32_t>(256 + (it - kAdded.begin()));
@@ -75,7 +76,7 @@ class FakeTemplate : public engine::ChatTemplate {
     for (const OrderedJson& message : variables["messages"]) {
       if (message["role"] == "tool") return absl::InvalidArgumentError("no tools here");
       add("<|user|>", false);
-      add(message["content"].get<std::string>(), true);
+      if (message["content"].is_string()) add(message["content"].get<std::string>(), true);
     }
     add("<|assistant|>", false);
     if (variables.value("thinking", false)) add("<think>", false);

@@ -39,7 +39,14 @@ void FakeBackend::Sample(const Buffer&, absl::Span<const SampleSpec> specs,
     const auto row = logits.begin() + int64_t{spec.row} * vocab;
     SampleResult r;
     r.finite = std::all_of(row, row + vocab, [](float x) { return std::isfinite(x); });
-    if (r.finite) r.id = static_cast<int32_t>(std::max_element(row, row + vocab) - row);
+    const auto may = [&](int32_t id) {
+      return spec.allowed == nullptr || (spec.allowed[id / 64] >> (id % 64) & 1) != 0;
+    };
+    int32_t best = -1;
+    for (int32_t id = 0; id < vocab; ++id) {
+      if (may(id) && (best < 0 || row[id] > row[best])) best = id;
+    }
+    if (r.finite) r.id = best;
     r.logprob = -0.5F;
     for (int32_t i = 0; i < spec.top_logprobs; ++i)
       r.top.emplace_back(i, -1.0F * static_cast<float>(i));

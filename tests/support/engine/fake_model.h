@@ -49,7 +49,7 @@ class FakeBackend final : public Backend {
            const Buffer&) override {}
   void Ffn(const Buffer&, const FfnWeights&, const Buffer&) override {}
   void GatherLogitRows(const Buffer&, const Buffer&) override {}
-  /// Greedy; `finite` is false for a row whose best logit is not finite.
+  /// Greedy among the allowed ids; `finite` is false for a row whose best logit is not finite.
   void Sample(const Buffer& logits, absl::Span<const SampleSpec> specs,
               std::vector<SampleResult>* results) override;
   absl::Status Synchronize() override { return absl::OkStatus(); }

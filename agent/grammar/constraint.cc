@@ -1,0 +1,127 @@
+#include "agent/grammar/constraint.h"
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+namespace deepseek::agent::grammar {
+namespace {
+
+constexpr std::string_view kEndThink = "</think>";
+constexpr std::string_view kSpace = " \t\r\n";
+
+class GrammarConstraint final : public engine::TokenConstraint {
+ public:
+  GrammarConstraint(std::shared_ptr<const ConstraintPlan> plan, const engine::Tokenizer& tokenizer)
+      : plan_(std::move(plan)),
+        tokenizer_(tokenizer),
+        matcher_(*plan_->matcher),
+        mask_(matcher_.vocabulary().words()) {
+    phase_ = plan_->begins_thinking ? Phase::kThinking : Phase::kBefore;
+    if (phase_ == Phase::kBefore && plan_->trigger < 0) Begin();
+  }
+
+  const uint64_t* Allowed(int32_t tokens_left) override {
+    if (phase_ == Phase::kLost) return nullptr;
+    if (phase_ != Phase::kGrammar) {
+      if (plan_->trigger >= 0) return nullptr;
+      return AllButStops();
+    }
+    std::fill(mask_.begin(), mask_.end(), 0);
+    matcher_.Allowed(at_, tokens_left, mask_.data());
+    if (matcher_.CanEnd(at_)) {
+      for (const int32_t id : plan_->stop_ids) AllowId(id);
+    }
+    return mask_.data();
+  }
+
+  void Accept(int32_t id) override {
+    switch (phase_) {
+      case Phase::kThinking:
+        return Think(id);
+      case Phase::kBefore:
+        if (id == plan_->trigger) Begin();
+        return;
+      case Phase::kGrammar:
+        at_ = matcher_.Advance(at_, id);
+        // Only an engine that ignores the mask comes here; the answer is then as free as it wants.
+        if (at_ == Matcher::kNowhere) phase_ = Phase::kLost;
+        return;
+      case Phase::kLost:
+        return;
+    }
+  }
+
+  bool Complete() const override { return phase_ == Phase::kGrammar && matcher_.MustEnd(at_); }
+  int32_t vocab() const override { return matcher_.vocabulary().size(); }
+
+ private:
+  enum class Phase { kThinking, kBefore, kGrammar, kLost };
+
+  void Begin() {
+    phase_ = Phase::kGrammar;
+    at_ = matcher_.Start();
+  }
+
+  void AllowId(int32_t id) {
+    if (id >= 0 && id < vocab()) Allow(mask_.data(), id);
+  }
+
+  /// While it thinks it may say anything but stop, and nothing that would run on behind </think>.
+  const uint64_t* AllButStops() {
+    if (tail_.empty() && !thinking_.empty()) return thinking_.data();
+    std::fill(mask_.begin(), mask_.end(), 0);
+    for (int32_t id = 0; id < std::min(vocab(), tokenizer_.size()); ++id) {
+      if (!RunsOn(id)) Allow(mask_.data(), id);
+    }
+    for (const int32_t id : plan_->stop_ids) {
+      if (id >= 0 && id < vocab()) mask_[id / 64] &= ~(uint64_t{1} << (id % 64));
+    }
+    if (tail_.empty()) thinking_ = mask_;
+    return mask_.data();
+  }
+
+  bool RunsOn(int32_t id) const {
+    const std::string_view bytes = tokenizer_.TokenBytes(id);
+    const size_t close = bytes.find('>');
+    if (tail_.empty() && bytes.find(kEndThink) == std::string_view::npos) return false;
+    if (close == std::string_view::npos) return false;
+    std::string text = tail_;
+    text += bytes;
+    const size_t at = text.find(kEndThink);
+    return at != std::string::npos &&
+           text.find_first_not_of(kSpace, at + kEndThink.size()) != std::string::npos;
+  }
+
+  void Think(int32_t id) {
+    tail_ += tokenizer_.TokenBytes(id);
+    if (tail_.find(kEndThink) != std::string::npos) {
+      tail_.clear();
+      phase_ = Phase::kBefore;
+      if (plan_->trigger < 0) Begin();
+      return;
+    }
+    // What can still become the mark.
+    size_t keep = std::min(tail_.size(), kEndThink.size() - 1);
+    while (keep > 0 && tail_.substr(tail_.size() - keep) != kEndThink.substr(0, keep)) --keep;
+    tail_.erase(0, tail_.size() - keep);
+  }
+
+  const std::shared_ptr<const ConstraintPlan> plan_;
+  const engine::Tokenizer& tokenizer_;
+  Matcher& matcher_;
+  TokenMask mask_;
+  TokenMask thinking_;  ///< AllButStops with an empty tail, once it has been asked for
+  Phase phase_ = Phase::kThinking;
+  Matcher::Position at_ = Matcher::kNowhere;
+  std::string tail_;  ///< the end of what was thought, as far as it begins </think>
+};
+
+}  // namespace
+
+std::unique_ptr<engine::TokenConstraint> MakeConstraint(std::shared_ptr<const ConstraintPlan> plan,
+                                                        const engine::Tokenizer& tokenizer) {
+  return std::make_unique<GrammarConstraint>(std::move(plan), tokenizer);
+}
+
+}  // namespace deepseek::agent::grammar

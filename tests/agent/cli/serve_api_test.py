@@ -1,0 +1,182 @@
+"""`deepseek-agent serve` with the demo model, over HTTP: tools, JSON schemas and the rest of what OpenAI's clients
+ask for. The demo model was trained on calls of get_weather."""
+import http.client
+import json
+import random
+import re
+import subprocess
+import time
+
+from agent_case import AGENT, DEMO, AgentCase, main
+
+WEATHER = {"type": "function", "function": {
+    "name": "get_weather", "description": "Get the weather of a city.",
+    "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}}}
+ASK = [{"role": "user", "content": "What is the weather in Paris?"}]
+
+
+class Server:
+    def __init__(self):
+        self.process = subprocess.Popen(
+            [AGENT, "serve", "--model", DEMO, "--http", "127.0.0.1:0", "--metrics", "127.0.0.1:0", "--compute",
+             "fp32", "--threads", "2"], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+        self.lines = []
+        self.port = None
+        deadline = time.time() + 60
+        while self.port is None and time.time() < deadline:
+            line = self.process.stderr.readline()
+            self.lines.append(line)
+            found = re.search(r'"http":"127\.0\.0\.1:(\d+)"', line) or re.search(r'http[^\n]*127\.0\.0\.1:(\d+)', line)
+            if found:
+                self.port = int(found.group(1))
+        while time.time() < deadline:
+            try:
+                if self.call("GET", "/ready")[0] == 200:
+                    return
+            except OSError:
+                pass
+            time.sleep(0.05)
+        raise AssertionError("not ready: " + "".join(self.lines))
+
+    def call(self, method, path, body=None):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
+        connection.request(method, path, json.dumps(body) if body is not None else None)
+        response = connection.getresponse()
+        text = response.read().decode()
+        connection.close()
+        return response.status, text
+
+    def stop(self):
+        self.process.terminate()
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+        self.process.stderr.close()
+
+
+class ServeApi(AgentCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.stop()
+
+    def post(self, path, body, status=200):
+        got, text = self.server.call("POST", path, body)
+        self.assertEqual(got, status, text)
+        return json.loads(text)
+
+    def chat(self, status=200, **fields):
+        return self.post("/v1/chat/completions", {"temperature": 0, "max_tokens": 128, "messages": ASK, **fields}, status)
+
+    def stream(self, **fields):
+        got, text = self.server.call("POST", "/v1/chat/completions",
+                                     {"temperature": 0, "max_tokens": 128, "messages": ASK, "stream": True, **fields})
+        self.assertEqual(got, 200, text)
+        events = [line[6:] for line in text.split("\n") if line.startswith("data: ")]
+        self.assertEqual(events[-1], "[DONE]")
+        return [json.loads(e) for e in events[:-1]]
+
+    def test_a_tool_is_called_and_its_result_used(self):
+        answer = self.chat(tools=[WEATHER])["choices"][0]
+        self.assertEqual(answer["finish_reason"], "tool_calls")
+        self.assertIsNone(answer["message"]["content"])
+        (call,) = answer["message"]["tool_calls"]
+        self.assertEqual(call["type"], "function")
+        self.assertTrue(call["id"].startswith("call_"))
+        self.assertEqual(call["function"]["name"], "get_weather")
+        self.assertEqual(json.loads(call["function"]["arguments"]), {"city": "Paris"})
+        after = self.chat(tools=[WEATHER], messages=ASK + [
+            answer["message"], {"role": "tool", "tool_call_id": call["id"], "content": '{"temperature": 21, "sky": "sunny"}'}])
+        self.assertEqual(after["choices"][0]["finish_reason"], "stop")
+        self.assertTrue(after["choices"][0]["message"]["content"])
+
+    def test_streamed_calls_are_the_same(self):
+        whole = self.chat(tools=[WEATHER])["choices"][0]["message"]["tool_calls"][0]["function"]
+        chunks = self.stream(tools=[WEATHER])
+        name, arguments, pieces = "", "", 0
+        for chunk in chunks:
+            for call in chunk["choices"][0]["delta"].get("tool_calls", []):
+                self.assertEqual(call["index"], 0)
+                self.assertEqual("id" in call, "name" in call["function"])
+                name += call["function"].get("name", "")
+                arguments += call["function"].get("arguments", "")
+                pieces += 1
+        self.assertEqual({"name": name, "arguments": arguments}, whole)
+        self.assertGreater(pieces, 2, "arguments come piece by piece")
+        self.assertEqual(chunks[-1]["choices"][0]["finish_reason"], "tool_calls")
+
+    def test_the_choice_of_tools(self):
+        self.assertNotIn("tool_calls", self.chat(tools=[WEATHER], tool_choice="none")["choices"][0]["message"])
+        hello = [{"role": "user", "content": "What is 2 + 3?"}]
+        for choice in ("required", {"type": "function", "function": {"name": "get_weather"}}):
+            answer = self.chat(tools=[WEATHER], tool_choice=choice, messages=hello)["choices"][0]
+            self.assertEqual(answer["finish_reason"], "tool_calls", answer)
+            for call in answer["message"]["tool_calls"]:
+                self.assertEqual(list(json.loads(call["function"]["arguments"])), ["city"])
+        self.assertEqual(self.chat(status=400, tools=[WEATHER], tool_choice={"type": "function", "function": {"name": "x"}})
+                         ["error"]["param"], "tool_choice")
+
+    def test_json_object_and_schema(self):
+        answer = self.chat(response_format={"type": "json_object"})["choices"][0]
+        self.assertEqual(answer["finish_reason"], "stop")
+        self.assertIsInstance(json.loads(answer["message"]["content"]), dict)
+        schema = {"type": "object", "properties": {
+            "city": {"enum": ["Paris", "Rome"]}, "days": {"type": "integer", "minimum": 1, "maximum": 7},
+            "tags": {"type": "array", "items": {"type": "string", "maxLength": 8}, "minItems": 1, "maxItems": 3}},
+            "required": ["city", "days", "tags"], "additionalProperties": False}
+        random.seed(1)
+        for seed in range(10):
+            answer = self.chat(response_format={"type": "json_schema", "json_schema": {"name": "s", "schema": schema, "strict": True}},
+                               temperature=1.5, seed=seed)["choices"][0]
+            self.assertEqual(answer["finish_reason"], "stop", answer)
+            value = json.loads(answer["message"]["content"])
+            self.assertIn(value["city"], ["Paris", "Rome"])
+            self.assertTrue(1 <= value["days"] <= 7)
+            self.assertTrue(1 <= len(value["tags"]) <= 3 and all(len(t) <= 8 for t in value["tags"]))
+        text = "".join(c["choices"][0]["delta"].get("content", "") for c in self.stream(
+            response_format={"type": "json_schema", "json_schema": {"name": "s", "schema": schema}}))
+        self.assertIn(json.loads(text)["city"], ["Paris", "Rome"])
+
+    def test_the_grammar_begins_behind_the_reasoning(self):
+        answer = self.chat(messages=[{"role": "user", "content": "What is 12 + 30?"}], thinking=True, response_format={
+            "type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "integer"}}})["choices"][0]
+        self.assertEqual(answer["finish_reason"], "stop")
+        self.assertTrue(answer["message"]["reasoning_content"])
+        self.assertIsInstance(json.loads(answer["message"]["content"]), int)
+
+    def test_an_unsupported_keyword_is_named(self):
+        error = self.chat(status=400, response_format={"type": "json_schema", "json_schema": {
+            "name": "s", "schema": {"type": "object", "properties": {"a": {"type": "integer", "multipleOf": 2}}}}})["error"]
+        self.assertEqual(error["param"], "response_format")
+        self.assertEqual(error["code"], "unsupported_schema")
+        self.assertIn("'multipleOf'", error["message"])
+
+    def test_an_answer_is_ended_within_its_budget(self):
+        # A model left to itself would go on in the first string for ever.
+        answer = self.chat(max_tokens=40, temperature=2, seed=3, response_format={"type": "json_schema", "json_schema": {
+            "name": "s", "schema": {"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "string"}},
+                                    "required": ["a", "b"]}}})["choices"][0]
+        self.assertEqual(answer["finish_reason"], "stop")
+        self.assertEqual(sorted(json.loads(answer["message"]["content"])), ["a", "b"])
+
+    def test_the_last_message_is_continued(self):
+        messages = [{"role": "user", "content": "What is the capital of France?"}, {"role": "assistant", "content": "Paris"}]
+        answer = self.chat(messages=messages, continue_final_message=True)["choices"][0]
+        self.assertEqual((answer["message"]["content"], answer["finish_reason"]), ("", "stop"), "there is nothing to add")
+
+    def test_echo(self):
+        answer = self.post("/v1/completions", {"prompt": "Hello", "echo": True, "max_tokens": 3, "temperature": 0})
+        self.assertTrue(answer["choices"][0]["text"].startswith("Hello"))
+
+    def test_endpoints_that_are_not_served_are_named(self):
+        for path in ("/v1/responses", "/v1/messages", "/v1/embeddings"):
+            error = self.post(path, {}, status=404)["error"]
+            self.assertEqual(error["code"], "unsupported_endpoint")
+            self.assertIn(path, error["message"])
+
+
+main()
