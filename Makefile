@@ -1,7 +1,11 @@
 # The front door. `make help` lists what is behind it; the work is done by CMake, Ninja and scripts/.
 .DEFAULT_GOAL := help
 JOBS ?= $(shell nproc)
+<<<<<<< HEAD
 .PHONY: help deps build test tokenizers coverage lint fmt verify fuzz bench bench-kernels e2e quickstart quickstart-down image crd clean
+=======
+.PHONY: help deps build test tokenizers lint fmt verify fuzz bench bench-kernels bench-operator tsan faults e2e quickstart quickstart-down image crd clean
+>>>>>>> kube
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +53,23 @@ bench-kernels: ## kernels with google-benchmark, as shares of the machine's limi
 	cmake --preset release
 	cmake --build --preset release -j $(JOBS) --target kernel_bench
 	build/release/bin/kernel_bench $(BENCH_ARGS)
+
+bench-operator: ## CPU, memory and requests of the operator over an in-memory API server (N=1000 objects)
+	cmake --preset release
+	cmake --build --preset release -j $(JOBS) --target operator_bench
+	build/release/bin/operator_bench $(N)
+
+tsan: ## client, caches, queue, controller and reconciler under ThreadSanitizer
+	cmake --preset tsan
+	cmake --build --preset tsan -j $(JOBS) --target operator_kube_test operator_reconcile_test
+	TSAN_OPTIONS=halt_on_error=1 build/tsan/bin/operator_kube_test --gtest_filter='-HttpTransport*'
+	TSAN_OPTIONS=halt_on_error=1 build/tsan/bin/operator_reconcile_test
+
+faults: ## every fault at every point of every story, and 10,000 transitions by chance (minutes)
+	cmake --preset release
+	cmake --build --preset release -j $(JOBS) --target fault_enumeration_test random_transitions_test
+	build/release/bin/fault_enumeration_test
+	build/release/bin/random_transitions_test
 
 e2e: ## the end-to-end tests on a real cluster (started if need be; E2E=NAME picks one)
 	scripts/test e2e

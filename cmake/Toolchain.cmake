@@ -1,5 +1,6 @@
 # Compiler launcher, linker, warnings and sanitizers.
 option(DEEPSEEK_SANITIZE "Build with AddressSanitizer and UndefinedBehaviorSanitizer" OFF)
+option(DEEPSEEK_TSAN "Build with ThreadSanitizer" OFF)
 option(DEEPSEEK_FUZZ "Build the fuzz targets with libFuzzer (clang)" OFF)
 
 find_program(CCACHE ccache)
@@ -26,6 +27,10 @@ endif()
 if(DEEPSEEK_SANITIZE)
   add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
   add_link_options(-fsanitize=address,undefined)
+endif()
+if(DEEPSEEK_TSAN)
+  add_compile_options(-fsanitize=thread -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=thread)
 endif()
 if(DEEPSEEK_FUZZ)
   # Coverage in every folder, so that libFuzzer sees which input reached something new; main only in the targets.

@@ -9,16 +9,18 @@
 #include <thread>
 
 #include "absl/time/clock.h"
-#include "base/json_full.h"
 #include "base/log.h"
 #include "base/status.h"
 #include "base/strings.h"
 #include "base/version.h"
 #include "operator/agent_probe.h"
 #include "operator/decide/defaults.h"
+#include "operator/kube/caches.h"
 #include "operator/kube/client.h"
 #include "operator/kube/controller.h"
+#include "operator/kube/throttle.h"
 #include "operator/probes.h"
+#include "operator/reconcile/observe.h"
 #include "operator/reconcile/reconciler.h"
 #include "operator/telemetry/access.h"
 #include "operator/telemetry/certificate_files.h"
@@ -30,7 +32,7 @@ namespace deepseek {
 namespace {
 
 constexpr char kLeaseName[] = "deepseek-operator";
-constexpr int kWorkers = 2;
+constexpr int kWorkers = 4;
 // Of one call of a reconcile: short enough that a hanging API server does not outlast a graceful
 // stop.
 constexpr absl::Duration kCallTimeout = absl::Seconds(15);
@@ -105,19 +107,6 @@ void SleepUnless(const std::function<bool()>& stop, absl::Duration duration) {
   }
 }
 
-std::vector<kube::Source> Sources() {
-  std::vector<kube::Source> sources;
-  sources.push_back({kube::resources::kDeepSeekDeployment, "", kube::KeyOf});
-  for (const kube::Resource& child : reconcile::WatchedChildren()) {
-    sources.push_back({child, reconcile::kWatchSelector, [](const Json& object) {
-                         const std::string owner = reconcile::OwnerName(object);
-                         if (owner.empty()) return std::string();
-                         return StrCat(object["metadata"].value("namespace", ""), "/", owner);
-                       }});
-  }
-  return sources;
-}
-
 }  // namespace
 
 absl::Time MonotonicNow() {
@@ -152,9 +141,16 @@ absl::Status RunOperator(const RunOptions& options, std::shared_ptr<kube::Transp
     fenced =
         std::make_shared<kube::FencedTransport>(transport, [&] { return election.WriteTime(); });
   }
-  kube::Client client(fenced, kCallTimeout);
+  // Outside of the fence, which must judge when a request is sent, not when it begins to wait.
+  const auto throttled = std::make_shared<kube::ThrottledTransport>(
+      fenced, kube::ThrottleOptions{},
+      kube::ThrottleWorld{.monotonic = MonotonicNow, .sleep = [&](absl::Duration d) {
+                            SleepUnless([&] { return ending.load(); }, d);
+                          }});
+  kube::Client client(throttled, kCallTimeout);
+  kube::Caches caches(client, reconcile::Sources(), options.watch_namespaces, MonotonicNow);
   reconcile::Reconciler reconciler(
-      client,
+      client, caches,
       decide::Defaults{.agent_image = options.agent_image,
                        .version = kVersion,
                        .operator_namespace = options.pod_namespace},
@@ -163,12 +159,8 @@ absl::Status RunOperator(const RunOptions& options, std::shared_ptr<kube::Transp
           .ask_agent = AskAgent,
           .on_plan = [&telemetry](std::string_view ns, std::string_view name,
                                   const decide::Plan* plan) { telemetry.OnPlan(ns, name, plan); }});
-  kube::ControllerOptions controller_options;
-  controller_options.sources = Sources();
-  controller_options.namespaces = options.watch_namespaces;
-  controller_options.workers = kWorkers;
   kube::Controller controller(
-      client, std::move(controller_options),
+      caches, {.workers = kWorkers},
       [&](std::string_view ns, std::string_view name) {
         const absl::Time begin = MonotonicNow();
         const absl::StatusOr<absl::Duration> again = reconciler.Reconcile(ns, name);

@@ -57,17 +57,29 @@ Plan Blocked(const Observed& observed, const char* reason, const std::string& me
   return plan;
 }
 
-// An object in the way: ours by name, not ours by owner.
-const Child* FindInTheWay(const Observed& observed, const api::DeepSeekDeployment& dsd,
-                          Ownership ownership) {
+// Objects in the way: ours by name, not ours by owner.
+std::vector<const Child*> FindInTheWay(const Observed& observed, const api::DeepSeekDeployment& dsd,
+                                       Ownership ownership) {
   const auto names = Names(dsd);
+  std::vector<const Child*> out;
   for (const Child& child : observed.children) {
     if (child.ownership == ownership &&
         std::find(names.begin(), names.end(), std::pair(child.kind, child.name)) != names.end()) {
-      return &child;
+      out.push_back(&child);
     }
   }
-  return nullptr;
+  return out;
+}
+
+// Pods must not run without their own identity and network policy, nor of a template that is not
+// ours. Nothing depends on a Service or a PodDisruptionBudget: without them the pods do their work.
+bool PodsDependOn(const Child& child) {
+  return child.kind != "Service" && child.kind != "PodDisruptionBudget";
+}
+
+std::string ConflictText(const Child& child) {
+  return StrCat(child.kind, " ", child.name,
+                " exists and is not controlled by this DeepSeekDeployment: rename one of the two");
 }
 
 absl::Duration WorkloadDeadline(const Json& resolved) {
@@ -164,9 +176,10 @@ void PlanWorkloads(const State& state, Plan* plan) {
 void PlanRetry(const State& state, Plan* plan) {
   const Revision* revision = state.current.revision;
   if (revision == nullptr || !revision->retried_at || state.completed) return;
+  // Creation times are whole seconds: one of the same second may be the replacement already.
+  const absl::Time retried = absl::FromUnixSeconds(absl::ToUnixSeconds(*revision->retried_at));
   for (const Pod& pod : state.observed->pods) {
-    if (pod.hash8 != state.current.hash8 || pod.ready || pod.deleting ||
-        pod.created >= *revision->retried_at)
+    if (pod.hash8 != state.current.hash8 || pod.ready || pod.deleting || pod.created >= retried)
       continue;
     Decision why{"Restart", reason::kRetrying,
                  StrCat("pod ", pod.name, " is unready and older than the retryToken")};
@@ -211,20 +224,27 @@ Plan Decide(const Observed& observed, const Defaults& defaults, absl::Time now) 
     return Blocked(observed, reason::kInvalidSpec, std::string(ToStd(dsd.status().message())),
                    /*terminal=*/true, absl::InfiniteDuration(), now);
   }
-  if (const Child* child = FindInTheWay(observed, *dsd, Ownership::kForeign)) {
-    return Blocked(
-        observed, reason::kNameConflict,
-        StrCat(child->kind, " ", child->name,
-               " exists and is not controlled by this DeepSeekDeployment: rename one of the two"),
-        /*terminal=*/true, kLookAgain, now);
+  const std::vector<const Child*> foreign = FindInTheWay(observed, *dsd, Ownership::kForeign);
+  for (const Child* child : foreign) {
+    if (!PodsDependOn(*child)) continue;
+    return Blocked(observed, reason::kNameConflict, ConflictText(*child), /*terminal=*/true,
+                   kLookAgain, now);
   }
-  if (const Child* child = FindInTheWay(observed, *dsd, Ownership::kFormer)) {
+  const std::vector<const Child*> former = FindInTheWay(observed, *dsd, Ownership::kFormer);
+  if (!former.empty()) {
     return Blocked(observed, reason::kWaitingForPredecessor,
-                   StrCat(child->kind, " ", child->name,
+                   StrCat(former.front()->kind, " ", former.front()->name,
                           " of a deleted DeepSeekDeployment is still being removed"),
                    /*terminal=*/false, absl::Seconds(2), now);
   }
-  State state = Assess(observed, *std::move(dsd), defaults, now);
+  Observed contested;  // a conflict outranks what the pods say, as a refused write does
+  if (!foreign.empty() && observed.refusal_reason.empty()) {
+    contested = observed;
+    contested.refusal_reason = reason::kNameConflict;
+    contested.refusal_message = ConflictText(*foreign.front());
+  }
+  State state =
+      Assess(contested.dsd != nullptr ? contested : observed, *std::move(dsd), defaults, now);
   if (state.current.revision != nullptr &&
       state.current.revision->intent_hash != state.intent_hash) {
     return Blocked(
@@ -246,6 +266,7 @@ Plan Decide(const Observed& observed, const Defaults& defaults, absl::Time now) 
   Plan plan;
   plan.manage = true;
   plan.dsd = state.dsd;
+  for (const Child* child : foreign) plan.left_out.emplace(child->kind, child->name);
   plan.operator_namespace = defaults.operator_namespace;
   PlanRevisions(state, now, &plan);
   PlanWorkloads(state, &plan);
@@ -261,7 +282,7 @@ Plan Decide(const Observed& observed, const Defaults& defaults, absl::Time now) 
   }
   plan.condition_events = ConditionEvents(conditions, StatusOf(observed));
   plan.events.insert(plan.events.end(), plan.condition_events.begin(), plan.condition_events.end());
-  plan.requeue_after = RequeueAfter(state, now);
+  plan.requeue_after = foreign.empty() ? RequeueAfter(state, now) : kLookAgain;
   return plan;
 }
 

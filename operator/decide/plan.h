@@ -5,7 +5,9 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -61,6 +63,9 @@ struct Plan {
   /// False: nothing but the status is written (refused spec, name conflict).
   bool manage = false;
   std::optional<api::DeepSeekDeployment> dsd;  ///< set if manage
+  /// Kind and name of what is not rendered because somebody else's object has the name; nothing
+  /// that is rendered depends on it.
+  std::set<std::pair<std::string, std::string>> left_out;
   std::string operator_namespace;              ///< whose pods may ask the agents; empty: none
   std::optional<RevisionPlan> revision;        ///< the current one, if it has to be written
   std::vector<WorkloadPlan> workloads;         ///< scaled down first

@@ -12,6 +12,7 @@ namespace deepseek::kube {
 namespace {
 
 constexpr char kRetryAfterUrl[] = "deepseek.kube/retry-after-seconds";
+constexpr char kFieldConflictsUrl[] = "deepseek.kube/field-conflicts";
 // A proxy's HTML error page must not flood logs and conditions.
 constexpr size_t kMaxForeignBodyBytes = 256;
 
@@ -58,6 +59,22 @@ bool IsUidMismatch(const Json& status) {
   return false;
 }
 
+// Causes read: {"reason": "FieldManagerConflict", "field": ".data.x", "message": "conflict with
+// \"other\" using v1"}.
+std::string ConflictsIn(const Json& status) {
+  const Json::json_pointer causes("/details/causes");
+  std::string out;
+  if (!status.contains(causes) || !status.at(causes).is_array()) return out;
+  for (const Json& cause : status.at(causes)) {
+    if (!cause.is_object() || StringAt(cause, "reason") != "FieldManagerConflict") continue;
+    const std::string message = StringAt(cause, "message");
+    const size_t open = message.find('"'), close = message.find('"', open + 1);
+    StrAppend(&out, out.empty() ? "" : ", ", StringAt(cause, "field"), " of ",
+              close == std::string::npos ? message : message.substr(open + 1, close - open - 1));
+  }
+  return out;
+}
+
 }  // namespace
 
 absl::Status ErrorOf(const Json& status, int code, std::string_view what) {
@@ -72,8 +89,14 @@ absl::Status ErrorOf(const Json& status, int code, std::string_view what) {
     }
   }
   if (message.empty()) message = reason.empty() ? "no message" : reason;
-  return absl::Status(lost_race ? absl::StatusCode::kAborted : CodeOf(code, reason, message),
-                      StrCat(what, ": ", message, " (HTTP ", code, ")"));
+  absl::Status error(lost_race ? absl::StatusCode::kAborted : CodeOf(code, reason, message),
+                     StrCat(what, ": ", message, " (HTTP ", code, ")"));
+  if (code == 409 && status.is_object()) {
+    if (const std::string conflicts = ConflictsIn(status); !conflicts.empty()) {
+      error.SetPayload(kFieldConflictsUrl, absl::Cord(conflicts));
+    }
+  }
+  return error;
 }
 
 absl::Status ErrorOf(const HttpResponse& response, std::string_view what) {
@@ -92,6 +115,11 @@ absl::Status ErrorOf(const HttpResponse& response, std::string_view what) {
     status.SetPayload(kRetryAfterUrl, absl::Cord(it->second));
   }
   return status;
+}
+
+std::string FieldConflicts(const absl::Status& status) {
+  const auto payload = status.GetPayload(kFieldConflictsUrl);
+  return payload ? std::string(*payload) : "";
 }
 
 absl::Duration RetryAfter(const absl::Status& status) {

@@ -1,6 +1,7 @@
 #pragma once
 // The API server's refusals as absl::Status, with its own message.
 
+#include <string>
 #include <string_view>
 
 #include "absl/status/status.h"
@@ -22,5 +23,9 @@ absl::Status ErrorOf(const Json& status, int code, std::string_view what);
 
 /// How long the server asked to wait (Retry-After in seconds); zero if it did not.
 absl::Duration RetryAfter(const absl::Status& status);
+
+/// Of an apply that was not forced: the fields that others own, in words (".spec.replicas of
+/// kubectl"); empty if that is not what was refused.
+std::string FieldConflicts(const absl::Status& status);
 
 }  // namespace deepseek::kube

@@ -1,5 +1,7 @@
 #include "operator/kube/client.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "base/json_full.h"
@@ -41,6 +43,14 @@ Object Clean(Json object, const Resource* r = nullptr) {
 std::string StringAt(const Json& object, const char* pointer) {
   const Json::json_pointer at(pointer);
   return object.contains(at) && object.at(at).is_string() ? object.at(at).get<std::string>() : "";
+}
+
+// In the order of WatchEventType.
+constexpr std::string_view kEventTypes[] = {"ADDED", "MODIFIED", "DELETED", "BOOKMARK"};
+
+bool HasInitialEventsEnd(const Json& bookmark) {
+  const Json::json_pointer at("/metadata/annotations/k8s.io~1initial-events-end");
+  return bookmark.contains(at) && bookmark.at(at) == "true";
 }
 
 // The managedFields of `object` without the Update entry of `manager`; null when there is none.
@@ -193,32 +203,33 @@ absl::StatusOr<Object> Client::MergePatch(const Resource& r, std::string_view ns
 }
 
 absl::Status Client::Delete(const Resource& r, std::string_view ns, std::string_view name,
-                            std::string_view uid, std::string_view resource_version) {
+                            std::string_view uid, std::string_view resource_version,
+                            Object* deleting) {
   Json body{{"apiVersion", "v1"}, {"kind", "DeleteOptions"}, {"propagationPolicy", "Background"}};
   if (!uid.empty()) body["preconditions"]["uid"] = uid;
   if (!resource_version.empty()) body["preconditions"]["resourceVersion"] = resource_version;
-  return Call("DELETE", ObjectPath(r, ns, name), DumpJson(body), "application/json",
-              Name("delete", r, ns, name))
-      .status();
+  ASSIGN_OR_RETURN(Json answer, Call("DELETE", ObjectPath(r, ns, name), DumpJson(body),
+                                     "application/json", Name("delete", r, ns, name)));
+  if (deleting != nullptr) {
+    // What is gone at once is answered with a Status, or by some kinds with the object's last
+    // state.
+    const bool stays = !StringAt(answer, "/metadata/deletionTimestamp").empty();
+    *deleting = stays ? Clean(std::move(answer)) : nullptr;
+  }
+  return absl::OkStatus();
 }
 
-absl::Status Client::Watch(const Resource& r, const ListOptions& options,
-                           std::string_view resource_version,
-                           const std::function<void(const WatchEvent&)>& on_event,
-                           const std::function<bool()>& stop) {
-  const std::string what = Name("watch", r, options.ns, "");
+absl::Status Client::FollowEvents(std::string path, std::string_view what,
+                                  const std::function<void(const WatchEvent&)>& on_event,
+                                  const std::function<bool()>& stop) {
   HttpRequest request{.method = "GET",
-                      .path = CollectionPath(r, options.ns),
+                      .path = std::move(path),
                       .headers = {{"Accept", "application/json"}},
                       .body = "",
                       .timeout = kWatchLength + timeout_};
   AddQuery(&request.path, "watch", "true");
   AddQuery(&request.path, "allowWatchBookmarks", "true");
-  AddQuery(&request.path, "resourceVersion", resource_version);
-  AddQuery(&request.path, "labelSelector", options.label_selector);
-  AddQuery(&request.path, "fieldSelector", options.field_selector);
   AddQuery(&request.path, "timeoutSeconds", StrCat(absl::ToInt64Seconds(kWatchLength)));
-
   absl::Status broken;
   const auto on_line = [&](std::string_view line) {
     if (line.empty()) return true;
@@ -228,23 +239,19 @@ absl::Status Client::Watch(const Resource& r, const ListOptions& options,
       return false;
     }
     const std::string type = StringAt(*event, "/type");
-    Json object = event->is_object() ? (*event)["object"] : Json();
+    Json object = event->is_object() ? std::move((*event)["object"]) : Json();
     if (type == "ERROR") {
       broken = ErrorOf(object, 500, what);
       return false;
     }
-    if (type == "ADDED") {
-      on_event({WatchEventType::kAdded, Clean(std::move(object))});
-    } else if (type == "MODIFIED") {
-      on_event({WatchEventType::kModified, Clean(std::move(object))});
-    } else if (type == "DELETED") {
-      on_event({WatchEventType::kDeleted, Clean(std::move(object))});
-    } else if (type == "BOOKMARK") {
-      on_event({WatchEventType::kBookmark, Clean(std::move(object))});
-    } else {
+    const auto* known = std::find(std::begin(kEventTypes), std::end(kEventTypes), type);
+    if (known == std::end(kEventTypes)) {
       broken = absl::UnavailableError(StrCat(what, ": unknown event type '", type, "'"));
       return false;
     }
+    const auto kind = static_cast<WatchEventType>(known - std::begin(kEventTypes));
+    const bool end = kind == WatchEventType::kBookmark && HasInitialEventsEnd(object);
+    on_event({.type = kind, .object = Clean(std::move(object)), .initial_events_end = end});
     return true;
   };
   absl::StatusOr<HttpResponse> response = transport_->Stream(request, on_line, stop);
@@ -254,6 +261,29 @@ absl::Status Client::Watch(const Resource& r, const ListOptions& options,
                         StrCat(what, ": ", ToStd(response.status().message())));
   }
   return ErrorOf(*response, what);
+}
+
+absl::Status Client::Watch(const Resource& r, const ListOptions& options,
+                           std::string_view resource_version,
+                           const std::function<void(const WatchEvent&)>& on_event,
+                           const std::function<bool()>& stop) {
+  std::string path = CollectionPath(r, options.ns);
+  AddQuery(&path, "resourceVersion", resource_version);
+  AddQuery(&path, "labelSelector", options.label_selector);
+  AddQuery(&path, "fieldSelector", options.field_selector);
+  return FollowEvents(std::move(path), Name("watch", r, options.ns, ""), on_event, stop);
+}
+
+absl::Status Client::WatchList(const Resource& r, const ListOptions& options,
+                               const std::function<void(const WatchEvent&)>& on_event,
+                               const std::function<bool()>& stop) {
+  std::string path = CollectionPath(r, options.ns);
+  // Without a resource version it is the newest state, as of a list.
+  AddQuery(&path, "sendInitialEvents", "true");
+  AddQuery(&path, "resourceVersionMatch", "NotOlderThan");
+  AddQuery(&path, "labelSelector", options.label_selector);
+  AddQuery(&path, "fieldSelector", options.field_selector);
+  return FollowEvents(std::move(path), Name("stream", r, options.ns, ""), on_event, stop);
 }
 
 absl::StatusOr<Json> Client::GetRaw(std::string_view path) {

@@ -32,6 +32,8 @@ enum class WatchEventType { kAdded, kModified, kDeleted, kBookmark };
 struct WatchEvent {
   WatchEventType type;
   Object object;
+  bool initial_events_end =
+      false;  ///< of WatchList: a bookmark after the last object that was there
 };
 
 struct ApplyOptions {
@@ -80,21 +82,33 @@ class Client {
   absl::StatusOr<Object> MergePatch(const Resource& r, std::string_view ns, std::string_view name,
                                     const Json& patch, std::string_view field_manager,
                                     std::string_view subresource = "");
-  /// Preconditions: uid and resource_version if not empty. Background propagation.
+  /// Preconditions: uid and resource_version if not empty. Background propagation. `deleting`, if
+  /// not null, becomes the object when it stays for a while (finalizers, a pod's grace period) and
+  /// null when it is gone.
   absl::Status Delete(const Resource& r, std::string_view ns, std::string_view name,
-                      std::string_view uid = "", std::string_view resource_version = "");
+                      std::string_view uid = "", std::string_view resource_version = "",
+                      Object* deleting = nullptr);
   /// Runs until the stream ends or stop(). kOutOfRange: resource_version is too old (relist).
   /// Bookmarks are asked for and delivered: they carry a newer resource version and nothing else.
   absl::Status Watch(const Resource& r, const ListOptions& options,
                      std::string_view resource_version,
                      const std::function<void(const WatchEvent&)>& on_event,
                      const std::function<bool()>& stop);
+  /// A list and a watch in one stream: an event kAdded for every object that is there, a bookmark
+  /// with initial_events_end, then as Watch. kInvalidArgument: the server does not offer it. See
+  /// https://kubernetes.io/docs/reference/using-api/api-concepts/#streaming-lists
+  absl::Status WatchList(const Resource& r, const ListOptions& options,
+                         const std::function<void(const WatchEvent&)>& on_event,
+                         const std::function<bool()>& stop);
   /// Raw GET ("/version").
   absl::StatusOr<Json> GetRaw(std::string_view path);
 
  private:
   absl::StatusOr<Json> Call(std::string_view method, std::string path, std::string body,
                             std::string_view content_type, std::string_view what);
+  absl::Status FollowEvents(std::string path, std::string_view what,
+                            const std::function<void(const WatchEvent&)>& on_event,
+                            const std::function<bool()>& stop);
 
   std::shared_ptr<Transport> transport_;
   absl::Duration timeout_;

@@ -3,7 +3,6 @@
 
 #include <condition_variable>
 #include <functional>
-#include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -12,36 +11,28 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "operator/kube/client.h"
-#include "operator/kube/informer.h"
+#include "operator/kube/caches.h"
 #include "operator/kube/work_queue.h"
 
 namespace deepseek::kube {
 
-/// A kind to watch, and the key ("namespace/name") of the object to reconcile when one of it
-/// changes; "" for none.
-struct Source {
-  Resource resource;
-  std::string label_selector;
-  std::function<std::string(const Json&)> key_of;
-};
-
 struct ControllerOptions {
-  std::vector<Source> sources;          ///< the first one is the kind that is reconciled
-  std::vector<std::string> namespaces;  ///< empty: all
   int workers = 2;
-  absl::Duration resync = absl::Hours(10);  ///< every key again, in case an event was lost for good
+  /// Every key again after this time or up to a tenth later, in case an event was lost for good.
+  absl::Duration resync = absl::Hours(10);
 };
 
 /// Brings one object a step closer to its spec; says when to come back (InfiniteDuration: on events
-/// only).
+/// only). Reads that are not of the caches have been told to them when it returns.
 using Reconcile =
     std::function<absl::StatusOr<absl::Duration>(std::string_view ns, std::string_view name)>;
 
 class Controller {
  public:
-  /// `monotonic` drives the queue; `chance` (uniform in [0, 1), thread-safe) the backoff of lists.
-  Controller(Client client, ControllerOptions options, Reconcile reconcile,
+  /// `caches` must outlive the controller, which becomes their listener. `monotonic` drives the
+  /// queue; `chance` (uniform in [0, 1), thread-safe) the backoff of lists and the spread of
+  /// resyncs.
+  Controller(Caches& caches, ControllerOptions options, Reconcile reconcile,
              std::function<absl::Time()> monotonic, std::function<double()> chance);
   ~Controller();
 
@@ -49,8 +40,13 @@ class Controller {
   void StartInformers();
   /// Reconciles from now on, after the caches have been filled once.
   void StartWorkers();
+  /// One key that is due, on the calling thread, without waiting; false when none is due. What the
+  /// workers do in a loop.
+  bool ProcessOne();
+  /// When the next delayed key is due.
+  absl::Time NextDue() const { return queue_.NextDue(); }
   /// Every watch has been listed once: nothing about leadership.
-  bool Synced() const;
+  bool Synced() const { return caches_.Synced(); }
   /// Keys that wait, delayed ones included.
   size_t waiting() const { return queue_.waiting(); }
   /// Asks everything to end. Calls of a reconcile in progress go on to their end.
@@ -60,17 +56,17 @@ class Controller {
   bool Join(absl::Time deadline);
 
  private:
-  void Work();
-  bool Known(const std::string& ns, const std::string& name) const;
+  void Process(const std::string& key);
   bool stopped() const;
   void Sleep(absl::Duration duration);
+  void StartThread(std::function<void()> body);
 
+  Caches& caches_;
   const ControllerOptions options_;
   const Reconcile reconcile_;
   const std::function<absl::Time()> monotonic_;
   const std::function<double()> chance_;
   WorkQueue queue_;
-  std::vector<std::unique_ptr<Informer>> informers_;
   std::vector<std::thread> threads_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;

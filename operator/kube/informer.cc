@@ -14,20 +14,7 @@ namespace {
 constexpr absl::Duration kFirstBackoff = absl::Milliseconds(800);
 constexpr absl::Duration kMostBackoff = absl::Seconds(30);
 
-std::string MetaString(const Json& object, const char* field) {
-  if (!object.is_object()) return "";
-  const auto meta = object.find("metadata");
-  if (meta == object.end() || !meta->is_object()) return "";
-  const auto it = meta->find(field);
-  return it != meta->end() && it->is_string() ? it->get<std::string>() : "";
-}
-
 }  // namespace
-
-std::string KeyOf(const Json& object) {
-  const std::string ns = MetaString(object, "namespace");
-  return ns.empty() ? MetaString(object, "name") : StrCat(ns, "/", MetaString(object, "name"));
-}
 
 absl::Duration ListBackoff(int failures, double chance) {
   const int doublings = std::clamp(failures, 0, 16);
@@ -35,87 +22,85 @@ absl::Duration ListBackoff(int failures, double chance) {
 }
 
 Informer::Informer(Client client, InformerOptions options)
-    : client_(std::move(client)), options_(std::move(options)) {}
+    : client_(std::move(client)), options_(std::move(options)), cache_(options_.cache) {}
 
-void Informer::Changed(const Object& object) const {
-  if (options_.on_change) options_.on_change(object);
+void Informer::Put(const Json& object) {
+  const ObjectCache::Change change = cache_.Put(object);
+  if (!change.changed || !options_.on_change) return;
+  if (change.moved_from != nullptr) options_.on_change(*change.moved_from);
+  options_.on_change(object);
 }
 
-void Informer::Put(const Object& object) {
-  const std::string key = KeyOf(*object);
-  const std::lock_guard lock(mutex_);
-  Object& slot = objects_[key];
-  if (options_.index) {
-    if (slot != nullptr) index_[options_.index(*slot)].erase(key);
-    if (const std::string value = options_.index(*object); !value.empty()) {
-      index_[value].insert(key);
-    }
-  }
-  slot = object;
-}
-
-Object Informer::Remove(const std::string& key) {
-  const std::lock_guard lock(mutex_);
-  const auto it = objects_.find(key);
-  if (it == objects_.end()) return nullptr;
-  Object last = std::move(it->second);
-  objects_.erase(it);
-  if (options_.index) {
-    const auto entry = index_.find(options_.index(*last));
-    if (entry != index_.end()) {
-      entry->second.erase(key);
-      if (entry->second.empty()) index_.erase(entry);
-    }
-  }
-  return last;
-}
-
-absl::Status Informer::Relist() {
-  ASSIGN_OR_RETURN(const List list, client_.ListAll(options_.resource, options_.list));
-  std::set<std::string> gone;
-  std::vector<Object> changed;
-  {
-    const std::lock_guard lock(mutex_);
-    for (const auto& [key, object] : objects_) gone.insert(key);
-    for (const Object& object : list.items) {
-      const auto it = objects_.find(KeyOf(*object));
-      if (it == objects_.end() ||
-          MetaString(*it->second, "resourceVersion") != MetaString(*object, "resourceVersion")) {
-        changed.push_back(object);
-      }
-      gone.erase(KeyOf(*object));
-    }
-  }
-  for (const Object& object : changed) Put(object);
+void Informer::EndList(std::string_view version) {
+  version_ = version;
   // Deletions that no watch told us about.
-  for (const std::string& key : gone) changed.push_back(Remove(key));
-  version_ = list.resource_version;
+  const std::vector<Object> went = cache_.EndList(version);
   synced_.store(true);
-  for (const Object& object : changed) {
-    if (object != nullptr) Changed(object);
-  }
+  if (!options_.on_change) return;
+  for (const Object& object : went) options_.on_change(*object);
+}
+
+absl::Status Informer::List() {
+  ASSIGN_OR_RETURN(const kube::List list, client_.ListAll(options_.resource, options_.list));
+  cache_.BeginList();
+  for (const Object& object : list.items) Put(*object);
+  EndList(list.resource_version);
   return absl::OkStatus();
 }
 
+void Informer::OnEvent(const WatchEvent& event) {
+  const auto meta = event.object->find("metadata");
+  if (meta == event.object->end() || !meta->is_object()) return;
+  std::string version = meta->value("resourceVersion", "");
+  if (event.initial_events_end) {
+    EndList(version);
+    return;
+  }
+  // Before the end of the initial events there is nothing that a later watch could go on from.
+  if (!version_.empty() && !version.empty()) version_ = std::move(version);
+  if (event.type == WatchEventType::kBookmark) return;
+  if (event.type != WatchEventType::kDeleted) {
+    Put(*event.object);
+    return;
+  }
+  const Object last = cache_.Remove(*event.object);
+  if (last != nullptr && options_.on_change) options_.on_change(*last);
+}
+
+absl::Status Informer::WatchList(const std::function<bool()>& stop) {
+  cache_.BeginList();
+  return client_.WatchList(
+      options_.resource, options_.list, [this](const WatchEvent& event) { OnEvent(event); }, stop);
+}
+
 absl::Status Informer::RunOnce(const std::function<bool()>& stop) {
-  if (version_.empty()) RETURN_IF_ERROR(Relist());
-  const absl::Status end = client_.Watch(
+  if (options_.monotonic) {
+    if (options_.monotonic() - listed_at_ >= options_.relist) version_.clear();
+    if (version_.empty()) listed_at_ = options_.monotonic();
+  }
+  if (version_.empty() && streams_) {
+    absl::Status end = WatchList(stop);
+    // Cut off before its end it is no list, and the next attempt begins anew.
+    if (!absl::IsInvalidArgument(end)) {
+      if (absl::IsOutOfRange(end)) version_.clear();
+      return end;
+    }
+    log::Info(
+        "the API server offers no streamed lists, so pages are read",
+        {{"resource", options_.resource.plural}, {"answer", std::string(ToStd(end.message()))}});
+    streams_ = false;
+  }
+  if (version_.empty()) RETURN_IF_ERROR(List());
+  absl::Status end = client_.Watch(
       options_.resource, options_.list, version_,
-      [this](const WatchEvent& event) {
-        if (std::string version = MetaString(*event.object, "resourceVersion"); !version.empty()) {
-          version_ = std::move(version);
-        }
-        if (event.type == WatchEventType::kBookmark) return;
-        if (event.type == WatchEventType::kDeleted) {
-          Remove(KeyOf(*event.object));
-        } else {
-          Put(event.object);
-        }
-        Changed(event.object);
-      },
-      stop);
+      [this](const WatchEvent& event) { OnEvent(event); }, stop);
   if (absl::IsOutOfRange(end)) version_.clear();
   return end;
+}
+
+absl::Status Informer::Pump() {
+  int asked = 0;
+  return RunOnce([&asked] { return asked++ > 0; });
 }
 
 void Informer::Run(const InformerWorld& world) {
@@ -132,7 +117,7 @@ void Informer::Run(const InformerWorld& world) {
       continue;
     }
     // Progress in between means that this is a new trouble.
-    if (version_ != before) failures = 0;
+    if (version_ != before && !absl::IsOutOfRange(end)) failures = 0;
     const absl::Duration delay = ListBackoff(failures++, world.chance());
     log::Warn(absl::IsOutOfRange(end) ? "watch is too far behind, listing again"
                                       : "list or watch failed, trying again",
@@ -145,27 +130,20 @@ void Informer::Run(const InformerWorld& world) {
 }
 
 Object Informer::Get(std::string_view ns, std::string_view name) const {
-  const std::string key = ns.empty() ? std::string(name) : StrCat(ns, "/", name);
-  const std::lock_guard lock(mutex_);
-  const auto it = objects_.find(key);
-  return it == objects_.end() ? nullptr : it->second;
+  return cache_.Get(KeyOf(ns, name));
 }
 
-std::vector<Object> Informer::ByIndex(std::string_view value) const {
-  const std::lock_guard lock(mutex_);
-  std::vector<Object> out;
-  const auto it = index_.find(value);
-  if (it == index_.end()) return out;
-  for (const std::string& key : it->second) out.push_back(objects_.at(key));
-  return out;
+void Informer::Saw(const Json& object) {
+  cache_.Put(object);
 }
 
-std::vector<Object> Informer::All() const {
-  const std::lock_guard lock(mutex_);
-  std::vector<Object> out;
-  out.reserve(objects_.size());
-  for (const auto& [key, object] : objects_) out.push_back(object);
-  return out;
+void Informer::SawGone(std::string_view ns, std::string_view name, std::string_view uid) {
+  cache_.Forget(KeyOf(ns, name), uid);
+}
+
+void Informer::SawAll(std::string_view index, const kube::List& list) {
+  for (const Object& object : list.items) cache_.Put(*object);
+  cache_.EndListOf(index, list.items, list.resource_version);
 }
 
 }  // namespace deepseek::kube

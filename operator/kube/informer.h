@@ -3,9 +3,6 @@
 
 #include <atomic>
 #include <functional>
-#include <map>
-#include <mutex>
-#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,18 +10,22 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "operator/kube/client.h"
+#include "operator/kube/object_cache.h"
 
 namespace deepseek::kube {
 
 struct InformerOptions {
   Resource resource;
   ListOptions list;
-  /// A second key for ByIndex: the name of an owner, say. Null: no index. "" leaves an object out
-  /// of it.
-  std::function<std::string(const Json&)> index;
-  /// Called for every object that came, changed or went (then with its last state), without locks
-  /// held.
-  std::function<void(const Object&)> on_change;
+  ObjectCache::Options cache;
+  /// A watch that begins later than this after the last list lists again, in case an event was lost
+  /// for good. Needs `monotonic`.
+  absl::Duration relist = absl::InfiniteDuration();
+  std::function<absl::Time()> monotonic;
+  /// Called for every object that came, changed or went (then with its last state), as the API
+  /// server told it and without locks held. Not called for what Saw and Forget bring: whoever calls
+  /// those knows already.
+  std::function<void(const Json&)> on_change;
 };
 
 /// What an informer cannot do purely: waiting and chance.
@@ -40,6 +41,7 @@ struct InformerWorld {
 /// clients of an API server that comes back do not all list at once.
 absl::Duration ListBackoff(int failures, double chance);
 
+/// Everything but Run, RunOnce and Pump is thread-safe; those belong to one thread.
 class Informer {
  public:
   Informer(Client client, InformerOptions options);
@@ -48,33 +50,40 @@ class Informer {
   /// lists again.
   void Run(const InformerWorld& world);
   /// One list (unless the version of the last one still serves) and one watch. Returns how the
-  /// watch ended.
+  /// watch ended. The first state comes as a stream (WatchList) from servers that offer it, in
+  /// pages from others.
   absl::Status RunOnce(const std::function<bool()>& stop);
+  /// The same, but only as far as the server has something to tell now. For tests.
+  absl::Status Pump();
 
   /// True once the first list is in the store.
   bool synced() const { return synced_.load(); }
-  Object Get(std::string_view ns, std::string_view name) const;
-  std::vector<Object> ByIndex(std::string_view value) const;
-  std::vector<Object> All() const;
   const Resource& resource() const { return options_.resource; }
+  /// The one namespace that is watched; empty: all.
+  const std::string& ns() const { return options_.list.ns; }
+  const ObjectCache& cache() const { return cache_; }
+  Object Get(std::string_view ns, std::string_view name) const;
+
+  /// The answer to a write or a read of ours, which the watch need not have told yet.
+  void Saw(const Json& object);
+  void SawGone(std::string_view ns, std::string_view name, std::string_view uid);
+  /// A list of all objects with this index value.
+  void SawAll(std::string_view index, const List& list);
 
  private:
-  absl::Status Relist();
-  void Put(const Object& object);
-  Object Remove(const std::string& key);
-  void Changed(const Object& object) const;
+  absl::Status List();
+  absl::Status WatchList(const std::function<bool()>& stop);
+  void OnEvent(const WatchEvent& event);
+  void Put(const Json& object);
+  void EndList(std::string_view version);
 
   Client client_;
   const InformerOptions options_;
-  std::string
-      version_;  ///< where the next watch begins; empty: list first. Only Run's thread touches it
+  ObjectCache cache_;
+  std::string version_;   ///< where the next watch begins; empty: list first
+  absl::Time listed_at_;  ///< the beginning of the last list
+  bool streams_ = true;   ///< the server offers WatchList as far as we know
   std::atomic<bool> synced_{false};
-  mutable std::mutex mutex_;
-  std::map<std::string, Object, std::less<>> objects_;  ///< by "namespace/name"
-  std::map<std::string, std::set<std::string>, std::less<>> index_;
 };
-
-/// "namespace/name", or "name" for cluster-wide kinds: keys of work queues.
-std::string KeyOf(const Json& object);
 
 }  // namespace deepseek::kube

@@ -11,22 +11,41 @@ constexpr absl::Duration kLongestNap = absl::Milliseconds(100);
 WorkQueue::WorkQueue(std::function<absl::Time()> now, BackoffOptions backoff)
     : now_(std::move(now)), backoff_(backoff) {}
 
+void WorkQueue::PushDueLocked(std::string_view key) {
+  const size_t slash = key.find('/');
+  const std::string_view ns = key.substr(0, slash == std::string_view::npos ? 0 : slash);
+  auto it = due_.find(ns);
+  if (it == due_.end()) {
+    it = due_.emplace(ns, std::deque<std::string>()).first;
+    turns_.emplace_back(ns);
+  }
+  it->second.emplace_back(key);
+  changed_.notify_one();
+}
+
+bool WorkQueue::EraseDelayedLocked(std::string_view key) {
+  const auto it = delayed_.find(key);
+  if (it == delayed_.end()) return false;
+  by_time_.erase({it->second, it->first});
+  delayed_.erase(it);
+  return true;
+}
+
 void WorkQueue::Add(std::string_view key) {
   const std::lock_guard lock(mutex_);
   if (stopped_) return;
-  if (const auto later = delayed_.find(key); later != delayed_.end()) delayed_.erase(later);
+  EraseDelayedLocked(key);
   if (!waiting_.emplace(key).second) return;
-  if (!taken_.contains(key)) {
-    due_.emplace_back(key);
-    changed_.notify_one();
-  }
+  if (!taken_.contains(key)) PushDueLocked(key);
 }
 
 void WorkQueue::AddAt(std::string_view key, absl::Time when) {
   const std::lock_guard lock(mutex_);
   if (stopped_ || waiting_.contains(key) || when == absl::InfiniteFuture()) return;
-  const auto [it, added] = delayed_.try_emplace(std::string(key), when);
-  if (!added) it->second = std::min(it->second, when);
+  if (const auto it = delayed_.find(key); it != delayed_.end() && it->second <= when) return;
+  EraseDelayedLocked(key);
+  by_time_.emplace(when, key);
+  delayed_.emplace(key, when);
   changed_.notify_one();
 }
 
@@ -51,17 +70,21 @@ void WorkQueue::Forget(std::string_view key) {
 
 std::optional<std::string> WorkQueue::TakeLocked() {
   const absl::Time now = now_();
-  for (auto it = delayed_.begin(); it != delayed_.end();) {
-    if (it->second > now) {
-      ++it;
-      continue;
-    }
-    if (waiting_.insert(it->first).second && !taken_.contains(it->first)) due_.push_back(it->first);
-    it = delayed_.erase(it);
+  while (!by_time_.empty() && by_time_.begin()->first <= now) {
+    const std::string key = by_time_.begin()->second;
+    EraseDelayedLocked(key);
+    if (waiting_.insert(key).second && !taken_.contains(key)) PushDueLocked(key);
   }
-  if (due_.empty()) return std::nullopt;
-  std::string key = std::move(due_.front());
-  due_.pop_front();
+  if (turns_.empty()) return std::nullopt;
+  const auto it = due_.find(turns_.front());
+  std::string key = std::move(it->second.front());
+  it->second.pop_front();
+  if (it->second.empty()) {
+    due_.erase(it);
+  } else {
+    turns_.push_back(std::move(turns_.front()));
+  }
+  turns_.pop_front();
   waiting_.erase(key);
   taken_.insert(key);
   return key;
@@ -76,8 +99,8 @@ std::optional<std::string> WorkQueue::Take() {
   std::unique_lock lock(mutex_);
   while (!stopped_) {
     if (auto key = TakeLocked()) return key;
-    absl::Duration nap = delayed_.empty() ? absl::Hours(1) : kLongestNap;
-    for (const auto& [key, when] : delayed_) nap = std::min(nap, when - now_());
+    absl::Duration nap = absl::Hours(1);
+    if (!by_time_.empty()) nap = std::min(kLongestNap, by_time_.begin()->first - now_());
     changed_.wait_for(lock, absl::ToChronoMicroseconds(std::max(nap, absl::Microseconds(100))));
   }
   return std::nullopt;
@@ -86,19 +109,23 @@ std::optional<std::string> WorkQueue::Take() {
 void WorkQueue::Done(std::string_view key) {
   const std::lock_guard lock(mutex_);
   if (const auto it = taken_.find(key); it != taken_.end()) taken_.erase(it);
-  if (!stopped_ && waiting_.contains(key)) {
-    due_.emplace_back(key);
-    changed_.notify_one();
-  }
+  if (!stopped_ && waiting_.contains(key)) PushDueLocked(key);
 }
 
 void WorkQueue::Stop() {
   const std::lock_guard lock(mutex_);
   stopped_ = true;
   due_.clear();
+  turns_.clear();
   waiting_.clear();
   delayed_.clear();
+  by_time_.clear();
   changed_.notify_all();
+}
+
+absl::Time WorkQueue::NextDue() const {
+  const std::lock_guard lock(mutex_);
+  return by_time_.empty() ? absl::InfiniteFuture() : by_time_.begin()->first;
 }
 
 size_t WorkQueue::waiting() const {

@@ -1,6 +1,7 @@
 #pragma once
 // The work queue of a controller: keys, each waiting at most once, each in the hands of one worker
-// at a time.
+// at a time. Namespaces take turns, so that one with a thousand changes does not keep the others
+// waiting.
 
 #include <condition_variable>
 #include <deque>
@@ -11,6 +12,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "absl/time/time.h"
 
@@ -49,21 +51,29 @@ class WorkQueue {
   /// Take returns nullopt from now on; what waits is dropped.
   void Stop();
 
+  /// When the next delayed key is due; InfiniteFuture if none is delayed.
+  absl::Time NextDue() const;
   size_t waiting() const;  ///< due or delayed, without those in workers' hands
   int failures(std::string_view key) const;
 
  private:
   std::optional<std::string> TakeLocked();
+  void PushDueLocked(std::string_view key);
+  bool EraseDelayedLocked(std::string_view key);
 
   const std::function<absl::Time()> now_;
   const BackoffOptions backoff_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<std::string> due_;
+  /// Due keys by namespace, each in the order in which they came, and whose turn is when. A
+  /// namespace is in `turns_` as long as it has due keys.
+  std::map<std::string, std::deque<std::string>, std::less<>> due_;
+  std::deque<std::string> turns_;
   std::set<std::string, std::less<>>
       waiting_;  ///< those of due_, and those to come again when Done
   std::set<std::string, std::less<>> taken_;
   std::map<std::string, absl::Time, std::less<>> delayed_;
+  std::set<std::pair<absl::Time, std::string>> by_time_;  ///< the same as delayed_
   std::map<std::string, int, std::less<>> failures_;
   bool stopped_ = false;
 };

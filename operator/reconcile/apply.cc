@@ -1,11 +1,14 @@
 #include "operator/reconcile/apply.h"
 
+#include <utility>
+
 #include "base/json_full.h"
 #include "base/log.h"
 #include "base/status.h"
 #include "base/strings.h"
 #include "operator/api/names.h"
 #include "operator/decide/json_read.h"
+#include "operator/kube/api_error.h"
 #include "operator/reconcile/difference.h"
 #include "operator/reconcile/observe.h"
 
@@ -14,62 +17,115 @@ namespace {
 
 using decide::TextAt;
 
-const Json* FindObserved(const decide::Cluster& cluster, const std::string& kind,
-                         const std::string& name) {
-  for (const decide::Object& child : cluster.children) {
-    if (TextAt(*child, "/kind") == kind && TextAt(*child, "/metadata/name") == name)
-      return child.get();
+decide::Object FindObserved(const std::vector<decide::Object>& objects, const std::string& kind,
+                            const std::string& name) {
+  for (const decide::Object& object : objects) {
+    if (TextAt(*object, "/metadata/name") == name && TextAt(*object, "/kind") == kind)
+      return object;
   }
   return nullptr;
 }
 
-absl::Status ApplyOne(kube::Client& client, const decide::Cluster& cluster,
-                      const render::Rendered& rendered) {
-  const Json& desired = *rendered.object;
-  const std::string kind = TextAt(desired, "/kind"), name = TextAt(desired, "/metadata/name");
-  const std::string ns = TextAt(desired, "/metadata/namespace");
-  const kube::Resource* resource = ResourceOf(kind);
-  if (resource == nullptr)
-    return absl::InternalError(StrCat("apply ", kind, " ", name, ": not a kind of ours"));
+bool IsDeleting(const Json& object) {
+  return decide::Find(object, "/metadata/deletionTimestamp") != nullptr;
+}
 
-  const Json* observed = FindObserved(cluster, kind, name);
-  if (observed == nullptr) {
-    const absl::StatusOr<kube::Object> created =
-        client.Create(*resource, ns, desired, api::kFieldManager);
-    if (!absl::IsAlreadyExists(created.status())) return created.status();
-    // Whose it is must be read first; apply would take it over.
-    return absl::AbortedError(StrCat("create ", kind, " ", ns, "/", name, ": exists meanwhile"));
+std::string AppliedHash(const Json& object) {
+  return decide::MetadataAt(object, "annotations", api::kAppliedHashAnnotation);
+}
+
+absl::Status Create(const Write& write, kube::Client& client, kube::Caches& caches) {
+  const std::string ns = TextAt(*write.desired, "/metadata/namespace");
+  ASSIGN_OR_RETURN(const kube::Object created,
+                   client.Create(*write.resource, ns, *write.desired, api::kFieldManager));
+  caches.Saw(*write.resource, *created);
+  return absl::OkStatus();
+}
+
+absl::Status Apply(const Write& write, kube::Client& client, kube::Caches& caches) {
+  const std::string ns = TextAt(*write.desired, "/metadata/namespace");
+  const std::string name = TextAt(*write.desired, "/metadata/name");
+  log::Debug("apply", {{"kind", write.resource->kind},
+                       {"namespace", ns},
+                       {"name", name},
+                       {"difference", write.difference}});
+  Json object = *write.desired;
+  object["metadata"]["resourceVersion"] = TextAt(*write.observed, "/metadata/resourceVersion");
+  object["metadata"]["uid"] = TextAt(*write.observed, "/metadata/uid");
+  // What we applied last time and is no longer so was changed by somebody. Who that was is told by
+  // an attempt that does not take the fields over.
+  const bool ours = AppliedHash(*write.observed) == AppliedHash(*write.desired);
+  absl::StatusOr<kube::Object> applied = client.Apply(
+      *write.resource, ns, name, object, {.field_manager = api::kFieldManager, .force = !ours});
+  if (const std::string conflicts = kube::FieldConflicts(applied.status()); !conflicts.empty()) {
+    log::Warn(
+        "fields of ours were changed by others and are set back",
+        {{"kind", write.resource->kind}, {"namespace", ns}, {"name", name}, {"fields", conflicts}});
+    applied = client.Apply(*write.resource, ns, name, object,
+                           {.field_manager = api::kFieldManager, .force = true});
   }
-  // What is on its way out is made anew once it is gone: its deletion is watched.
-  if (decide::Find(*observed, "/metadata/deletionTimestamp") != nullptr) return absl::OkStatus();
-  const std::string difference = FindDifference(desired, *observed);
-  if (difference.empty()) return absl::OkStatus();
-  log::Debug("apply",
-             {{"kind", kind}, {"namespace", ns}, {"name", name}, {"difference", difference}});
-  Json object = desired;
-  if (!rendered.resource_version.empty())
-    object["metadata"]["resourceVersion"] = rendered.resource_version;
-  return client.Apply(*resource, ns, name, object, {.field_manager = api::kFieldManager}).status();
+  if (!applied.ok()) return applied.status();
+  caches.Saw(*write.resource, **applied);
+  return absl::OkStatus();
+}
+
+absl::Status Delete(const decide::Deletion& deletion, const std::string& ns, kube::Client& client,
+                    kube::Caches& caches) {
+  const kube::Resource& resource = *ResourceOf(deletion.kind);
+  kube::Object deleting;
+  const absl::Status status = client.Delete(resource, ns, deletion.name, deletion.uid,
+                                            deletion.resource_version, &deleting);
+  if (!status.ok() && !absl::IsNotFound(status)) return status;
+  if (deleting != nullptr) {
+    caches.Saw(resource, *deleting);
+  } else {
+    caches.SawGone(resource, ns, deletion.name, deletion.uid);
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
 
-absl::Status ApplyObjects(kube::Client& client, const decide::Cluster& cluster,
-                          const std::vector<render::Rendered>& objects) {
-  for (const render::Rendered& rendered : objects)
-    RETURN_IF_ERROR(ApplyOne(client, cluster, rendered));
-  return absl::OkStatus();
+absl::StatusOr<Changes> FindChanges(const decide::Cluster& cluster,
+                                    const std::vector<render::Rendered>& objects,
+                                    std::vector<decide::Deletion> deletions) {
+  Changes changes;
+  for (const render::Rendered& rendered : objects) {
+    const std::string kind = TextAt(*rendered.object, "/kind");
+    const std::string name = TextAt(*rendered.object, "/metadata/name");
+    Write write{ResourceOf(kind), rendered.object, FindObserved(cluster.children, kind, name), ""};
+    if (write.resource == nullptr)
+      return absl::InternalError(StrCat("apply ", kind, " ", name, ": not a kind of ours"));
+    if (write.observed != nullptr) {
+      // What is on its way out is made anew once it is gone: its deletion is watched.
+      if (IsDeleting(*write.observed)) continue;
+      write.difference = FindDifference(*write.desired, *write.observed);
+      if (write.difference.empty()) continue;
+    }
+    changes.writes.push_back(std::move(write));
+  }
+  for (decide::Deletion& deletion : deletions) {
+    if (ResourceOf(deletion.kind) == nullptr)
+      return absl::InternalError(StrCat("delete ", deletion.kind, ": not a kind of ours"));
+    if (deletion.resource_version.empty()) {
+      const auto& among = deletion.kind == "Pod" ? cluster.pods : cluster.children;
+      if (const auto observed = FindObserved(among, deletion.kind, deletion.name)) {
+        deletion.resource_version = TextAt(*observed, "/metadata/resourceVersion");
+      }
+    }
+    changes.deletions.push_back(std::move(deletion));
+  }
+  return changes;
 }
 
-absl::Status DeleteObjects(kube::Client& client, const std::string& ns,
-                           const std::vector<decide::Deletion>& deletions) {
-  for (const decide::Deletion& deletion : deletions) {
-    const kube::Resource* resource = ResourceOf(deletion.kind);
-    if (resource == nullptr)
-      return absl::InternalError(StrCat("delete ", deletion.kind, ": not a kind of ours"));
-    const absl::Status status =
-        client.Delete(*resource, ns, deletion.name, deletion.uid, deletion.resource_version);
-    if (!status.ok() && !absl::IsNotFound(status)) return status;
+absl::Status CarryOut(const Changes& changes, const std::string& ns, kube::Client& client,
+                      kube::Caches& caches) {
+  for (const Write& write : changes.writes) {
+    RETURN_IF_ERROR(write.observed == nullptr ? Create(write, client, caches)
+                                              : Apply(write, client, caches));
+  }
+  for (const decide::Deletion& deletion : changes.deletions) {
+    RETURN_IF_ERROR(Delete(deletion, ns, client, caches));
   }
   return absl::OkStatus();
 }

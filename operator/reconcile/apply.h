@@ -1,21 +1,43 @@
 #pragma once
 // Writes what a plan says, in order, and only what differs.
 
+#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "operator/decide/observed.h"
 #include "operator/decide/plan.h"
+#include "operator/kube/caches.h"
 #include "operator/kube/client.h"
 #include "operator/render/render.h"
 
 namespace deepseek::reconcile {
 
-/// Creates, applies and deletes. Stops at the first error; kAborted when the world is no longer as
-/// observed.
-absl::Status ApplyObjects(kube::Client& client, const decide::Cluster& cluster,
-                          const std::vector<render::Rendered>& objects);
-absl::Status DeleteObjects(kube::Client& client, const std::string& ns,
-                           const std::vector<decide::Deletion>& deletions);
+/// One object to be created (`observed` is null) or applied.
+struct Write {
+  const kube::Resource* resource = nullptr;
+  decide::Object desired, observed;
+  std::string difference;  ///< path of the first thing that differs
+};
+
+/// What has to be done so that the world is as planned, in order.
+struct Changes {
+  std::vector<Write> writes;
+  std::vector<decide::Deletion> deletions;
+  bool empty() const { return writes.empty() && deletions.empty(); }
+};
+
+/// Pure. kInternal: the plan has kinds that are none of ours. Every deletion of the result has a
+/// resource version.
+absl::StatusOr<Changes> FindChanges(const decide::Cluster& cluster,
+                                    const std::vector<render::Rendered>& objects,
+                                    std::vector<decide::Deletion> deletions);
+
+/// Creates, applies and deletes; the answers go to the caches. Every write of something that exists
+/// carries the uid and the resource version that it was compared with, so that what rests on an old
+/// picture is refused. Stops at the first error: kAlreadyExists when a name is taken by something
+/// that was not observed, kAborted when something is no longer as observed.
+absl::Status CarryOut(const Changes& changes, const std::string& ns, kube::Client& client,
+                      kube::Caches& caches);
 
 }  // namespace deepseek::reconcile

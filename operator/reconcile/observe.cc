@@ -13,30 +13,100 @@
 namespace deepseek::reconcile {
 namespace {
 
-// Is something read about pods that their own status does not say? Mount failures are only told by
-// Events.
-bool NeedsEvents(const decide::Cluster& cluster) {
-  const auto observed = decide::Read(cluster);
-  return std::any_of(observed.pods.begin(), observed.pods.end(), [](const decide::Pod& pod) {
-    return !pod.ready && !pod.running && !pod.deleting && pod.unschedulable.empty();
-  });
+using kube::resources::kDeepSeekDeployment;
+using kube::resources::kEvent;
+using kube::resources::kPod;
+
+std::string OwnerKey(const Json& object) {
+  const std::string owner = OwnerName(object);
+  return owner.empty() ? "" : kube::KeyOf(decide::TextAt(object, "/metadata/namespace"), owner);
 }
 
-absl::Status ListChildren(kube::Client& client, std::string_view ns, const std::string& selector,
-                          decide::Cluster* cluster) {
-  const kube::ListOptions options{
-      .ns = std::string(ns), .label_selector = selector, .field_selector = ""};
-  for (const kube::Resource& kind : ChildKinds()) {
-    ASSIGN_OR_RETURN(kube::List list, client.ListAll(kind, options));
-    for (kube::Object& object : list.items) cluster->children.push_back(std::move(object));
+// What a pod was asked to be is in its template; what it is, in its status.
+void TrimPod(Json* pod) {
+  pod->erase("spec");
+}
+
+void TrimDeployment(Json* dsd) {
+  const Json::json_pointer annotations("/metadata/annotations");
+  if (dsd->contains(annotations) && dsd->at(annotations).is_object()) {
+    dsd->at(annotations).erase("kubectl.kubernetes.io/last-applied-configuration");
   }
-  ASSIGN_OR_RETURN(kube::List pods, client.ListAll(kube::resources::kPod, options));
-  cluster->pods = std::move(pods.items);
-  return absl::OkStatus();
 }
 
-// What has one of our names but not our label (somebody else's, or ours with its labels taken off).
-absl::Status FindUnlabelled(kube::Client& client, std::string_view ns, decide::Cluster* cluster) {
+}  // namespace
+
+const std::vector<kube::Resource>& ChildKinds() {
+  using namespace kube::resources;  // NOLINT: the names below
+  static const std::vector<kube::Resource>* const kinds = new std::vector<kube::Resource>{
+      kServiceAccount, kNetworkPolicy,       kControllerRevision, kDeployment,
+      kService,        kPodDisruptionBudget, kConfigMap};
+  return *kinds;
+}
+
+const kube::Resource* ResourceOf(std::string_view kind) {
+  for (const kube::Resource& resource : ChildKinds()) {
+    if (resource.kind == kind) return &resource;
+  }
+  return kind == kPod.kind ? &kPod : nullptr;
+}
+
+std::string OwnerName(const Json& object) {
+  if (decide::TextAt(object, "/kind") == api::kKind)
+    return decide::TextAt(object, "/metadata/name");
+  return decide::MetadataAt(object, "labels", api::kDeploymentLabel);
+}
+
+std::vector<kube::Source> Sources() {
+  std::vector<kube::Source> sources;
+  sources.push_back({kDeepSeekDeployment, "", OwnerKey, TrimDeployment});
+  for (const kube::Resource& child : ChildKinds()) {
+    sources.push_back({child, api::kDeploymentLabel, OwnerKey, nullptr});
+  }
+  sources.push_back({kPod, api::kDeploymentLabel, OwnerKey, TrimPod});
+  return sources;
+}
+
+std::optional<decide::Cluster> Observe(const kube::Caches& caches, std::string_view ns,
+                                       std::string_view name) {
+  decide::Cluster cluster;
+  cluster.dsd = caches.Get(kDeepSeekDeployment, ns, name);
+  if (cluster.dsd == nullptr) return std::nullopt;
+  const std::string key = kube::KeyOf(ns, name);
+  for (const kube::Resource& kind : ChildKinds()) {
+    for (kube::Object& object : caches.Of(kind, ns, key)) {
+      cluster.children.push_back(std::move(object));
+    }
+  }
+  cluster.pods = caches.Of(kPod, ns, key);
+  return cluster;
+}
+
+absl::Status Refresh(kube::Client& client, kube::Caches& caches, std::string_view ns,
+                     std::string_view name) {
+  const absl::StatusOr<kube::Object> dsd = client.Get(kDeepSeekDeployment, ns, name);
+  if (absl::IsNotFound(dsd.status())) {
+    if (const kube::Object last = caches.Get(kDeepSeekDeployment, ns, name)) {
+      caches.SawGone(kDeepSeekDeployment, ns, name, decide::TextAt(*last, "/metadata/uid"));
+    }
+    return absl::OkStatus();
+  }
+  if (!dsd.ok()) return dsd.status();
+  caches.Saw(kDeepSeekDeployment, **dsd);
+  const kube::ListOptions options{.ns = std::string(ns),
+                                  .label_selector = StrCat(api::kDeploymentLabel, "=", name),
+                                  .field_selector = ""};
+  const auto read = [&](const kube::Resource& kind) -> absl::Status {
+    ASSIGN_OR_RETURN(const kube::List list, client.ListAll(kind, options));
+    caches.SawAll(kind, ns, kube::KeyOf(ns, name), list);
+    return absl::OkStatus();
+  };
+  for (const kube::Resource& kind : ChildKinds()) RETURN_IF_ERROR(read(kind));
+  return read(kPod);
+}
+
+absl::Status FindUnlabelled(kube::Client& client, decide::Cluster* cluster) {
+  const std::string ns = decide::TextAt(*cluster->dsd, "/metadata/namespace");
   for (const auto& [kind, name] : decide::ChildNames(*cluster->dsd)) {
     const bool known = std::any_of(cluster->children.begin(), cluster->children.end(),
                                    [&](const decide::Object& child) {
@@ -54,37 +124,18 @@ absl::Status FindUnlabelled(kube::Client& client, std::string_view ns, decide::C
   return absl::OkStatus();
 }
 
-}  // namespace
-
-const std::vector<kube::Resource>& ChildKinds() {
-  using namespace kube::resources;  // NOLINT: the names below
-  static const std::vector<kube::Resource>* const kinds = new std::vector<kube::Resource>{
-      kServiceAccount, kNetworkPolicy,       kControllerRevision, kDeployment,
-      kService,        kPodDisruptionBudget, kConfigMap};
-  return *kinds;
+bool NeedsEvents(const decide::Cluster& cluster) {
+  const auto observed = decide::Read(cluster);
+  return std::any_of(observed.pods.begin(), observed.pods.end(), [](const decide::Pod& pod) {
+    return !pod.ready && !pod.running && !pod.deleting && pod.unschedulable.empty();
+  });
 }
 
-const kube::Resource* ResourceOf(std::string_view kind) {
-  for (const kube::Resource& resource : ChildKinds()) {
-    if (resource.kind == kind) return &resource;
-  }
-  return kind == kube::resources::kPod.kind ? &kube::resources::kPod : nullptr;
-}
-
-absl::StatusOr<decide::Cluster> Observe(kube::Client& client, std::string_view ns,
-                                        std::string_view name) {
-  decide::Cluster cluster;
-  ASSIGN_OR_RETURN(cluster.dsd, client.Get(kube::resources::kDeepSeekDeployment, ns, name));
-  RETURN_IF_ERROR(ListChildren(client, ns, StrCat(api::kDeploymentLabel, "=", name), &cluster));
-  RETURN_IF_ERROR(FindUnlabelled(client, ns, &cluster));
-  if (NeedsEvents(cluster)) {
-    ASSIGN_OR_RETURN(kube::List events,
-                     client.ListAll(kube::resources::kEvent, {.ns = std::string(ns),
+absl::StatusOr<std::vector<kube::Object>> ReadWarnings(kube::Client& client, std::string_view ns) {
+  ASSIGN_OR_RETURN(kube::List events, client.ListAll(kEvent, {.ns = std::string(ns),
                                                               .label_selector = "",
                                                               .field_selector = "type=Warning"}));
-    cluster.events = std::move(events.items);
-  }
-  return cluster;
+  return std::move(events.items);
 }
 
 }  // namespace deepseek::reconcile

@@ -1,5 +1,6 @@
 #include "operator/reconcile/reconciler.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/json_full.h"
@@ -13,15 +14,29 @@
 #include "operator/decide/reasons.h"
 #include "operator/reconcile/apply.h"
 #include "operator/reconcile/observe.h"
-#include "operator/reconcile/report.h"
 #include "operator/render/render.h"
 
 namespace deepseek::reconcile {
 namespace {
 
+using decide::TextAt;
+using kube::resources::kDeepSeekDeployment;
+
 // A refused write is tried again this often: quotas are raised and permissions granted without our
 // being told.
 constexpr absl::Duration kAfterRefusal = absl::Seconds(30);
+// Failures in a row after which the caches are no longer trusted.
+constexpr int kDistrust = 2;
+// While a change is under way everything is read after 5 s, 10 s, ... 5 min.
+constexpr absl::Duration kFirstLook = absl::Seconds(5), kMostQuiet = absl::Minutes(5);
+// And else before the controller's resync of ten hours.
+constexpr absl::Duration kLookWhenSettled = absl::Hours(9);
+// Warnings are read so often at most, however many events there are about pods.
+constexpr absl::Duration kWarningsAge = absl::Seconds(5);
+// A pass that wrote is followed by the next one at once. Where that does not end (somebody changes
+// what we write each time), ever later.
+constexpr int kPassesAtOnce = 4;
+constexpr absl::Duration kFirstWait = absl::Milliseconds(100), kMostWait = absl::Minutes(5);
 
 // The reason of a write that the API server refuses for good; empty for errors that pass.
 std::string RefusalReason(const absl::Status& status) {
@@ -44,6 +59,20 @@ void LogDecisions(std::string_view ns, std::string_view name, const decide::Plan
                                  {"action", decision.action},
                                  {"reason", decision.reason}});
   }
+}
+
+absl::Duration WaitAfterWriting(int passes) {
+  if (passes <= kPassesAtOnce) return absl::ZeroDuration();
+  return std::min(kMostWait, kFirstWait * (1 << std::min(passes - kPassesAtOnce, 12)));
+}
+
+// Is this the object that was judged, with the spec that was judged?
+bool IsSameWish(const Json& a, const Json& b) {
+  return TextAt(a, "/metadata/uid") == TextAt(b, "/metadata/uid") &&
+         decide::IntegerAt(a, "/metadata/generation") ==
+             decide::IntegerAt(b, "/metadata/generation") &&
+         (decide::Find(a, "/metadata/deletionTimestamp") == nullptr) ==
+             (decide::Find(b, "/metadata/deletionTimestamp") == nullptr);
 }
 
 // Whoever does not answer is asked again at the next reconcile; nothing waits for it.
@@ -69,43 +98,108 @@ absl::Status TryNewTemplate(kube::Client& client, const decide::Plan& plan) {
 
 }  // namespace
 
-const char kWatchSelector[] = "serving.deepseek-operator.io/deployment";
-
-std::vector<kube::Resource> WatchedChildren() {
-  std::vector<kube::Resource> kinds = ChildKinds();
-  kinds.push_back(kube::resources::kPod);
-  return kinds;
-}
-
-std::string OwnerName(const Json& object) {
-  if (decide::TextAt(object, "/kind") == api::kKind)
-    return decide::TextAt(object, "/metadata/name");
-  return decide::MetadataAt(object, "labels", api::kDeploymentLabel);
-}
-
-Reconciler::Reconciler(kube::Client& client, decide::Defaults defaults,
+Reconciler::Reconciler(kube::Client& client, kube::Caches& caches, decide::Defaults defaults,
                        std::function<absl::Time()> now, Hooks hooks)
     : client_(client),
+      caches_(caches),
       defaults_(std::move(defaults)),
       now_(std::move(now)),
-      hooks_(std::move(hooks)) {}
+      hooks_(std::move(hooks)),
+      events_(client) {}
 
 absl::StatusOr<absl::Duration> Reconciler::Reconcile(std::string_view ns, std::string_view name) {
-  absl::StatusOr<decide::Cluster> cluster = Observe(client_, ns, name);
-  if (absl::IsNotFound(cluster.status())) {
+  const std::string key = kube::KeyOf(ns, name);
+  Memory memory;
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto it = memories_.find(key); it != memories_.end()) memory = std::move(it->second);
+  }
+  absl::StatusOr<absl::Duration> next = Pass(ns, name, &memory);
+  memory.failures = next.ok() ? 0 : memory.failures + 1;
+  if (absl::IsAlreadyExists(next.status())) memory.failures = std::max(memory.failures, kDistrust);
+  const bool known = caches_.Known(ns, name);
+  const std::lock_guard lock(mutex_);
+  if (known || !next.ok()) {
+    memories_[key] = std::move(memory);
+  } else {
+    memories_.erase(key);
+  }
+  return next;
+}
+
+absl::Status Reconciler::Confirm(const Json& dsd) {
+  const std::string name = TextAt(dsd, "/metadata/name"), ns = TextAt(dsd, "/metadata/namespace");
+  const absl::StatusOr<kube::Object> live = client_.Get(kDeepSeekDeployment, ns, name);
+  if (absl::IsNotFound(live.status())) {
+    caches_.SawGone(kDeepSeekDeployment, ns, name, TextAt(dsd, "/metadata/uid"));
+  } else if (!live.ok()) {
+    return live.status();
+  } else {
+    caches_.Saw(kDeepSeekDeployment, **live);
+    if (IsSameWish(**live, dsd)) return absl::OkStatus();
+  }
+  return absl::AbortedError(StrCat("reconcile ", ns, "/", name, ": it has changed meanwhile"));
+}
+
+absl::Status Reconciler::AddWarnings(decide::Cluster* cluster, absl::Time now, Memory* memory) {
+  if (!NeedsEvents(*cluster)) {
+    memory->warnings.clear();
+    memory->warnings_at = absl::InfinitePast();
+    return absl::OkStatus();
+  }
+  if (now - memory->warnings_at >= kWarningsAge) {
+    ASSIGN_OR_RETURN(memory->warnings,
+                     ReadWarnings(client_, TextAt(*cluster->dsd, "/metadata/namespace")));
+    memory->warnings_at = now;
+  }
+  cluster->events = memory->warnings;
+  return absl::OkStatus();
+}
+
+absl::Status Reconciler::WriteStatus(const Json& dsd, const decide::Plan& plan) {
+  if (plan.status == nullptr) return absl::OkStatus();
+  const Json* before = decide::Find(dsd, "/status");
+  if (before != nullptr && *before == *plan.status) return absl::OkStatus();
+  const std::string name = TextAt(dsd, "/metadata/name"), ns = TextAt(dsd, "/metadata/namespace");
+  // On the condition that the object is still the one that was judged.
+  const Json object = {{"apiVersion", api::kApiVersion},
+                       {"kind", api::kKind},
+                       {"metadata",
+                        {{"name", name},
+                         {"namespace", ns},
+                         {"resourceVersion", TextAt(dsd, "/metadata/resourceVersion")}}},
+                       {"status", *plan.status}};
+  ASSIGN_OR_RETURN(const kube::Object written,
+                   client_.Apply(kDeepSeekDeployment, ns, name, object,
+                                 {.field_manager = api::kFieldManager}, "status"));
+  caches_.Saw(kDeepSeekDeployment, *written);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<absl::Duration> Reconciler::Pass(std::string_view ns, std::string_view name,
+                                                Memory* memory) {
+  const absl::Time now = now_();
+  const bool look = memory->failures >= kDistrust || memory->in_the_way ||
+                    (memory->look_at != absl::InfinitePast() && now >= memory->look_at);
+  if (look) RETURN_IF_ERROR(Refresh(client_, caches_, ns, name));
+  std::optional<decide::Cluster> cluster = Observe(caches_, ns, name);
+  if (!cluster) {
     if (hooks_.on_plan) hooks_.on_plan(ns, name, nullptr);
     return absl::InfiniteDuration();
   }
-  if (!cluster.ok()) return cluster.status();
+  if (look) RETURN_IF_ERROR(FindUnlabelled(client_, &*cluster));
+  RETURN_IF_ERROR(AddWarnings(&*cluster, now, memory));
   if (hooks_.ask_agent) AskAgents(hooks_, &*cluster);
 
-  const absl::Time now = now_();
   decide::Observed observed = decide::Read(*cluster);
   decide::Plan plan = decide::Decide(observed, defaults_, now);
+  ASSIGN_OR_RETURN(const Changes changes,
+                   FindChanges(*cluster, render::Render(plan), plan.deletions));
+  if (!changes.empty() && !look) RETURN_IF_ERROR(Confirm(*cluster->dsd));
   LogDecisions(ns, name, plan);
   absl::Status written = TryNewTemplate(client_, plan);
-  if (written.ok()) written = ApplyObjects(client_, *cluster, render::Render(plan));
-  if (written.ok()) written = DeleteObjects(client_, std::string(ns), plan.deletions);
+  if (written.ok()) written = CarryOut(changes, std::string(ns), client_, caches_);
+  bool refused = false;
   if (!written.ok()) {
     observed.refusal_reason = RefusalReason(written);
     observed.refusal_message = std::string(ToStd(written.message()));
@@ -115,11 +209,29 @@ absl::StatusOr<absl::Duration> Reconciler::Reconcile(std::string_view ns, std::s
     plan = decide::Decide(observed, defaults_, now);
     plan.requeue_after = kAfterRefusal;
     plan.events = plan.condition_events;
+    refused = true;
   }
   if (hooks_.on_plan) hooks_.on_plan(ns, name, &plan);
-  RETURN_IF_ERROR(WriteStatus(client_, *cluster->dsd, plan));
-  WriteEvents(client_, *cluster->dsd, plan.events, now);
-  return plan.requeue_after;
+  RETURN_IF_ERROR(WriteStatus(*cluster->dsd, plan));
+  for (size_t i = 0; i < plan.events.size(); ++i) {
+    events_.Record(*cluster->dsd, plan.events[i], now, i);
+  }
+
+  const bool settled = changes.empty() && plan.requeue_after == absl::InfiniteDuration();
+  memory->in_the_way = (!plan.manage || !plan.left_out.empty()) && !settled;
+  if (settled) {
+    memory->quiet = kFirstLook;
+    memory->look_at = now + kLookWhenSettled;
+  } else if (look || memory->look_at == absl::InfinitePast()) {
+    memory->quiet = look ? std::min(2 * memory->quiet, kMostQuiet) : kFirstLook;
+    memory->quiet = std::max(memory->quiet, kFirstLook);
+    memory->look_at = now + memory->quiet;
+  } else {
+    memory->look_at = std::min(memory->look_at, now + memory->quiet);
+  }
+  memory->writing_passes = changes.empty() || refused ? 0 : memory->writing_passes + 1;
+  if (memory->writing_passes == 0) return plan.requeue_after;
+  return std::min(plan.requeue_after, WaitAfterWriting(memory->writing_passes));
 }
 
 }  // namespace deepseek::reconcile

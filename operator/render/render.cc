@@ -44,7 +44,10 @@ std::vector<Rendered> Render(const decide::Plan& plan) {
   if (!plan.manage) return out;
   const api::DeepSeekDeployment& dsd = *plan.dsd;
   const auto add = [&](Json object, std::string version = "") {
-    out.push_back({Stamp(std::move(object)), std::move(version)});
+    const std::pair name(object["kind"].get<std::string>(),
+                         object["metadata"]["name"].get<std::string>());
+    if (!plan.left_out.contains(name))
+      out.push_back({Stamp(std::move(object)), std::move(version)});
   };
 
   add(ServiceAccount(dsd));

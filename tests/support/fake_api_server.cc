@@ -37,7 +37,8 @@ absl::Status Dead() {
 
 std::string FakeCall::ToString() const {
   return StrCat(verb, " ", collection, " ", ns, name.empty() ? "" : "/", name,
-                subresource.empty() ? "" : " ", subresource, dry_run ? " (dry run)" : "");
+                subresource.empty() ? "" : " ", subresource, dry_run ? " (dry run)" : "",
+                initial_events ? " (initial events)" : "");
 }
 
 FakeApiServer::FakeApiServer() = default;
@@ -78,6 +79,7 @@ std::optional<absl::StatusOr<HttpResponse>> FakeApiServer::Begin(const HttpReque
     call->name = target->path.name;
     call->subresource = target->path.subresource;
     call->dry_run = !target->path.Query("dryRun").empty();
+    call->initial_events = target->path.Query("sendInitialEvents") == "true";
     if (call->verb == "create") {
       const Json body = Json::parse(request.body, nullptr, /*allow_exceptions=*/false);
       if (body.is_object()) call->name = body.value("/metadata/name"_json_pointer, "");
@@ -96,8 +98,9 @@ absl::StatusOr<HttpResponse> FakeApiServer::Send(const HttpRequest& request) {
   std::function<std::optional<absl::StatusOr<HttpResponse>>(const FakeCall&, const HttpResponse&)>
       after;
   {
+    const auto stale = StateFor(call);
     const std::lock_guard lock(mutex_);
-    response = Serve(request, target);
+    response = Serve(request, target, stale.get());
     if (crash_after_ != 0 && call.write_number == crash_after_) {
       crashed_ = true;
       changed_.notify_all();
@@ -121,71 +124,72 @@ HttpResponse FakeApiServer::SendAsController(const HttpRequest& request) {
   return response;
 }
 
+std::shared_ptr<const FakeObjectStore::State> FakeApiServer::StateFor(const FakeCall& call) {
+  if (call.verb != "list" && !call.initial_events) return nullptr;
+  std::function<std::shared_ptr<const FakeObjectStore::State>(const FakeCall&)> list_state;
+  {
+    const std::lock_guard lock(mutex_);
+    list_state = list_state_;
+  }
+  return list_state ? list_state(call) : nullptr;
+}
+
 absl::StatusOr<HttpResponse> FakeApiServer::Stream(
     const HttpRequest& request, const std::function<bool(std::string_view line)>& on_line,
     const std::function<bool()>& stop) {
   Target target;
   FakeCall call;
   if (auto fault = Begin(request, &target, &call)) return *std::move(fault);
-  const std::string labels = target.path.Query("labelSelector");
-  const std::string fields = target.path.Query("fieldSelector");
-  const auto matches = [&](const StoredObject& object) {
-    return object != nullptr && MatchesLabels(*object, labels) && MatchesFields(*object, fields) &&
-           (target.path.ns.empty() ||
-            object->value("/metadata/namespace"_json_pointer, "") == target.path.ns);
-  };
+  const HttpResponse done{.code = 200, .headers = {}, .body = ""};
+  const auto stale = StateFor(call);
 
   std::unique_lock lock(mutex_);
+  std::vector<std::string> lines;
   int64_t seen = 0;
-  if (!absl::SimpleAtoi(target.path.Query("resourceVersion"), &seen)) seen = store_.version();
+  if (call.initial_events) {
+    if (!watch_list_) {
+      return Refusal(
+          422, "Invalid",
+          "ListOptions.meta.k8s.io \"\" is invalid: sendInitialEvents: Forbidden: "
+          "sendInitialEvents is forbidden for watch unless the WatchList feature gate is "
+          "enabled");
+    }
+    const FakeObjectStore::State state = stale != nullptr ? *stale : store_.state();
+    lines = InitialEvents(target, state);
+    seen = state.version;
+  } else if (!absl::SimpleAtoi(target.path.Query("resourceVersion"), &seen)) {
+    seen = store_.version();
+  }
   const int epoch = watch_epoch_;
   while (!stop()) {
     if (crashed_) return Dead();
-    if (epoch != watch_epoch_) return HttpResponse{.code = 200, .headers = {}, .body = ""};
-    if (seen < store_.compacted()) {
+    if (epoch != watch_epoch_) return done;
+    bool goes_on = true;
+    if (lines.empty() && seen < store_.compacted()) {
       const Json expired{{"type", "ERROR"},
                          {"object", Json::parse(Refusal(410, "Expired",
                                                         StrCat("too old resource version: ", seen,
                                                                " (", store_.compacted(), ")"))
                                                     .body)}};
-      lock.unlock();
-      on_line(expired.dump());
-      return HttpResponse{.code = 200, .headers = {}, .body = ""};
+      lines.push_back(expired.dump());
+      goes_on = false;
     }
-    std::vector<std::string> lines;
-    bool ends = false;
-    for (const StoredEvent& event : store_.log()) {
-      if (event.version <= seen) continue;
-      seen = event.version;
-      if (event.collection != target.collection) continue;
-      const bool is = matches(event.object), was = matches(event.previous);
-      // To a watcher with a selector, an object that stops to match is deleted, one that begins to
-      // is added.
-      std::string type = event.type;
-      if (type == "MODIFIED" && is != was) type = is ? "ADDED" : "DELETED";
-      if (!is && !(was && type == "DELETED")) continue;
-      const EventFate fate =
-          fate_ ? fate_(++event_count_, event) : (++event_count_, EventFate::kDeliver);
-      if (fate == EventFate::kEndStream) {
-        ends = true;  // after what came before it
-        break;
-      }
-      if (fate == EventFate::kDrop) continue;
-      lines.push_back(Json{{"type", type}, {"object", *event.object}}.dump());
-    }
-    if (lines.empty() && !ends) {
+    if (goes_on) goes_on = DueEvents(target, &seen, &lines);
+    if (lines.empty() && goes_on) {
+      if (stop()) return done;
       // stop() has no way to wake us.
       changed_.wait_for(lock, std::chrono::milliseconds(10));
       continue;
     }
     lock.unlock();
     for (const std::string& line : lines) {
-      if (!on_line(line)) return HttpResponse{.code = 200, .headers = {}, .body = ""};
+      if (!on_line(line)) return done;
     }
-    if (ends) return HttpResponse{.code = 200, .headers = {}, .body = ""};
+    if (!goes_on) return done;
+    lines.clear();
     lock.lock();
   }
-  return HttpResponse{.code = 200, .headers = {}, .body = ""};
+  return done;
 }
 
 void FakeApiServer::set_before(
@@ -222,15 +226,31 @@ void FakeApiServer::Restart() {
   crash_after_ = 0;
 }
 
-void FakeApiServer::ServeStaleLists(FakeObjectStore::Collections then, int count) {
+void FakeApiServer::set_list_state(
+    std::function<std::shared_ptr<const FakeObjectStore::State>(const FakeCall&)> state) {
   const std::lock_guard lock(mutex_);
-  stale_ = std::move(then);
-  stale_lists_ = count;
+  list_state_ = std::move(state);
 }
 
-FakeObjectStore::Collections FakeApiServer::Snapshot() const {
+FakeObjectStore::State FakeApiServer::Snapshot() const {
   const std::lock_guard lock(mutex_);
-  return store_.collections();
+  return store_.state();
+}
+
+void FakeApiServer::set_watch_list(bool offered) {
+  const std::lock_guard lock(mutex_);
+  watch_list_ = offered;
+}
+
+void FakeApiServer::set_clock(std::function<absl::Time()> clock) {
+  const std::lock_guard lock(mutex_);
+  store_.set_clock(std::move(clock));
+}
+
+void FakeApiServer::set_admission(
+    std::function<std::string(const Json& object, const Json* old)> admission) {
+  const std::lock_guard lock(mutex_);
+  admission_ = std::move(admission);
 }
 
 void FakeApiServer::Compact() {

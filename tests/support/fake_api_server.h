@@ -2,18 +2,20 @@
 // An in-memory Kubernetes API server as a Transport, with faults on demand.
 //
 // It knows what the operator relies on: create, get, list (label and field selectors, pages), watch
-// (bookmarks, 410), update, merge patch, server-side apply with field ownership, the status and
-// scale subresources, resourceVersion and uid preconditions, generations, finalizers, garbage
-// collection by ownerReferences. It does not validate schemas, run controllers (see
-// fake_workloads.h) or default more than `replicas: 1`. operator/kube's conformance test runs the
-// same script against this and against a real kube-apiserver.
+// (initial events, bookmarks, 410), update, merge patch, server-side apply with field ownership,
+// the status and scale subresources, resourceVersion and uid preconditions, generations,
+// finalizers, garbage collection by ownerReferences. It does not validate schemas, run controllers
+// (see fake_workloads.h) or default more than `replicas: 1`. operator/kube's conformance test runs
+// the same script against this and against a real kube-apiserver.
 
 #include <condition_variable>
 #include <deque>
 #include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,10 +35,13 @@ struct FakeCall {
   std::string collection;  ///< "apps/deployments", "/pods"
   std::string ns, name, subresource;
   bool dry_run = false;
+  bool initial_events = false;  ///< a watch that begins with a list
   /// "apply apps/deployments default/x status": what transcripts of tests print.
   std::string ToString() const;
 };
 
+/// kDrop: lost for good, only a list tells. kEndStream: the stream ends before it; the next watch
+/// asks again.
 enum class EventFate { kDeliver, kDrop, kEndStream };
 
 class FakeApiServer : public Transport {
@@ -58,16 +63,26 @@ class FakeApiServer : public Transport {
   void set_after(std::function<std::optional<absl::StatusOr<HttpResponse>>(const FakeCall&,
                                                                            const HttpResponse&)>
                      after);
-  /// For every event and watcher, numbered from 1 over the whole run.
+  /// For every event that is due to a watcher; events are numbered from 1 in the order in which
+  /// they are first due.
   void set_event_fate(std::function<EventFate(int number, const StoredEvent&)> fate);
   /// After write N was carried out its answer is lost, and nothing works until Restart: the
   /// client's process died.
   void CrashAfterWrite(int n);
   bool crashed() const;
   void Restart();
-  /// The next `count` lists are answered from `then` (see Snapshot).
-  void ServeStaleLists(FakeObjectStore::Collections then, int count);
-  FakeObjectStore::Collections Snapshot() const;
+  /// For every list and every watch with initial events: the older state (see Snapshot) that
+  /// answers it, resource version included; null: the newest.
+  void set_list_state(
+      std::function<std::shared_ptr<const FakeObjectStore::State>(const FakeCall&)> state);
+  FakeObjectStore::State Snapshot() const;
+  /// Refuses watches with initial events, as servers without WatchList do.
+  void set_watch_list(bool offered);
+  /// Times of creation and deletion. Called with the server's lock held.
+  void set_clock(std::function<absl::Time()> clock);
+  /// What admission says to a new or changed object: "" or why it is refused (422). `old` is null
+  /// for a new one.
+  void set_admission(std::function<std::string(const Json& object, const Json* old)> admission);
   /// Forgets the log: watches from older versions get 410.
   void Compact();
   /// Open watches end now.
@@ -95,8 +110,13 @@ class FakeApiServer : public Transport {
 
  private:
   struct Target;
-  HttpResponse Serve(const HttpRequest& request, const Target& target);
-  HttpResponse ServeList(const Target& target);
+  HttpResponse Serve(const HttpRequest& request, const Target& target,
+                     const FakeObjectStore::State* stale = nullptr);
+  HttpResponse ServeList(const Target& target, const FakeObjectStore::State* stale);
+  std::vector<std::string> InitialEvents(const Target& target, const FakeObjectStore::State& state);
+  /// What of the log is due after `seen`; false: the stream ends after that.
+  bool DueEvents(const Target& target, int64_t* seen, std::vector<std::string>* lines);
+  std::shared_ptr<const FakeObjectStore::State> StateFor(const FakeCall& call);
   HttpResponse ServeCreate(const HttpRequest& request, const Target& target);
   HttpResponse ServeWrite(const HttpRequest& request, const Target& target);
   HttpResponse ServeDelete(const HttpRequest& request, const Target& target);
@@ -114,13 +134,16 @@ class FakeApiServer : public Transport {
       after_;
   std::function<EventFate(int, const StoredEvent&)> fate_;
   std::vector<FakeCall> calls_;
-  int call_count_ = 0, write_count_ = 0, event_count_ = 0;
+  int call_count_ = 0, write_count_ = 0;
+  std::map<int64_t, int> event_numbers_;  ///< by version
+  std::set<int64_t> lost_;                ///< versions of events that were dropped
   int crash_after_ = 0;
   bool crashed_ = false;
   bool collect_at_once_ = true;
   int watch_epoch_ = 0;
-  int stale_lists_ = 0;
-  FakeObjectStore::Collections stale_;
+  bool watch_list_ = true;
+  std::function<std::shared_ptr<const FakeObjectStore::State>(const FakeCall&)> list_state_;
+  std::function<std::string(const Json&, const Json*)> admission_;
   std::map<std::string, std::vector<StoredObject>> pages_;  ///< continue token -> what is left
 };
 

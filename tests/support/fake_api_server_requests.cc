@@ -62,11 +62,84 @@ Json ScaleOf(const Json& object) {
           {"status", {{"replicas", object.value("/status/replicas"_json_pointer, 0)}}}};
 }
 
+bool Matches(const FakeRequestPath& path, const Json& object) {
+  return (path.ns.empty() || object["metadata"].value("namespace", "") == path.ns) &&
+         MatchesLabels(object, path.Query("labelSelector")) &&
+         MatchesFields(object, path.Query("fieldSelector"));
+}
+
+std::vector<StoredObject> Matching(const FakeRequestPath& path, const std::string& collection,
+                                   const FakeObjectStore::Collections& from) {
+  std::vector<StoredObject> out;
+  const auto objects = from.find(collection);
+  if (objects == from.end()) return out;
+  for (const auto& [key, object] : objects->second) {
+    if (Matches(path, *object)) out.push_back(object);
+  }
+  return out;
+}
+
 }  // namespace
 
-HttpResponse FakeApiServer::Serve(const HttpRequest& request, const Target& target) {
+std::vector<std::string> FakeApiServer::InitialEvents(const Target& target,
+                                                      const FakeObjectStore::State& state) {
+  std::vector<std::string> lines;
+  for (const StoredObject& object : Matching(target.path, target.collection, state.collections)) {
+    lines.push_back(Json{{"type", "ADDED"}, {"object", *object}}.dump());
+  }
+  lines.push_back(Json{{"type", "BOOKMARK"},
+                       {"object",
+                        {{"metadata",
+                          {{"resourceVersion", StrCat(state.version)},
+                           {"annotations", {{"k8s.io/initial-events-end", "true"}}}}}}}}
+                      .dump());
+  return lines;
+}
+
+bool FakeApiServer::DueEvents(const Target& target, int64_t* seen,
+                              std::vector<std::string>* lines) {
+  for (auto it = store_.EventsAfter(*seen); it != store_.EventsEnd(); ++it) {
+    const StoredEvent& event = *it;
+    if (event.collection != target.collection || lost_.contains(event.version)) {
+      *seen = event.version;
+      continue;
+    }
+    const bool is = Matches(target.path, *event.object);
+    const bool was = event.previous != nullptr && Matches(target.path, *event.previous);
+    if (!is && !was) {
+      *seen = event.version;
+      continue;
+    }
+    const int number =
+        event_numbers_.try_emplace(event.version, static_cast<int>(event_numbers_.size()) + 1)
+            .first->second;
+    const EventFate fate = fate_ ? fate_(number, event) : EventFate::kDeliver;
+    if (fate == EventFate::kEndStream) return false;  // after what came before it
+    *seen = event.version;
+    if (fate == EventFate::kDrop) {
+      lost_.insert(event.version);
+      continue;
+    }
+    // To a watcher with a selector, an object that stops to match is deleted (it sees the last
+    // state that matched, under the new version), one that begins to is added.
+    Json object = *event.object;
+    std::string type = event.type;
+    if (type == "MODIFIED" && is != was) {
+      type = is ? "ADDED" : "DELETED";
+      if (!is) {
+        object = *event.previous;
+        object["metadata"]["resourceVersion"] = StrCat(event.version);
+      }
+    }
+    lines->push_back(Json{{"type", type}, {"object", std::move(object)}}.dump());
+  }
+  return true;
+}
+
+HttpResponse FakeApiServer::Serve(const HttpRequest& request, const Target& target,
+                                  const FakeObjectStore::State* stale) {
   const FakeRequestPath& path = target.path;
-  if (target.verb == "list") return ServeList(target);
+  if (target.verb == "list") return ServeList(target, stale);
   if (target.verb == "create") return ServeCreate(request, target);
   if ((path.subresource == "status" && !HasStatus(target.collection)) ||
       (path.subresource == "scale" && !HasScale(target.collection)) ||
@@ -83,8 +156,9 @@ HttpResponse FakeApiServer::Serve(const HttpRequest& request, const Target& targ
   return ServeWrite(request, target);
 }
 
-HttpResponse FakeApiServer::ServeList(const Target& target) {
+HttpResponse FakeApiServer::ServeList(const Target& target, const FakeObjectStore::State* stale) {
   const FakeRequestPath& path = target.path;
+  const int64_t version = stale != nullptr ? stale->version : store_.version();
   std::vector<StoredObject> items;
   const std::string token = path.Query("continue");
   if (!token.empty()) {
@@ -97,22 +171,12 @@ HttpResponse FakeApiServer::ServeList(const Target& target) {
     items = page->second;
     pages_.erase(page);
   } else {
-    const bool stale = stale_lists_ > 0;
-    if (stale) --stale_lists_;
-    const FakeObjectStore::Collections& from = stale ? stale_ : store_.collections();
-    if (const auto objects = from.find(target.collection); objects != from.end()) {
-      for (const auto& [key, object] : objects->second) {
-        if ((path.ns.empty() || key.starts_with(path.ns + "/")) &&
-            MatchesLabels(*object, path.Query("labelSelector")) &&
-            MatchesFields(*object, path.Query("fieldSelector"))) {
-          items.push_back(object);
-        }
-      }
-    }
+    items = Matching(path, target.collection,
+                     stale != nullptr ? stale->collections : store_.collections());
   }
   Json list{{"kind", "List"},
             {"apiVersion", path.group.empty() ? path.version : path.group + "/" + path.version},
-            {"metadata", {{"resourceVersion", StrCat(store_.version())}}},
+            {"metadata", {{"resourceVersion", StrCat(version)}}},
             {"items", Json::array()}};
   size_t limit = 0;
   if (!absl::SimpleAtoi(path.Query("limit"), &limit) || limit == 0) limit = items.size();
@@ -243,7 +307,15 @@ HttpResponse FakeApiServer::ServeWrite(const HttpRequest& request, const Target&
       for (const Conflict& conflict : conflicts) {
         StrAppend(&text, " conflict with \"", conflict.owner.name, "\": ", Readable(conflict.path));
       }
-      return Refusal(409, "Conflict", text);
+      Json refusal = Json::parse(Refusal(409, "Conflict", text).body);
+      for (const Conflict& conflict : conflicts) {
+        refusal["details"]["causes"].push_back(
+            {{"reason", "FieldManagerConflict"},
+             {"field", Readable(conflict.path)},
+             {"message", StrCat("conflict with \"", conflict.owner.name, "\" using ",
+                                next.value("apiVersion", ""))}});
+      }
+      return Ok(refusal, 409);
     }
   } else {
     if (target.verb == "patch" || !path.subresource.empty()) {
@@ -307,6 +379,13 @@ HttpResponse FakeApiServer::Store(const Target& target, const StoredObject& old,
     return Refusal(422, "Invalid",
                    StrCat(next.value("kind", ""), " \"", target.path.name,
                           "\" is invalid: ", frozen + 1, ": field is immutable"));
+  }
+  if (admission_ && target.path.subresource != "status") {
+    if (const std::string why = admission_(next, old.get()); !why.empty()) {
+      return Refusal(422, "Invalid",
+                     StrCat(next.value("kind", ""), ".", target.path.group, " \"", target.path.name,
+                            "\" is invalid: ", why));
+    }
   }
   if (!target.path.Query("dryRun").empty()) return Ok(next, code);
   const StoredObject stored = store_.Put(target.collection, target.key, std::move(next), ownership);

@@ -1,6 +1,6 @@
 #include "tests/support/fake_object_store.h"
 
-#include <set>
+#include <algorithm>
 
 #include "absl/strings/str_format.h"
 #include "absl/time/time.h"
@@ -9,12 +9,6 @@
 
 namespace deepseek::kube {
 namespace {
-
-std::string Time(int64_t seconds) {
-  const absl::Time epoch = absl::FromUnixSeconds(1'700'000'000);
-  return absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", epoch + absl::Seconds(seconds),
-                          absl::UTCTimeZone());
-}
 
 bool SameBut(const Json& a, const Json& b, const char* field) {
   Json x = a, y = b;
@@ -35,7 +29,21 @@ bool HasFinalizers(const Json& object) {
   return meta.contains("finalizers") && !meta["finalizers"].empty();
 }
 
+std::vector<std::string> OwnersOf(const Json& object) {
+  std::vector<std::string> out;
+  const auto owners = object.at("metadata").find("ownerReferences");
+  if (owners == object.at("metadata").end()) return out;
+  for (const Json& owner : *owners) out.push_back(owner.value("uid", ""));
+  return out;
+}
+
 }  // namespace
+
+std::string FakeObjectStore::Now() {
+  const absl::Time now =
+      clock_ ? clock_() : absl::FromUnixSeconds(1'700'000'000) + absl::Seconds(++seconds_);
+  return absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", now, absl::UTCTimeZone());
+}
 
 StoredObject FakeObjectStore::Find(const std::string& collection, const std::string& key) const {
   const auto objects = collections_.find(collection);
@@ -49,6 +57,35 @@ void FakeObjectStore::Log(const std::string& collection, const std::string& type
   log_.push_back({version_, collection, type, std::move(object), std::move(previous)});
 }
 
+std::deque<StoredEvent>::const_iterator FakeObjectStore::EventsAfter(int64_t version) const {
+  return std::upper_bound(log_.begin(), log_.end(), version,
+                          [](int64_t v, const StoredEvent& event) { return v < event.version; });
+}
+
+void FakeObjectStore::Store(const std::string& collection, const std::string& key,
+                            const StoredObject& object) {
+  Erase(collection, key);
+  collections_[collection][key] = object;
+  const std::string& uid = object->at("metadata").at("uid").get_ref<const std::string&>();
+  uids_alive_.insert(uid);
+  for (const std::string& owner : OwnersOf(*object)) {
+    dependents_[owner].emplace(collection, key);
+    if (!uids_alive_.contains(owner)) suspects_.emplace(collection, key);
+  }
+}
+
+void FakeObjectStore::Erase(const std::string& collection, const std::string& key) {
+  auto& objects = collections_[collection];
+  const auto it = objects.find(key);
+  if (it == objects.end()) return;
+  uids_alive_.erase(it->second->at("metadata").at("uid").get<std::string>());
+  for (const std::string& owner : OwnersOf(*it->second)) {
+    dependents_[owner].erase({collection, key});
+    if (dependents_[owner].empty()) dependents_.erase(owner);
+  }
+  objects.erase(it);
+}
+
 StoredObject FakeObjectStore::Put(const std::string& collection, const std::string& key,
                                   Json object, const Ownership& ownership) {
   const StoredObject previous = Find(collection, key);
@@ -56,7 +93,7 @@ StoredObject FakeObjectStore::Put(const std::string& collection, const std::stri
   meta["managedFields"] = ManagedFieldsOf(ownership, object.value("apiVersion", ""));
   if (previous == nullptr) {
     meta["uid"] = absl::StrFormat("00000000-0000-4000-8000-%012d", ++uids_);
-    meta["creationTimestamp"] = Time(++seconds_);
+    meta["creationTimestamp"] = Now();
     if (HasGeneration(collection)) meta["generation"] = 1;
   } else {
     for (const char* own :
@@ -73,10 +110,10 @@ StoredObject FakeObjectStore::Put(const std::string& collection, const std::stri
   meta["resourceVersion"] = StrCat(++version_);
   const auto stored = std::make_shared<const Json>(std::move(object));
   if (stored->at("metadata").contains("deletionTimestamp") && !HasFinalizers(*stored)) {
-    collections_[collection].erase(key);
+    Gone(collection, key);
     Log(collection, "DELETED", stored, previous);
   } else {
-    collections_[collection][key] = stored;
+    Store(collection, key, stored);
     Log(collection, previous == nullptr ? "ADDED" : "MODIFIED", stored, previous);
   }
   return stored;
@@ -89,38 +126,35 @@ void FakeObjectStore::Delete(const std::string& collection, const std::string& k
   const bool waits = HasFinalizers(object);
   if (waits && object["metadata"].contains("deletionTimestamp")) return;
   object["metadata"]["resourceVersion"] = StrCat(++version_);
-  if (waits) object["metadata"]["deletionTimestamp"] = Time(seconds_);
+  if (waits) object["metadata"]["deletionTimestamp"] = Now();
   const auto stored = std::make_shared<const Json>(std::move(object));
   if (waits) {
-    collections_[collection][key] = stored;
+    Store(collection, key, stored);
   } else {
-    collections_[collection].erase(key);
+    Gone(collection, key);
   }
   Log(collection, waits ? "MODIFIED" : "DELETED", stored, previous);
 }
 
+void FakeObjectStore::Gone(const std::string& collection, const std::string& key) {
+  const std::string uid = Find(collection, key)->at("metadata").at("uid").get<std::string>();
+  Erase(collection, key);
+  if (const auto it = dependents_.find(uid); it != dependents_.end()) {
+    suspects_.insert(it->second.begin(), it->second.end());
+  }
+}
+
 void FakeObjectStore::CollectGarbage() {
-  for (bool found = true; found;) {
-    found = false;
-    std::set<std::string> alive;
-    for (const auto& [collection, objects] : collections_) {
-      for (const auto& [key, object] : objects) alive.insert((*object)["metadata"]["uid"]);
-    }
-    std::vector<std::pair<std::string, std::string>> orphans;
-    for (const auto& [collection, objects] : collections_) {
-      for (const auto& [key, object] : objects) {
-        const Json& meta = (*object)["metadata"];
-        if (!meta.contains("ownerReferences") || meta["ownerReferences"].empty()) continue;
-        if (meta.contains("deletionTimestamp")) continue;
-        bool owned = false;
-        for (const Json& owner : meta["ownerReferences"]) {
-          owned = owned || alive.contains(owner.value("uid", ""));
-        }
-        if (!owned) orphans.emplace_back(collection, key);
-      }
-    }
-    for (const auto& [collection, key] : orphans) Delete(collection, key);
-    found = !orphans.empty();
+  while (!suspects_.empty()) {
+    const auto [collection, key] = *suspects_.begin();
+    suspects_.erase(suspects_.begin());
+    const StoredObject object = Find(collection, key);
+    if (object == nullptr || object->at("metadata").contains("deletionTimestamp")) continue;
+    const std::vector<std::string> owners = OwnersOf(*object);
+    const bool owned = std::any_of(owners.begin(), owners.end(), [this](const std::string& uid) {
+      return uids_alive_.contains(uid);
+    });
+    if (!owned && !owners.empty()) Delete(collection, key);
   }
 }
 

@@ -119,6 +119,7 @@ bool FakeWorkloads::ScalePods(const Json& deployment) {
     pod["metadata"]["annotations"]["fake-template"] = pod_template.dump();
     pod["metadata"]["ownerReferences"] = OwnerOf(*set);
     pod["spec"] = pod_template["spec"];
+    ++made_[pod.value(Json::json_pointer("/metadata/labels") / std::string(kRevisionLabel), "")];
     Call("POST", CollectionPath(resources::kPod, ns), pod);
   }
   return changed;

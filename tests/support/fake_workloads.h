@@ -33,6 +33,8 @@ class FakeWorkloads {
   bool Step();
   /// Steps until nothing changes.
   void Settle();
+  /// Pods made so far, by the value of their revision label.
+  const std::map<std::string, int>& made() const { return made_; }
 
  private:
   struct FateOf {
@@ -47,6 +49,7 @@ class FakeWorkloads {
   FakeApiServer* server_;
   std::map<std::string, FateOf> fates_;
   int pods_ = 0;
+  std::map<std::string, int> made_;
 };
 
 }  // namespace deepseek::kube

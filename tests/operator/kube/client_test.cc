@@ -200,12 +200,26 @@ TEST(ClientOnFake, CrashAfterAWriteLeavesItDone) {
 TEST(ClientOnFake, StaleListsShowThePast) {
   auto server = std::make_shared<FakeApiServer>();
   Client client(server);
-  const auto before = server->Snapshot();
+  const auto before = std::make_shared<const FakeObjectStore::State>(server->Snapshot());
   const Json object{{"apiVersion", "v1"}, {"kind", "ConfigMap"}, {"metadata", {{"name", "a"}}}};
   ASSERT_TRUE(client.Create(kConfigMap, "ns", object, "me").ok());
-  server->ServeStaleLists(before, 1);
-  EXPECT_EQ(client.ListAll(kConfigMap, {})->items.size(), 0u);
+  bool stale = true;
+  server->set_list_state([&](const FakeCall&) { return stale ? before : nullptr; });
+  const auto list = client.ListAll(kConfigMap, {});
+  EXPECT_EQ(list->items.size(), 0u);
+  stale = false;
   EXPECT_EQ(client.ListAll(kConfigMap, {})->items.size(), 1u);
+  // A watch from there tells what the list did not.
+  std::vector<std::string> seen;
+  EXPECT_TRUE(client
+                  .Watch(
+                      kConfigMap, {}, list->resource_version,
+                      [&](const WatchEvent& event) {
+                        seen.push_back(event.object->at("metadata").at("name").get<std::string>());
+                      },
+                      [&] { return !seen.empty(); })
+                  .ok());
+  EXPECT_EQ(seen, std::vector<std::string>{"a"});
 }
 
 }  // namespace

@@ -3,7 +3,10 @@
 #include <cstdlib>
 
 #include "absl/time/clock.h"
+#include "base/json_full.h"
 #include "base/status.h"
+#include "operator/api/deepseek_deployment.h"
+#include "operator/api/names.h"
 #include "operator/kube/config.h"
 #include "operator/kube/http_transport.h"
 #include "tests/support/fake_api_server.h"
@@ -12,7 +15,15 @@ namespace deepseek::kube {
 
 absl::StatusOr<std::shared_ptr<Transport>> ConformanceTarget() {
   const char* kubeconfig = std::getenv("DEEPSEEK_TEST_KUBECONFIG");
-  if (kubeconfig == nullptr || *kubeconfig == '\0') return std::make_shared<FakeApiServer>();
+  if (kubeconfig == nullptr || *kubeconfig == '\0') {
+    auto fake = std::make_shared<FakeApiServer>();
+    // The schema and its rules, which a real server has from the CRD.
+    fake->set_admission([](const Json& object, const Json*) -> std::string {
+      if (object.value("kind", "") != api::kKind) return "";
+      return std::string(ToStd(api::Parse(object).status().message()));
+    });
+    return fake;
+  }
   ASSIGN_OR_RETURN(Config config, LoadKubeconfig(kubeconfig));
   return NewHttpTransport(std::move(config), "kube_conformance", [] { return absl::Now(); });
 }

@@ -12,6 +12,7 @@
 #include "base/json_full.h"
 #include "base/status.h"
 #include "base/strings.h"
+#include "operator/kube/api_error.h"
 #include "operator/kube/client.h"
 #include "tests/operator/kube/conformance_target.h"
 
@@ -162,9 +163,86 @@ TEST_F(Conformance, ApplyConflictsUnlessForced) {
   EXPECT_NE(refused.status().message().find(".data.x"), absl::string_view::npos);
   EXPECT_NE(refused.status().message().find("\"other\""), absl::string_view::npos);
   EXPECT_EQ(At(MustApply(kConfigMap, ConfigMap("a", {{"x", "2"}})), "/data/x"), "2");
+  EXPECT_EQ(FieldConflicts(refused.status()), ".data.x of other");
   // The other one lost the field, so leaving it out does not remove it.
   const Object kept = MustApply(kConfigMap, ConfigMap("a"), {.field_manager = "other"});
   EXPECT_EQ(At(kept, "/data/x"), "2");
+}
+
+TEST_F(Conformance, AFieldOfTwoManagersStaysUntilBothDropIt) {
+  MustApply(kConfigMap, ConfigMap("a", {{"x", "1"}}));
+  // The same value is no conflict: both own it.
+  ASSERT_TRUE(
+      Apply(kConfigMap, ConfigMap("a", {{"x", "1"}}), {.field_manager = "other", .force = false})
+          .ok());
+  EXPECT_EQ(At(MustApply(kConfigMap, ConfigMap("a")), "/data/x"), "1");
+  EXPECT_EQ(At(MustApply(kConfigMap, ConfigMap("a"), {.field_manager = "other"}), "/data/x"),
+            "(none)");
+}
+
+TEST_F(Conformance, WhatAnotherClientChangedConflictsToo) {
+  MustApply(kDeployment, Deployment("d", {Container("agent", "a:1")}));
+  const Json scale{{"spec", {{"minReadySeconds", 7}}}};
+  ASSERT_TRUE(client_->MergePatch(kDeployment, ns_, "d", scale, "kubectl-edit").ok());
+  Json ours = Deployment("d", {Container("agent", "a:1")});
+  ours["spec"]["minReadySeconds"] = 1;
+  const auto refused =
+      Apply(kDeployment, ours, {.field_manager = "deepseek-operator", .force = false});
+  EXPECT_EQ(FieldConflicts(refused.status()), ".spec.minReadySeconds of kubectl-edit");
+  EXPECT_EQ(At(MustApply(kDeployment, ours), "/spec/minReadySeconds"), "1");
+  // Taken over, it goes when we drop it.
+  EXPECT_EQ(At(MustApply(kDeployment, Deployment("d", {Container("agent", "a:1")})),
+               "/spec/minReadySeconds"),
+            "(none)");
+}
+
+TEST_F(Conformance, ApplyWithTheVersionThatIsThereIsAccepted) {
+  const Object first = MustApply(kConfigMap, ConfigMap("a", {{"x", "1"}}));
+  Json next = ConfigMap("a", {{"x", "2"}});
+  next["metadata"]["resourceVersion"] = At(first, "/metadata/resourceVersion");
+  next["metadata"]["uid"] = At(first, "/metadata/uid");
+  const Object second = MustApply(kConfigMap, next);
+  EXPECT_EQ(At(second, "/data/x"), "2");
+  // Versions are numbers that grow.
+  EXPECT_GT(VersionOf(*second), VersionOf(*first));
+  // One that is not there any more is not made anew.
+  ASSERT_TRUE(client_->Delete(kConfigMap, ns_, "a").ok());
+  EXPECT_FALSE(Apply(kConfigMap, next).ok());
+  EXPECT_TRUE(absl::IsNotFound(client_->Get(kConfigMap, ns_, "a").status()));
+}
+
+TEST_F(Conformance, DeleteTellsWhatStaysForAWhile) {
+  Json held = ConfigMap("held");
+  held["metadata"]["finalizers"] = Json::array({"example.com/hold"});
+  MustApply(kConfigMap, held);
+  MustApply(kConfigMap, ConfigMap("a"));
+  Object deleting;
+  ASSERT_TRUE(client_->Delete(kConfigMap, ns_, "held", "", "", &deleting).ok());
+  ASSERT_NE(deleting, nullptr);
+  EXPECT_NE(At(deleting, "/metadata/deletionTimestamp"), "(none)");
+  ASSERT_TRUE(client_->Delete(kConfigMap, ns_, "a", "", "", &deleting).ok());
+  EXPECT_EQ(deleting, nullptr);
+  ASSERT_TRUE(
+      client_->MergePatch(kConfigMap, ns_, "held", {{"metadata", {{"finalizers", nullptr}}}}, "me")
+          .ok());
+  EXPECT_TRUE(absl::IsNotFound(client_->Get(kConfigMap, ns_, "held").status()));
+}
+
+TEST_F(Conformance, StatusIsWrittenOnItsOwn) {
+  MustApply(kDeployment, Deployment("d", {Container("agent", "a:1")}));
+  Json both = Deployment("d", {Container("agent", "a:1")});
+  both["status"] = {{"collisionCount", 3}};
+  EXPECT_EQ(At(MustApply(kDeployment, both), "/status/collisionCount"), "(none)");
+  Json status{{"apiVersion", "apps/v1"},
+              {"kind", "Deployment"},
+              {"metadata", {{"name", "d"}}},
+              {"spec", {{"minReadySeconds", 9}}},
+              {"status", {{"collisionCount", 3}}}};
+  const auto written = client_->Apply(kDeployment, ns_, "d", status, kOurs, "status");
+  ASSERT_TRUE(written.ok()) << written.status();
+  EXPECT_EQ(At(*written, "/status/collisionCount"), "3");
+  EXPECT_EQ(At(*written, "/spec/minReadySeconds"), "(none)");
+  EXPECT_EQ(At(*written, "/metadata/generation"), "1");
 }
 
 TEST_F(Conformance, DryRunWritesNothing) {
@@ -298,6 +376,34 @@ TEST_F(Conformance, WatchDeliversInOrderAndBySelector) {
   EXPECT_EQ(seen, (std::vector<std::string>{"0 a", "1 a", "2 a", "2 before"}));
 }
 
+TEST_F(Conformance, AListAsAStreamEndsWithABookmarkAndGoesOnAsAWatch) {
+  MustApply(kConfigMap, ConfigMap("a"));
+  MustApply(kConfigMap, ConfigMap("b"));
+  Json other = ConfigMap("not selected");
+  other["metadata"] = {{"name", "c"}};
+  MustApply(kConfigMap, other);
+  std::vector<std::string> seen;
+  const absl::Status end = client_->WatchList(
+      kConfigMap, {.ns = ns_, .label_selector = "conformance=yes", .field_selector = ""},
+      [&](const WatchEvent& event) {
+        if (event.initial_events_end) {
+          EXPECT_GT(VersionOf(*event.object), 0);
+          seen.emplace_back("end");
+          MustApply(kConfigMap, ConfigMap("a", {{"x", "1"}}));
+          return;
+        }
+        if (event.type == WatchEventType::kBookmark) return;
+        seen.push_back(
+            StrCat(static_cast<int>(event.type), " ", At(event.object, "/metadata/name")));
+        EXPECT_EQ(At(event.object, "/metadata/managedFields"), "(none)");
+      },
+      [&] { return seen.size() >= 4; });
+  // Servers before 1.32 do not offer it.
+  if (absl::IsInvalidArgument(end)) GTEST_SKIP() << end;
+  EXPECT_TRUE(end.ok()) << end;
+  EXPECT_EQ(seen, (std::vector<std::string>{"0 a", "0 b", "end", "1 a"}));
+}
+
 TEST_F(Conformance, WatchFromTheDistantPastIsTooOld) {
   const absl::Time deadline = absl::Now() + absl::Seconds(3);
   const absl::Status end = client_->Watch(
@@ -343,6 +449,128 @@ TEST_F(Conformance, ServicePortsMergeByPortAndProtocol) {
   EXPECT_EQ((*applied)["spec"]["selector"], Json({{"app", "y"}}));
   EXPECT_EQ((*applied)["spec"]["ports"].size(), 1u);
   EXPECT_EQ(At(applied, "/spec/ports/0/name"), "grpc");
+}
+
+TEST_F(Conformance, EventsCountInSeries) {
+  const Json event{
+      {"apiVersion", "events.k8s.io/v1"},
+      {"kind", "Event"},
+      {"metadata", {{"name", "e"}, {"namespace", ns_}}},
+      {"eventTime", "2026-01-31T12:00:00.000000Z"},
+      {"reportingController", "deepseek-operator"},
+      {"reportingInstance", "deepseek-operator"},
+      {"action", "Reconcile"},
+      {"reason", "Unschedulable"},
+      {"type", "Warning"},
+      {"note", "no node"},
+      {"regarding",
+       {{"apiVersion", "v1"}, {"kind", "ConfigMap"}, {"name", "a"}, {"namespace", ns_}}}};
+  ASSERT_TRUE(client_->Create(resources::kEvent, ns_, event, "deepseek-operator").ok());
+  const Json series{
+      {"series", {{"count", 2}, {"lastObservedTime", "2026-01-31T12:00:01.000000Z"}}}};
+  const auto counted =
+      client_->MergePatch(resources::kEvent, ns_, "e", series, "deepseek-operator");
+  ASSERT_TRUE(counted.ok()) << counted.status();
+  EXPECT_EQ(At(*counted, "/series/count"), "2");
+  const auto warnings = client_->ListAll(
+      resources::kEvent, {.ns = ns_, .label_selector = "", .field_selector = "type=Warning"});
+  ASSERT_TRUE(warnings.ok()) << warnings.status();
+  EXPECT_EQ(warnings->items.size(), 1u);
+}
+
+// The custom resource: its defaults, its rules and its subresources. Skipped where a real cluster
+// does not have it installed.
+class CustomResource : public Conformance {
+ protected:
+  void SetUp() override {
+    Conformance::SetUp();
+    if (HasFatalFailure()) return;
+    const auto list = client_->ListAll(resources::kDeepSeekDeployment,
+                                       {.ns = ns_, .label_selector = "", .field_selector = ""});
+    if (absl::IsNotFound(list.status())) GTEST_SKIP() << "no such resource here";
+  }
+  static Json Minimal(const std::string& name) {
+    // Without pods: an operator that runs here makes no work of it.
+    return {{"apiVersion", resources::kDeepSeekDeployment.ApiVersion()},
+            {"kind", "DeepSeekDeployment"},
+            {"metadata", {{"name", name}}},
+            {"spec", {{"model", {{"source", {{"builtin", "demo-v3"}}}}}, {"replicas", 0}}}};
+  }
+  absl::StatusOr<Object> Create(const Json& object) {
+    return client_->Create(resources::kDeepSeekDeployment, ns_, object, "me");
+  }
+};
+
+TEST_F(CustomResource, ReplicasHaveADefaultAndNothingElse) {
+  Json object = Minimal("demo");
+  object["spec"].erase("replicas");
+  const auto created = Create(object);
+  ASSERT_TRUE(created.ok()) << created.status();
+  EXPECT_EQ((**created)["spec"],
+            Json({{"model", {{"source", {{"builtin", "demo-v3"}}}}}, {"replicas", 1}}));
+  EXPECT_EQ(At(*created, "/metadata/generation"), "1");
+}
+
+TEST_F(CustomResource, RulesAndLimitsRefuse) {
+  const struct {
+    const char* what;
+    Json spec;
+    const char* said;
+  } kCases[] = {
+      {"both sources",
+       {{"model",
+         {{"source", {{"builtin", "demo-v3"}, {"persistentVolumeClaim", {{"claimName", "c"}}}}}}}},
+       "exactly one of builtin and persistentVolumeClaim"},
+      {"a path out of the volume",
+       {{"model",
+         {{"source",
+           {{"builtin", nullptr},
+            {"persistentVolumeClaim", {{"claimName", "c"}, {"path", "a/../../b"}}}}}}}},
+       "relative to the volume"},
+      {"no way to replace a pod",
+       {{"rollout", {{"maxSurge", 0}, {"maxUnavailable", 0}}}},
+       "maxSurge and maxUnavailable cannot both be 0"},
+      {"INT8 arithmetic of native weights", {{"engine", {{"compute", "INT8"}}}}, "compute INT8"},
+      {"a number out of its range", {{"engine", {{"maxBatch", 0}}}}, "engine.maxBatch"},
+      {"a word that is none of the values", {{"engine", {{"device", "TPU"}}}}, "engine.device"},
+      {"a number that is a text", {{"replicas", "two"}}, "replicas"},
+  };
+  for (const auto& c : kCases) {
+    Json object = Minimal("demo");
+    object["spec"].merge_patch(c.spec);
+    const absl::Status refused = Create(object).status();
+    EXPECT_TRUE(absl::IsInvalidArgument(refused)) << c.what << ": " << refused;
+    EXPECT_NE(refused.message().find(c.said), absl::string_view::npos) << c.what << ": " << refused;
+  }
+  Json named = Minimal("1-starts-with-a-digit");
+  EXPECT_TRUE(absl::IsInvalidArgument(Create(named).status()));
+  EXPECT_TRUE(Create(Minimal("demo")).ok());
+}
+
+TEST_F(CustomResource, StatusAndScaleAreSubresources) {
+  Json object = Minimal("demo");
+  object["status"] = {{"ready", "9/9"}};
+  ASSERT_TRUE(Create(object).ok());
+  const auto scaled = client_->MergePatch(resources::kDeepSeekDeployment, ns_, "demo",
+                                          {{"spec", {{"replicas", 0}}}}, "me", "scale");
+  ASSERT_TRUE(scaled.ok()) << scaled.status();
+  EXPECT_EQ(At(*scaled, "/kind"), "Scale");
+  const auto changed = client_->MergePatch(resources::kDeepSeekDeployment, ns_, "demo",
+                                           {{"spec", {{"engine", {{"maxBatch", 2}}}}}}, "me");
+  ASSERT_TRUE(changed.ok()) << changed.status();
+  EXPECT_EQ(At(*changed, "/metadata/generation"), "2");
+  EXPECT_NE(At(*changed, "/status/ready"), "9/9");
+  Json status{{"apiVersion", resources::kDeepSeekDeployment.ApiVersion()},
+              {"kind", "DeepSeekDeployment"},
+              {"metadata", {{"name", "demo"}}},
+              {"spec", {{"replicas", 7}}},
+              {"status", {{"device", "CPU"}}}};
+  const auto written = client_->Apply(resources::kDeepSeekDeployment, ns_, "demo", status,
+                                      {.field_manager = "conformance"}, "status");
+  ASSERT_TRUE(written.ok()) << written.status();
+  EXPECT_EQ(At(*written, "/status/device"), "CPU");
+  EXPECT_EQ(At(*written, "/spec/replicas"), "0");
+  EXPECT_EQ(At(*written, "/metadata/generation"), "2");
 }
 
 }  // namespace

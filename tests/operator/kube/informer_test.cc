@@ -15,8 +15,10 @@ namespace {
 
 using resources::kConfigMap;
 
-class InformerTest : public ::testing::Test {
+// With a server that streams lists, and with one that does not.
+class InformerTest : public ::testing::TestWithParam<bool> {
  protected:
+  void SetUp() override { server_->set_watch_list(GetParam()); }
   void TearDown() override {
     stop_ = true;
     if (thread_.joinable()) thread_.join();
@@ -35,10 +37,10 @@ class InformerTest : public ::testing::Test {
     InformerOptions options;
     options.resource = kConfigMap;
     options.list.label_selector = "watched=yes";
-    options.index = [](const Json& object) {
+    options.cache.index = [](const Json& object) {
       return object.value("/metadata/labels/owner"_json_pointer, "");
     };
-    options.on_change = [this](const Object&) { ++changes_; };
+    options.on_change = [this](const Json&) { ++changes_; };
     informer_ = std::make_unique<Informer>(client_, std::move(options));
     thread_ = std::thread([this] {
       informer_->Run({.stop = [this] { return stop_.load(); },
@@ -74,21 +76,21 @@ class InformerTest : public ::testing::Test {
   std::thread thread_;
 };
 
-TEST_F(InformerTest, FollowsWhatWasThereAndWhatComes) {
+TEST_P(InformerTest, FollowsWhatWasThereAndWhatComes) {
   Write("a", "x", "1");
   Start();
   ASSERT_TRUE(Eventually([&] { return informer_->synced() && Value("a") == "1"; }));
   Write("b", "x", "1");
   Write("a", "y", "2");
   ASSERT_TRUE(Eventually([&] { return Value("a") == "2"; }));
-  EXPECT_EQ(informer_->ByIndex("x").size(), 1u);
-  EXPECT_EQ(informer_->ByIndex("y").size(), 1u);
+  EXPECT_EQ(informer_->cache().ByIndex("x").size(), 1u);
+  EXPECT_EQ(informer_->cache().ByIndex("y").size(), 1u);
   ASSERT_TRUE(client_.Delete(kConfigMap, "ns", "b").ok());
-  ASSERT_TRUE(Eventually([&] { return informer_->All().size() == 1; }));
-  EXPECT_TRUE(informer_->ByIndex("x").empty());
+  ASSERT_TRUE(Eventually([&] { return informer_->cache().All().size() == 1; }));
+  EXPECT_TRUE(informer_->cache().ByIndex("x").empty());
 }
 
-TEST_F(InformerTest, ListsAgainWhenTheWatchIsTooOld) {
+TEST_P(InformerTest, ListsAgainWhenTheWatchIsTooOld) {
   Write("a", "x", "1");
   Write("gone", "x", "1");
   Start();
@@ -106,12 +108,12 @@ TEST_F(InformerTest, ListsAgainWhenTheWatchIsTooOld) {
   const int before = changes_;
   server_->set_before(nullptr);
   ASSERT_TRUE(Eventually([&] { return Value("a") == "2"; }));
-  ASSERT_TRUE(Eventually([&] { return informer_->All().size() == 1; }));
+  ASSERT_TRUE(Eventually([&] { return informer_->cache().All().size() == 1; }));
   // Exactly the change and the deletion are reported; a relist of unchanged objects says nothing.
   ASSERT_TRUE(Eventually([&] { return changes_.load() == before + 2; }));
 }
 
-TEST_F(InformerTest, ACutWatchGoesOnWithoutAList) {
+TEST_P(InformerTest, ACutWatchGoesOnWithoutAList) {
   Write("a", "x", "1");
   Start();
   ASSERT_TRUE(Eventually([&] { return Value("a") == "1"; }));
@@ -120,14 +122,14 @@ TEST_F(InformerTest, ACutWatchGoesOnWithoutAList) {
   Write("a", "x", "2");
   ASSERT_TRUE(Eventually([&] { return Value("a") == "2"; }));
   for (const std::string& call : server_->Calls(/*reads=*/true)) {
-    EXPECT_FALSE(call.starts_with("list")) << call;
+    EXPECT_FALSE(call.starts_with("list") || call.ends_with("(initial events)")) << call;
   }
 }
 
-TEST_F(InformerTest, RefusalsAreRetriedWithBackoff) {
+TEST_P(InformerTest, RefusalsAreRetriedWithBackoff) {
   std::atomic<int> refused{0};
   server_->set_before([&](const FakeCall& call) -> std::optional<absl::StatusOr<HttpResponse>> {
-    if (call.verb != "list" || refused >= 3) return std::nullopt;
+    if ((call.verb != "list" && !call.initial_events) || refused >= 3) return std::nullopt;
     ++refused;
     return FakeApiServer::Refusal(429, "TooManyRequests", "slow down");
   });
@@ -136,6 +138,55 @@ TEST_F(InformerTest, RefusalsAreRetriedWithBackoff) {
   ASSERT_TRUE(Eventually([&] { return Value("a") == "1"; }));
   EXPECT_DOUBLE_EQ(slept_.load(), 0.8 + 1.6 + 3.2);
 }
+
+TEST_P(InformerTest, ListsAsTheServerOffers) {
+  Write("a", "x", "1");
+  Start();
+  ASSERT_TRUE(Eventually([&] { return informer_->synced(); }));
+  int lists = 0;
+  for (const std::string& call : server_->Calls(/*reads=*/true)) {
+    lists += call.starts_with("list") ? 1 : 0;
+  }
+  EXPECT_EQ(lists, GetParam() ? 0 : 1);
+}
+
+TEST_P(InformerTest, AnsweredWritesAreReadAtOnceAndOlderEventsDoNotUndoThem) {
+  Write("a", "x", "1");
+  Start();
+  ASSERT_TRUE(Eventually([&] { return Value("a") == "1"; }));
+  stop_ = true;
+  thread_.join();
+  Write("a", "x", "2");
+  Write("a", "x", "3");
+  informer_->Saw(*server_->Find(kConfigMap, "ns", "a"));
+  EXPECT_EQ(Value("a"), "3");
+  const int before = changes_;
+  ASSERT_TRUE(informer_->Pump().ok());  // tells of 2 and of 3
+  EXPECT_EQ(Value("a"), "3");
+  EXPECT_EQ(changes_, before) << "it was known";
+}
+
+TEST_P(InformerTest, AnEventThatWasLostForGoodIsMadeUpForByTheNextList) {
+  absl::Time now = absl::UnixEpoch();
+  InformerOptions options;
+  options.resource = kConfigMap;
+  options.relist = absl::Hours(8);
+  options.monotonic = [&] { return now; };
+  Informer informer(client_, std::move(options));
+  ASSERT_TRUE(informer.Pump().ok());
+  server_->set_event_fate([](int, const StoredEvent&) { return EventFate::kDrop; });
+  Write("a", "x", "1");
+  now += absl::Hours(7);
+  ASSERT_TRUE(informer.Pump().ok());
+  EXPECT_EQ(informer.Get("ns", "a"), nullptr);
+  now += absl::Hours(1);
+  ASSERT_TRUE(informer.Pump().ok());
+  EXPECT_NE(informer.Get("ns", "a"), nullptr);
+}
+
+INSTANTIATE_TEST_SUITE_P(Servers, InformerTest, ::testing::Bool(), [](const auto& info) {
+  return info.param ? "StreamsLists" : "ListsInPages";
+});
 
 TEST(ListBackoff, GrowsToHalfAMinuteAndSpreads) {
   EXPECT_EQ(ListBackoff(0, 0), absl::Milliseconds(800));

@@ -72,6 +72,28 @@ TEST_F(WorkQueueTest, ADelayThatEndsInAWorkersHandsIsNotLost) {
   EXPECT_EQ(queue_.TryTake(), "a");
 }
 
+TEST_F(WorkQueueTest, NamespacesTakeTurns) {
+  for (int i = 0; i < 100; ++i) queue_.Add(StrCat("big/", i));
+  queue_.Add("small/a");
+  queue_.Add("small/b");
+  queue_.Add("other/a");
+  std::vector<std::string> first;
+  for (int i = 0; i < 6; ++i) first.push_back(*queue_.TryTake());
+  EXPECT_EQ(first,
+            (std::vector<std::string>{"big/0", "small/a", "other/a", "big/1", "small/b", "big/2"}));
+  for (int i = 3; i < 100; ++i) EXPECT_EQ(queue_.TryTake(), StrCat("big/", i));
+  EXPECT_EQ(queue_.TryTake(), std::nullopt);
+}
+
+TEST_F(WorkQueueTest, TellsWhenTheNextDelayEnds) {
+  EXPECT_EQ(queue_.NextDue(), absl::InfiniteFuture());
+  queue_.AddAt("a", now_ + absl::Seconds(10));
+  queue_.AddAt("b", now_ + absl::Seconds(5));
+  EXPECT_EQ(queue_.NextDue(), now_ + absl::Seconds(5));
+  queue_.Add("b");
+  EXPECT_EQ(queue_.NextDue(), now_ + absl::Seconds(10));
+}
+
 TEST_F(WorkQueueTest, NeverMeansNever) {
   queue_.AddAt("a", absl::InfiniteFuture());
   EXPECT_EQ(queue_.waiting(), 0u);

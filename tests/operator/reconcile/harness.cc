@@ -5,6 +5,7 @@
 #include "base/strings.h"
 #include "operator/api/names.h"
 #include "operator/decide/json_read.h"
+#include "operator/reconcile/observe.h"
 
 namespace deepseek::reconcile {
 
@@ -18,13 +19,44 @@ Json Spec(const Json& more) {
   return spec;
 }
 
+OperatorProcess::OperatorProcess(std::shared_ptr<kube::Transport> transport,
+                                 const decide::Defaults& defaults, std::function<absl::Time()> now)
+    : client(std::move(transport)),
+      caches(client, Sources(), {}, now),
+      reconciler(client, caches, defaults, now),
+      controller(
+          caches, {},
+          [this](std::string_view ns, std::string_view name) {
+            return reconciler.Reconcile(ns, name);
+          },
+          now, [] { return 0.0; }) {}
+
+void OperatorProcess::Pump() {
+  // What fails is tried again in the next round.
+  for (const auto& informer : caches.informers()) (void)informer->Pump();
+}
+
+void OperatorProcess::Work() {
+  if (!caches.Synced()) return;
+  for (int i = 0; controller.ProcessOne(); ++i) ASSERT_LT(i, 200) << "a busy loop";
+}
+
 Harness::Harness() {
+  server->set_clock([this] { return now; });
+  transport_ = std::make_shared<kube::ThrottledTransport>(
+      server, kube::ThrottleOptions{.requests_per_second = 1e6, .burst = 1e6},
+      kube::ThrottleWorld{.monotonic = [this] { return now; },
+                          .sleep = [this](absl::Duration d) { now += d; }});
   Upgrade("agent:1", "0.1.0");
 }
 
 void Harness::Upgrade(const std::string& image, const std::string& version) {
-  reconciler = std::make_unique<Reconciler>(
-      client, decide::Defaults{image, "IfNotPresent", version}, [this] { return now; });
+  defaults_ = {image, "IfNotPresent", version};
+  Restart();
+}
+
+void Harness::Restart() {
+  process = std::make_unique<OperatorProcess>(transport_, defaults_, [this] { return now; });
 }
 
 void Harness::Apply(const std::string& name, const Json& spec) {
@@ -51,28 +83,59 @@ void Harness::Delete(const std::string& name) {
 }
 
 void Harness::Reconcile(const std::string& name) {
+  process->Pump();
   for (int attempt = 0; attempt < 20; ++attempt) {
-    const auto result = reconciler->Reconcile(kNamespace, name);
-    if (server->crashed()) return;
-    if (absl::IsAborted(result.status())) continue;
+    const auto result = process->reconciler.Reconcile(kNamespace, name);
+    if (absl::IsAborted(result.status()) || absl::IsAlreadyExists(result.status())) continue;
     ASSERT_TRUE(result.ok()) << result.status();
     return;
   }
   FAIL() << "twenty lost races in a row";
 }
 
+bool Harness::Round(const std::function<void()>& each) {
+  if (before_round) before_round();
+  const auto before = server->Snapshot();
+  process->Pump();
+  process->Work();
+  if (server->crashed()) {
+    server->Restart();
+    Restart();
+    return true;
+  }
+  each();
+  const bool moved = workloads.Step();
+  each();
+  return moved || !(server->Snapshot() == before);
+}
+
 void Harness::Converge(const std::string& name, const std::function<void()>& each) {
   for (int quiet = 0, round = 0; quiet < 3; ++round) {
-    ASSERT_LT(round, 500) << "does not converge: " << Deployments();
+    ASSERT_LT(round, 500) << name << " does not converge: " << Deployments();
     now += absl::Seconds(1);
-    const auto before = server->Snapshot();
-    Reconcile(name);
-    if (server->crashed()) return;
-    each();
-    const bool moved = workloads.Step();
-    each();
-    quiet = moved || server->Snapshot() != before ? 0 : quiet + 1;
+    quiet = Round(each) ? 0 : quiet + 1;
   }
+}
+
+bool Harness::Until(const std::function<bool()>& condition, const std::function<void()>& each) {
+  // Longer and longer silences: backoffs, looks at what is under way, the resync.
+  static const absl::Duration kSilences[] = {
+      absl::Milliseconds(100), absl::Milliseconds(100), absl::Milliseconds(100), absl::Seconds(6),
+      absl::Seconds(6),        absl::Seconds(70),       absl::Minutes(6),        absl::Hours(12),
+      absl::Milliseconds(100), absl::Milliseconds(100)};
+  size_t quiet = 0;
+  for (int round = 0; round < 3000; ++round) {
+    if (condition()) return true;
+    if (quiet == std::size(kSilences)) return false;
+    now += kSilences[quiet];
+    quiet = Round(each) ? 0 : quiet + 1;
+  }
+  ADD_FAILURE() << "does not converge: " << Deployments();
+  return false;
+}
+
+void Harness::Settle(const std::function<void()>& each) {
+  Until([] { return false; }, each);
 }
 
 Json Harness::Get(const kube::Resource& r, const std::string& name) const {
@@ -124,7 +187,9 @@ int Harness::ReadyPods() const {
 
 std::string Harness::EndState() const {
   std::string out;
-  for (const kube::Resource& r : WatchedChildren()) {
+  for (const kube::Source& source : Sources()) {
+    const kube::Resource& r = source.resource;
+    if (r.kind == api::kKind) continue;
     for (const auto& object : server->All(r, kNamespace)) {
       if (r.kind == "Pod") continue;
       Json copy = {{"kind", (*object)["kind"]},

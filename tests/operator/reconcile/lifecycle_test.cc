@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "operator/decide/json_read.h"
+#include "operator/reconcile/observe.h"
 #include "tests/operator/reconcile/harness.h"
 
 namespace deepseek::reconcile {
@@ -170,8 +171,9 @@ TEST(LifecycleTest, DeletingLeavesNothing) {
   h.Converge("demo");
   h.Delete("demo");
   h.Converge("demo");
-  for (const kube::Resource& r : WatchedChildren())
-    EXPECT_THAT(h.server->All(r, kNamespace), IsEmpty()) << r.kind;
+  for (const kube::Source& source : Sources()) {
+    EXPECT_THAT(h.server->All(source.resource, kNamespace), IsEmpty()) << source.resource.kind;
+  }
 }
 
 TEST(LifecycleTest, HistoryKeepsTheLimitAndTheStableOne) {

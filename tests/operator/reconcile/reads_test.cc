@@ -1,0 +1,144 @@
+// What the reconciler asks the API server for: as good as nothing.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "operator/api/names.h"
+#include "tests/operator/reconcile/harness.h"
+
+namespace deepseek::reconcile {
+namespace {
+
+using kube::resources::kDeepSeekDeployment;
+using kube::resources::kDeployment;
+using kube::resources::kService;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+// All calls but watches.
+std::vector<std::string> Calls(const Harness& h) {
+  std::vector<std::string> out;
+  for (std::string& call : h.server->Calls(/*reads=*/true)) {
+    if (!call.starts_with("watch")) out.push_back(std::move(call));
+  }
+  return out;
+}
+
+std::vector<std::string> Reads(const Harness& h) {
+  std::vector<std::string> out;
+  for (std::string& call : Calls(h)) {
+    if (call.starts_with("get") || call.starts_with("list")) out.push_back(std::move(call));
+  }
+  return out;
+}
+
+void Patch(Harness* h, const kube::Resource& r, const std::string& name, const std::string& patch) {
+  const auto response =
+      h->server->SendAsController({.method = "PATCH",
+                                   .path = kube::ObjectPath(r, kNamespace, name),
+                                   .headers = {{"Content-Type", "application/merge-patch+json"}},
+                                   .body = patch});
+  ASSERT_EQ(response.code, 200) << response.body;
+}
+
+TEST(ReadsTest, AChildThatChangesWithoutNeedCausesNoRequest) {
+  Harness h;
+  h.Apply("demo", Spec());
+  h.Settle();
+  h.server->ForgetCalls();
+  Patch(&h, kService, "demo", R"({"metadata":{"annotations":{"somebody":"was here"}}})");
+  h.Round();
+  EXPECT_THAT(Calls(h), IsEmpty());
+}
+
+TEST(ReadsTest, ARestartOnlyStreamsTheFirstState) {
+  Harness h;
+  h.Apply("demo", Spec());
+  h.Settle();
+  h.server->ForgetCalls();
+  h.Restart();
+  h.Round();
+  EXPECT_THAT(Calls(h), IsEmpty());
+}
+
+TEST(ReadsTest, AResyncReadsAndWritesNothing) {
+  Harness h;
+  h.Apply("demo", Spec());
+  h.Settle();
+  h.server->ForgetCalls();
+  h.now += absl::Hours(11);
+  h.Round();
+  EXPECT_THAT(h.server->Calls(), IsEmpty());
+  EXPECT_FALSE(Reads(h).empty());
+}
+
+TEST(ReadsTest, AScaleReadsTheObjectOnceAndWritesTheDeployment) {
+  Harness h;
+  h.Apply("demo", Spec({{"replicas", 0}}));
+  h.Settle();
+  h.server->ForgetCalls();
+  h.Apply("demo", Spec({{"replicas", 1}}));
+  h.Round();
+  EXPECT_THAT(Reads(h),
+              ElementsAre("get serving.deepseek-operator.io/deepseekdeployments models/demo"));
+}
+
+TEST(ReadsTest, NothingIsMadeForAnObjectWhoseDeletionWasNotHeard) {
+  Harness h;
+  h.Apply("demo", Spec());
+  h.Settle();
+  // The end of the DeepSeekDeployment is lost; that of its children is told.
+  h.server->set_event_fate([](int, const kube::StoredEvent& event) {
+    return event.collection.ends_with("/deepseekdeployments") ? kube::EventFate::kDrop
+                                                              : kube::EventFate::kDeliver;
+  });
+  h.Delete("demo");
+  h.server->ForgetCalls();
+  h.Settle();
+  EXPECT_THAT(h.server->Calls(), IsEmpty());
+  EXPECT_THAT(h.server->All(kDeployment), IsEmpty());
+}
+
+TEST(ReadsTest, AnEditThatWasTakenBackUnheardMovesNoPod) {
+  Harness h;
+  h.Apply("demo", Spec());
+  h.Settle();
+  const std::vector<std::string> pods = h.Pods();
+  h.Apply("demo", Spec({{"engine", {{"maxBatch", 4}}}}));
+  h.process->Pump();  // heard
+  h.Apply("demo", Spec());
+  h.process->Work();  // decided on the first edit, asked before the first write
+  EXPECT_EQ(h.server->All(kDeployment).size(), 1u);
+  h.Settle();
+  EXPECT_EQ(h.Pods(), pods);
+  EXPECT_EQ(h.server->All(kDeployment).size(), 1u);
+}
+
+TEST(ReadsTest, AFightOverAFieldSlowsDown) {
+  Harness h;
+  h.Apply("demo", Spec());
+  h.Settle();
+  // A webhook that changes what we write, each time.
+  h.server->set_after([&](const kube::FakeCall& call, const kube::HttpResponse&)
+                          -> std::optional<absl::StatusOr<kube::HttpResponse>> {
+    if (call.verb != "apply" || call.collection != "/services") return std::nullopt;
+    Patch(&h, kService, "demo", R"({"spec":{"sessionAffinity":"ClientIP","selector":{"a":"b"}}})");
+    const auto stored = h.server->Find(kService, kNamespace, "demo");
+    return kube::HttpResponse{.code = 200, .headers = {}, .body = stored->dump()};
+  });
+  Patch(&h, kService, "demo", R"({"spec":{"selector":{"a":"b"}}})");
+  h.server->ForgetCalls();
+  const absl::Time end = h.now + absl::Hours(1);
+  while (h.now < end) {
+    h.Round();
+    h.now += absl::Seconds(10);
+  }
+  EXPECT_GT(h.server->Calls().size(), 10u);
+  EXPECT_LT(h.server->Calls().size(), 100u) << "in an hour";
+  // Others are served meanwhile, and when it ends, so does the fight.
+  h.server->set_after(nullptr);
+  h.Settle();
+  EXPECT_EQ(h.Get(kService, "demo")["spec"]["selector"].contains("a"), false);
+}
+
+}  // namespace
+}  // namespace deepseek::reconcile
