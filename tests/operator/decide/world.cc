@@ -71,6 +71,7 @@ Json World::PodObject(const WorldPod& pod) const {
                    {"conditions", Json::array({ready})},
                    {"containerStatuses", Json::array({container})}}}};
   if (pod.stopping) object["metadata"]["deletionTimestamp"] = Time(now);
+  if (shape) shape(pod, &object);
   return object;
 }
 
@@ -91,6 +92,7 @@ Cluster World::Observe() const {
     cluster.children.push_back(std::make_shared<const Json>(child));
   for (const WorldPod& pod : pods)
     cluster.pods.push_back(std::make_shared<const Json>(PodObject(pod)));
+  for (const Json& event : events) cluster.events.push_back(std::make_shared<const Json>(event));
   if (answer == nullptr) return cluster;
   cluster.agents_asked = true;
   for (const AgentAddress& agent : AgentsToAsk(Read(cluster))) {
@@ -154,6 +156,14 @@ void World::Step() {
       own.back()->ready = false;
     }
     const std::string image = TextAt(object["spec"]["template"]["spec"]["containers"][0], "/image");
+    object["status"].erase("conditions");
+    if (!replica_failure.empty() && own.size() < want) {
+      object["status"]["conditions"] = Json::array({{{"type", "ReplicaFailure"},
+                                                     {"status", "True"},
+                                                     {"reason", "FailedCreate"},
+                                                     {"message", replica_failure}}});
+      continue;
+    }
     for (size_t i = own.size(); i < want; ++i) {
       pods.push_back({StrCat("pod-", ++uids_), hash8, image, false, false, now, {}});
     }

@@ -53,6 +53,10 @@ class World {
   std::map<std::string, Fate> fates;  ///< by hash8; others become ready
   /// What an agent answers on /ready; null JSON: it cannot be reached. Null: nobody asks.
   std::function<Json(const WorldPod&)> answer;
+  /// The last word on a pod's object, for what no fate says. Null: none.
+  std::function<void(const WorldPod&, Json*)> shape;
+  std::vector<Json> events;
+  std::string replica_failure;  ///< message of ReplicaFailure on Deployments that lack pods
   std::vector<WorldPod> pods;
   std::map<std::string, Json> children;  ///< by "Kind name"
   Json status;

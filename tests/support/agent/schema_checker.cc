@@ -20,6 +20,21 @@ bool IsType(const OrderedJson& value, const std::string& type) {
          (type == "boolean" && value.is_boolean()) || (type == "null" && value.is_null());
 }
 
+/// UTF-32, so that a regular expression counts characters.
+std::wstring Wide(const std::string& text) {
+  std::wstring out;
+  for (size_t i = 0; i < text.size();) {
+    const auto lead = static_cast<unsigned char>(text[i]);
+    const size_t bytes = lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
+    uint32_t point = bytes == 1 ? lead : lead & (0x7FU >> bytes);
+    for (size_t b = 1; b < bytes; ++b)
+      point = (point << 6) | (static_cast<unsigned char>(text[i + b]) & 0x3FU);
+    out += static_cast<wchar_t>(point);
+    i += bytes;
+  }
+  return out;
+}
+
 size_t Characters(const std::string& text) {
   return static_cast<size_t>(
       std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
@@ -103,7 +118,8 @@ class Checker {
       if (word == "maxLength") return need(Characters(text) <= part.get<size_t>(), "too long");
       if (word == "format") return need(IsFormat(text, part), "not of it");
       if (word == "pattern")
-        return need(std::regex_search(text, std::regex(part.get<std::string>())), "no match");
+        return need(std::regex_search(Wide(text), std::wregex(Wide(part.get<std::string>()))),
+                    "no match");
     }
     if (value.is_number()) {
       const double number = value.get<double>();
