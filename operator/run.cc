@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "absl/time/clock.h"
+#include "base/json_full.h"
 #include "base/log.h"
 #include "base/status.h"
 #include "base/strings.h"
