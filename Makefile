@@ -1,11 +1,7 @@
 # The front door. `make help` lists what is behind it; the work is done by CMake, Ninja and scripts/.
 .DEFAULT_GOAL := help
 JOBS ?= $(shell nproc)
-<<<<<<< HEAD
-.PHONY: help deps build test tokenizers coverage lint fmt verify fuzz bench bench-kernels e2e quickstart quickstart-down image crd clean
-=======
-.PHONY: help deps build test tokenizers lint fmt verify fuzz bench bench-kernels bench-operator tsan faults e2e quickstart quickstart-down image crd clean
->>>>>>> kube
+.PHONY: help deps build test tokenizers coverage lint fmt verify fuzz bench bench-kernels bench-operator tsan faults e2e quickstart quickstart-down image crd clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "operator/api/names.h"
+#include "operator/reconcile/observe.h"
 
 namespace deepseek::cli {
 
@@ -26,7 +27,8 @@ absl::StatusOr<kube::HttpResponse> Front::Stream(
 }
 
 Terminal::Terminal()
-    : reconciler_(client_, decide::Defaults{"agent:1", "IfNotPresent", "0.1.0"},
+    : caches_(client_, reconcile::Sources(), {}, [this] { return now; }),
+      reconciler_(client_, caches_, decide::Defaults{"agent:1", "IfNotPresent", "0.1.0"},
                   [this] { return now; }) {}
 
 void Terminal::Apply(const std::string& name, const Json& more) {
@@ -52,8 +54,11 @@ void Terminal::Settle(const std::string& name) {
     ASSERT_LT(round, 300) << "does not converge";
     now += absl::Seconds(1);
     const auto before = server->Snapshot();
+    for (const auto& informer : caches_.informers()) (void)informer->Pump();
     const auto result = reconciler_.Reconcile("models", name);
-    ASSERT_TRUE(result.ok() || absl::IsAborted(result.status())) << result.status();
+    ASSERT_TRUE(result.ok() || absl::IsAborted(result.status()) ||
+                absl::IsAlreadyExists(result.status()))
+        << result.status();
     const bool moved = workloads.Step();
     quiet = moved || server->Snapshot() != before ? 0 : quiet + 1;
   }

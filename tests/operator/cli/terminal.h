@@ -8,6 +8,7 @@
 
 #include "base/json_full.h"
 #include "operator/cli/session.h"
+#include "operator/kube/caches.h"
 #include "operator/reconcile/reconciler.h"
 #include "tests/support/fake_api_server.h"
 #include "tests/support/fake_workloads.h"
@@ -63,6 +64,7 @@ class Terminal {
 
  private:
   kube::Client client_{server};
+  kube::Caches caches_;
   reconcile::Reconciler reconciler_;
 };
 
