@@ -10,7 +10,6 @@
 
 #include "absl/time/clock.h"
 #include "base/json_full.h"
-#include "base/json_full.h"
 #include "base/log.h"
 #include "base/status.h"
 #include "base/strings.h"
