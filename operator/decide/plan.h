@@ -66,9 +66,9 @@ struct Plan {
   /// Kind and name of what is not rendered because somebody else's object has the name; nothing
   /// that is rendered depends on it.
   std::set<std::pair<std::string, std::string>> left_out;
-  std::string operator_namespace;              ///< whose pods may ask the agents; empty: none
-  std::optional<RevisionPlan> revision;        ///< the current one, if it has to be written
-  std::vector<WorkloadPlan> workloads;         ///< scaled down first
+  std::string operator_namespace;        ///< whose pods may ask the agents; empty: none
+  std::optional<RevisionPlan> revision;  ///< the current one, if it has to be written
+  std::vector<WorkloadPlan> workloads;   ///< scaled down first
   std::vector<Deletion> deletions;
   std::vector<Decision> decisions;
   std::vector<EventPlan> events;  ///< of the decisions and of what changed in the conditions
