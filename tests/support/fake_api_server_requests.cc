@@ -356,6 +356,8 @@ HttpResponse FakeApiServer::ServeDelete(const HttpRequest& request, const Target
   }
   store_.Delete(target.collection, target.key);
   if (collect_at_once_) store_.CollectGarbage();
+  // What finalizers hold is answered with the object.
+  if (const StoredObject held = store_.Find(target.collection, target.key)) return Ok(*held);
   return Ok({{"kind", "Status"}, {"apiVersion", "v1"}, {"status", "Success"}});
 }
 

@@ -5,6 +5,7 @@
 #include "absl/time/clock.h"
 #include "base/json_full.h"
 #include "base/status.h"
+#include "base/strings.h"
 #include "operator/api/deepseek_deployment.h"
 #include "operator/api/names.h"
 #include "operator/kube/config.h"

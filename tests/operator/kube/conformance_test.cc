@@ -14,6 +14,7 @@
 #include "base/strings.h"
 #include "operator/kube/api_error.h"
 #include "operator/kube/client.h"
+#include "operator/kube/object_cache.h"
 #include "tests/operator/kube/conformance_target.h"
 
 namespace deepseek::kube {
