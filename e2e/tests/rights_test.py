@@ -18,6 +18,8 @@ ACCOUNT = f"system:serviceaccount:{installation.NAMESPACE}:{installation.RELEASE
 UNSEEN = {
     ("serving.deepseek-operator.io", "deepseekdeployments/finalizers", "update"):
         "asked for by the admission plugin OwnerReferencesPermissionEnforcement, never requested",
+    ("serving.deepseek-operator.io", "deepseekdeployments", "list"):
+        "for API servers that offer no WatchList; this one streams the first list as a watch",
 }
 
 
