@@ -72,6 +72,7 @@ absl::StatusOr<ModelPlan> PlanModel(const EngineOptions& options, int64_t memory
   RETURN_IF_ERROR(CheckOptions(options));
   ASSIGN_OR_RETURN(ModelOptions resolved, Resolve(options.model));
   resolved.threads = ThreadsFor(resolved.threads, AvailableCpus());
+  resolved.bf16_products = CpuMultipliesBf16();
   RETURN_IF_ERROR(ReadModelSpec(resolved.model_dir).status());
   ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::Open(resolved.model_dir));
   std::optional<MemoryRoom> room;
@@ -95,6 +96,7 @@ absl::StatusOr<std::unique_ptr<Engine>> LoadModel(const EngineOptions& options) 
   RETURN_IF_ERROR(CheckOptions(options));
   ASSIGN_OR_RETURN(ModelOptions resolved, Resolve(options.model));
   resolved.threads = ThreadsFor(resolved.threads, AvailableCpus());
+  resolved.bf16_products = CpuMultipliesBf16();
   LoadCallbacks callbacks;
   callbacks.cancel = options.cancel_load;
   if (options.on_progress) {

@@ -68,10 +68,11 @@ int64_t PreparedRowBytes(Compute compute, int64_t cols) {
 // engine/kernels/cpu/attend_scratch.cc: per thread the operands of a key tile, a head's k_up and
 // v_up and all queries of a segment; once, the latent queries and sums of a wave of rows.
 int64_t AttendBytes(const ModelSpec& s, const StepShape& step, Compute compute) {
+  const bool narrow = compute != Compute::kFp32 && step.bf16_products;
   constexpr int64_t kPanel = 64;
   constexpr int64_t kWaveRows = 32;
   constexpr int64_t kItemQueries = 96;
-  const auto words = [&](int64_t n) { return compute == Compute::kFp32 ? n : (n + 1) / 2; };
+  const auto words = [&](int64_t n) { return narrow ? (n + 1) / 2 : n; };
   const auto panels = [](int64_t n) { return RoundUp(n, kPanel); };
   const bool mla = s.attention == Attention::kMla;
   const int64_t latent = mla ? s.kv_width() : 0;
@@ -96,6 +97,7 @@ int64_t AttendBytes(const ModelSpec& s, const StepShape& step, Compute compute) 
 // expert) pairs, per thread a block of an expert; and attention.
 int64_t ScratchBytes(const ModelSpec& s, const StepShape& step, Compute compute,
                      int64_t widest_cols) {
+  if (compute == Compute::kBf16 && !step.bf16_products) compute = Compute::kFp32;
   const int64_t rows = std::max(step.rows, step.logit_rows);
   const int64_t pairs = std::max<int64_t>(rows, int64_t{step.rows} * s.experts_per_token);
   const bool dense = s.experts == 0 || s.first_dense_layers > 0;

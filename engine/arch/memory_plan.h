@@ -51,6 +51,7 @@ struct PlannedTensor {
 struct StepShape {
   int32_t rows = 512, logit_rows = 64;
   int32_t threads = 1;
+  bool bf16_products = true;  ///< of the CPU
 };
 
 struct MemoryPlan {

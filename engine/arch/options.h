@@ -20,7 +20,9 @@ struct ModelOptions {
   Compute compute = Compute::kAuto;
   WeightType weights = WeightType::kNative;
   KvType kv = KvType::kAuto;
-  int threads = 0;          ///< 0: the CPUs that the cgroup gives
+  int threads = 0;  ///< 0: the CPUs that the cgroup gives
+  /// The CPU multiplies bf16 numbers; else they are widened to F32, which takes more scratch.
+  bool bf16_products = true;
   int32_t max_context = 0;  ///< tokens of one sequence; 0: the model's own limit
   /// Tools only: max_context may pass max_position_embeddings. Rotary positions have no end of
   /// their own; that number is where the model's quality was checked.

@@ -39,7 +39,8 @@ absl::StatusOr<LoadPlan> PlanLoad(const ModelOptions& options, const StepLimits&
     return absl::Status(checked.code(),
                         ToAbsl(StrCat(plan.options.model_dir, ": ", ToStd(checked.message()))));
   }
-  plan.step = {limits.max_rows, limits.max_logit_rows, std::max(plan.options.threads, 1)};
+  plan.step = {limits.max_rows, limits.max_logit_rows, std::max(plan.options.threads, 1),
+               plan.options.bf16_products};
   plan.tensors = PlannedTensors(&checkpoint, plan.spec, plan.options.load_mtp);
   plan.stored_bytes = ExpectedBytes(checkpoint, plan.spec, plan.options.load_mtp);
   plan.room = room.has_value() ? *room : AvailableMemory();

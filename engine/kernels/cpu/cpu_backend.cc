@@ -72,9 +72,10 @@ absl::Status CpuBackend::Plan(const StepPlan& plan) {
       row_bytes = std::max(row_bytes, RowBytes(form, w.cols));
     }
   }
-  const RowForm down = compute_ == Compute::kInt8   ? RowForm::kInt8
-                       : compute_ == Compute::kBf16 ? RowForm::kBf16
-                                                    : RowForm::kF32;
+  const bool bf16 = compute_ == Compute::kBf16 && kernels_.bf16_dot;
+  const RowForm down = compute_ == Compute::kInt8 ? RowForm::kInt8
+                       : bf16                     ? RowForm::kBf16
+                                                  : RowForm::kF32;
   Reserve(&prepared_, rows * row_bytes);
   Reserve(&prepared_rows_, rows);
   Reserve(&out_rows_, rows);
@@ -166,6 +167,11 @@ void CpuBackend::Sample(const Buffer& logits, absl::Span<const SampleSpec> specs
     *result =
         SampleRow({row, static_cast<size_t>(vocab)}, spec, &sample_[static_cast<size_t>(thread)]);
   });
+}
+
+bool CpuMultipliesBf16() {
+  const auto kernels = SelectKernels("");
+  return kernels.ok() && (*kernels)->bf16_dot;
 }
 
 absl::StatusOr<std::unique_ptr<Backend>> CreateCpuBackend(const BackendOptions& options,

@@ -14,6 +14,9 @@
 
 namespace deepseek::engine {
 
+/// What CreateCpuBackend's default multiplies natively: ModelOptions::bf16_products.
+bool CpuMultipliesBf16();
+
 /// `isa`: "" for the best that this CPU has, or one of isa.h's SupportedIsas(). Threads are cut to
 /// the CPUs that the affinity mask and the cgroup quota give. kInvalidArgument: compute type or isa
 /// not served, negative thread count.

@@ -30,6 +30,7 @@ LoadPlan MustPlan(const ModelOptions& options, const StepLimits& limits = kLimit
 
 void ExpectExact(ModelOptions options) {
   options.threads = 2;  // scratch is per thread
+  options.bf16_products = CpuMultipliesBf16();
   const LoadPlan plan = MustPlan(options);
   SCOPED_TRACE(options.model_dir);
   SCOPED_TRACE(Name(options.weights));
