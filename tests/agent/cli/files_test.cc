@@ -11,6 +11,7 @@
 #include "agent/cli/safetensors_writer.h"
 #include "base/json_full.h"
 #include "engine/weights/safetensors.h"
+#include "tests/support/temp_dir.h"
 
 namespace deepseek::agent {
 namespace {
@@ -20,18 +21,12 @@ using ::testing::HasSubstr;
 
 class Files : public ::testing::Test {
  protected:
-  void SetUp() override {
-    std::string name = (std::filesystem::temp_directory_path() / "agent_cli_XXXXXX").string();
-    ASSERT_NE(mkdtemp(name.data()), nullptr);
-    dir_ = name;
-  }
-  void TearDown() override { std::filesystem::remove_all(dir_); }
   std::string Path(const std::string& name) const { return (dir_ / name).string(); }
   std::string Write(const std::string& name, const std::string& text) const {
     std::ofstream(Path(name), std::ios::binary) << text;
     return Path(name);
   }
-  std::filesystem::path dir_;
+  const TempDir dir_{"agent_cli"};
 };
 
 TEST_F(Files, WrittenTensorsAreReadBack) {
@@ -61,7 +56,7 @@ TEST_F(Files, AWriterThatIsNotFinishedLeavesNothing) {
     writer->Append(std::vector<float>{1});
     EXPECT_EQ(writer->Finish().code(), absl::StatusCode::kInternal);
   }
-  EXPECT_TRUE(std::filesystem::is_empty(dir_));
+  EXPECT_TRUE(std::filesystem::is_empty(dir_.path()));
 }
 
 TEST_F(Files, AnOutputThatCannotBeWrittenIsNamed) {

@@ -1,6 +1,7 @@
 // What cgroups of both versions leave, on made-up file systems.
 
 #include "engine/cache/available_memory.h"
+#include "tests/support/temp_dir.h"
 
 #include <gtest/gtest.h>
 
@@ -15,19 +16,14 @@ namespace fs = std::filesystem;
 
 class Root : public testing::Test {
  protected:
-  Root() {
-    std::string pattern = (fs::temp_directory_path() / "available_memory_XXXXXX").string();
-    path_ = ::mkdtemp(pattern.data());
-    Write("proc/meminfo", "MemTotal:  9000 kB\nMemAvailable:   8000 kB\nSwapFree: 1 kB\n");
-  }
-  ~Root() override { fs::remove_all(path_); }
+  Root() { Write("proc/meminfo", "MemTotal:  9000 kB\nMemAvailable:   8000 kB\nSwapFree: 1 kB\n"); }
   void Write(const std::string& file, const std::string& text) const {
     fs::create_directories((path_ / file).parent_path());
     std::ofstream(path_ / file) << text;
   }
-  MemoryRoom Room() const { return AvailableMemory(path_); }
+  MemoryRoom Room() const { return AvailableMemory(path_.path()); }
 
-  fs::path path_;
+  const TempDir path_{"available_memory"};
 };
 
 constexpr int64_t kMachine = 8000 * 1024;

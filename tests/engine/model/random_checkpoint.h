@@ -7,6 +7,7 @@
 
 #include "base/json_full.h"
 #include "engine/weights/expected_tensors.h"
+#include "tests/support/temp_dir.h"
 
 namespace deepseek::engine {
 
@@ -17,8 +18,12 @@ Json SmallConfig();
 class RandomCheckpoint {
  public:
   RandomCheckpoint(const Json& config, const std::string& dtype, uint32_t seed);
-  ~RandomCheckpoint();
-  std::string dir;
+
+ private:
+  const TempDir folder_{"shapes_test"};
+
+ public:
+  const std::string dir = folder_.path();
 
  private:
   void Add(const std::string& name, const std::string& dtype, const std::vector<int64_t>& shape,

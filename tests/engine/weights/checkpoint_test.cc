@@ -13,6 +13,7 @@
 #include "base/json_full.h"
 #include "engine/weights/expected_tensors.h"
 #include "engine/weights/verify.h"
+#include "tests/support/temp_dir.h"
 
 namespace deepseek::engine {
 namespace {
@@ -26,16 +27,16 @@ std::string Golden(const std::string& name) {
 
 // A copy of a golden set that a test may damage.
 class Folder {
+  const TempDir dir_{"checkpoint_test"};
+
  public:
+  const fs::path path = dir_.path();
   explicit Folder(const std::string& set) {
-    std::string pattern = (fs::temp_directory_path() / "checkpoint_test_XXXXXX").string();
-    path = ::mkdtemp(pattern.data());
     for (const auto& entry : fs::directory_iterator(Golden(set))) {
       const std::string name = entry.path().filename();
       if (name.starts_with("model") || name == "config.json") fs::copy(entry.path(), path / name);
     }
   }
-  ~Folder() { fs::remove_all(path); }
   std::string Read(const std::string& name) const {
     std::ifstream file(path / name, std::ios::binary);
     return {std::istreambuf_iterator<char>(file), {}};
@@ -70,7 +71,6 @@ class Folder {
     Write("model.safetensors", file);
   }
   std::string Error() const { return std::string(VerifyCheckpoint(path).status().message()); }
-  fs::path path;
 
  private:
   static uint64_t OldLength(const std::string& file) {

@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "engine/weights/verify.h"
+#include "tests/support/temp_dir.h"
 
 namespace deepseek::engine {
 namespace {
@@ -18,14 +19,11 @@ using testing::StartsWith;
 class DigestTest : public testing::Test {
  protected:
   DigestTest() {
-    std::string pattern = (fs::temp_directory_path() / "digest_test_XXXXXX").string();
-    path_ = ::mkdtemp(pattern.data());
     for (const char* name :
          {"config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors"}) {
       fs::copy(fs::path(TEST_SOURCE_DIR "/models/demo-v3") / name, path_ / name);
     }
   }
-  ~DigestTest() override { fs::remove_all(path_); }
 
   std::string Digest(int64_t whole = kWholeFileBytes) const {
     const auto digest = WeightsDigest(path_.string(), whole);
@@ -43,7 +41,8 @@ class DigestTest : public testing::Test {
     return static_cast<int64_t>(fs::file_size(path_ / name));
   }
 
-  fs::path path_;
+  const TempDir dir_{"digest_test"};
+  const fs::path path_ = dir_.path();
 };
 
 TEST_F(DigestTest, IsTheOneThatVerifySays) {

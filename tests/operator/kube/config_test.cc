@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "base/strings.h"
+#include "tests/support/temp_dir.h"
 
 namespace deepseek::kube {
 namespace {
@@ -14,13 +15,6 @@ namespace fs = std::filesystem;
 
 class ConfigTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = (fs::temp_directory_path() / "kube-config-XXXXXX").string();
-    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
-    dir_ = pattern;
-  }
-  void TearDown() override { fs::remove_all(dir_); }
-
   std::string Write(const std::string& name, const std::string& text) {
     const fs::path path = dir_ / name;
     fs::create_directories(path.parent_path());
@@ -43,7 +37,7 @@ class ConfigTest : public ::testing::Test {
         << config.status();
   }
 
-  fs::path dir_;
+  const TempDir dir_{"kube_config"};
 };
 
 TEST_F(ConfigTest, ReadsDataAndFilesRelativeToTheKubeconfig) {
@@ -119,9 +113,9 @@ TEST_F(ConfigTest, TheFlagComesFirstThenTheEnvironmentThenHome) {
   const std::string a = Kubeconfig("a", "one", "{server: 'https://flag:1'}", "{token: a}");
   const std::string b = Kubeconfig("b", "two", "{server: 'https://env:1'}", "{token: b}");
   Kubeconfig(".kube/config", "three", "{server: 'https://home:1'}", "{token: c}");
-  EXPECT_EQ(LoadConfig(a, {{"KUBECONFIG", b}, {"HOME", dir_}})->server, "https://flag:1");
-  EXPECT_EQ(LoadConfig("", {{"KUBECONFIG", b}, {"HOME", dir_}})->server, "https://env:1");
-  EXPECT_EQ(LoadConfig("", {{"HOME", dir_}})->server, "https://home:1");
+  EXPECT_EQ(LoadConfig(a, {{"KUBECONFIG", b}, {"HOME", dir_.path()}})->server, "https://flag:1");
+  EXPECT_EQ(LoadConfig("", {{"KUBECONFIG", b}, {"HOME", dir_.path()}})->server, "https://env:1");
+  EXPECT_EQ(LoadConfig("", {{"HOME", dir_.path()}})->server, "https://home:1");
   const auto none = LoadConfig("", {{"HOME", (dir_ / "nobody").string()}});
   EXPECT_NE(std::string(none.status().message()).find("--kubeconfig"), std::string::npos);
 }

@@ -14,9 +14,22 @@
 
 namespace deepseek::kube {
 
+namespace {
+
+// "" when there is none.
+std::string Kubeconfig() {
+  const char* file = std::getenv("DEEPSEEK_TEST_KUBECONFIG");
+  return file == nullptr ? "" : file;
+}
+
+}  // namespace
+
+bool IsRealServer() {
+  return !Kubeconfig().empty();
+}
+
 absl::StatusOr<std::shared_ptr<Transport>> ConformanceTarget() {
-  const char* kubeconfig = std::getenv("DEEPSEEK_TEST_KUBECONFIG");
-  if (kubeconfig == nullptr || *kubeconfig == '\0') {
+  if (!IsRealServer()) {
     auto fake = std::make_shared<FakeApiServer>();
     // The schema and its rules, which a real server has from the CRD.
     fake->set_admission([](const Json& object, const Json*) -> std::string {
@@ -25,7 +38,7 @@ absl::StatusOr<std::shared_ptr<Transport>> ConformanceTarget() {
     });
     return fake;
   }
-  ASSIGN_OR_RETURN(Config config, LoadKubeconfig(kubeconfig));
+  ASSIGN_OR_RETURN(Config config, LoadKubeconfig(Kubeconfig()));
   return NewHttpTransport(std::move(config), "kube_conformance", [] { return absl::Now(); });
 }
 

@@ -8,6 +8,9 @@
 
 namespace deepseek::kube {
 
+/// Whether $DEEPSEEK_TEST_KUBECONFIG names a cluster: only there may something not be offered.
+bool IsRealServer();
+
 /// The cluster of $DEEPSEEK_TEST_KUBECONFIG if that is set, else a FakeApiServer.
 absl::StatusOr<std::shared_ptr<Transport>> ConformanceTarget();
 

@@ -1,21 +1,8 @@
-// One script for the fake API server and for a real one: what we build on must hold on both.
-// DEEPSEEK_TEST_KUBECONFIG=<file> runs it against that cluster (in a namespace of its own, removed
-// afterwards).
-#include <gtest/gtest.h>
-#include <unistd.h>
-
-#include <atomic>
-#include <cstdlib>
-#include <thread>
-
-#include "absl/time/clock.h"
-#include "base/json_full.h"
+// Objects: create, apply, patch, preconditions, subresources, ownership.
 #include "base/status.h"
-#include "base/strings.h"
 #include "operator/kube/api_error.h"
-#include "operator/kube/client.h"
 #include "operator/kube/object_cache.h"
-#include "tests/operator/kube/conformance_target.h"
+#include "tests/operator/kube/conformance_fixture.h"
 
 namespace deepseek::kube {
 namespace {
@@ -24,81 +11,6 @@ using resources::kConfigMap;
 using resources::kControllerRevision;
 using resources::kDeployment;
 using resources::kService;
-
-const Resource kNamespace{"", "v1", "namespaces", "Namespace", false};
-const ApplyOptions kOurs{.field_manager = "deepseek-operator"};
-
-std::string At(const Object& object, const char* pointer) {
-  const Json::json_pointer at(pointer);
-  if (!object->contains(at)) return "(none)";
-  return object->at(at).is_string() ? object->at(at).get<std::string>() : object->at(at).dump();
-}
-
-Json ConfigMap(const std::string& name, Json data = Json::object()) {
-  return {{"apiVersion", "v1"},
-          {"kind", "ConfigMap"},
-          {"metadata", {{"name", name}, {"labels", {{"conformance", "yes"}}}}},
-          {"data", std::move(data)}};
-}
-
-Json Container(const std::string& name, const std::string& image) {
-  return {
-      {"name", name},
-      {"image", image},
-      {"ports", Json::array({{{"containerPort", 8000}, {"name", "http"}, {"protocol", "TCP"}}})}};
-}
-
-Json Deployment(const std::string& name, Json containers) {
-  const Json labels{{"app", name}};
-  return {{"apiVersion", "apps/v1"},
-          {"kind", "Deployment"},
-          {"metadata", {{"name", name}, {"labels", labels}}},
-          {"spec",
-           {{"replicas", 0},
-            {"selector", {{"matchLabels", labels}}},
-            {"template",
-             {{"metadata", {{"labels", labels}}}, {"spec", {{"containers", containers}}}}}}}};
-}
-
-class Conformance : public ::testing::Test {
- protected:
-  void SetUp() override {
-    auto transport = ConformanceTarget();
-    ASSERT_TRUE(transport.ok()) << transport.status();
-    client_ = std::make_unique<Client>(*transport);
-    ns_ = StrCat("conformance-", getpid(), "-", ++count_);
-    const Json ns{{"apiVersion", "v1"}, {"kind", "Namespace"}, {"metadata", {{"name", ns_}}}};
-    const auto created = client_->Create(kNamespace, "", ns, "conformance");
-    ASSERT_TRUE(created.ok()) << created.status();
-  }
-  void TearDown() override {
-    if (client_ == nullptr) return;
-    EXPECT_TRUE(client_->Delete(kNamespace, "", ns_).ok());
-  }
-  absl::StatusOr<Object> Apply(const Resource& r, const Json& object,
-                               ApplyOptions options = kOurs) {
-    return client_->Apply(r, ns_, object["metadata"]["name"].get<std::string>(), object, options);
-  }
-  Object MustApply(const Resource& r, const Json& object, ApplyOptions options = kOurs) {
-    auto applied = Apply(r, object, options);
-    EXPECT_TRUE(applied.ok()) << applied.status();
-    return applied.ok() ? *applied : std::make_shared<const Json>(Json::object());
-  }
-  template <typename F>
-  bool Eventually(F condition) {
-    const absl::Time deadline = absl::Now() + absl::Seconds(30);
-    while (!condition()) {
-      if (absl::Now() > deadline) return false;
-      absl::SleepFor(absl::Milliseconds(5));
-    }
-    return true;
-  }
-
-  std::unique_ptr<Client> client_;
-  std::string ns_;
-  static std::atomic<int> count_;
-};
-std::atomic<int> Conformance::count_{0};
 
 TEST_F(Conformance, CreateGetAndTheErrorsOfNames) {
   const auto created = client_->Create(kConfigMap, ns_, ConfigMap("a", {{"k", "v"}}), "me");
@@ -331,90 +243,6 @@ TEST_F(Conformance, SelectorsAndRevisionsAreImmutable) {
   EXPECT_TRUE(absl::IsInvalidArgument(Apply(kControllerRevision, revision).status()));
 }
 
-TEST_F(Conformance, ListsPagesBySelector) {
-  for (int i = 0; i < 7; ++i) MustApply(kConfigMap, ConfigMap(StrCat("c-", i)));
-  const auto list = client_->ListAll(
-      kConfigMap,
-      {.ns = ns_, .label_selector = "conformance=yes", .field_selector = "", .page_size = 3});
-  ASSERT_TRUE(list.ok()) << list.status();
-  ASSERT_EQ(list->items.size(), 7u);
-  EXPECT_EQ(At(list->items[6], "/metadata/name"), "c-6");
-  EXPECT_EQ(At(list->items[6], "/kind"), "ConfigMap");
-  EXPECT_EQ(At(list->items[6], "/apiVersion"), "v1");
-  EXPECT_FALSE(list->resource_version.empty());
-  const auto one = client_->ListAll(kConfigMap, {.ns = ns_,
-                                                 .label_selector = "conformance in (yes),!absent",
-                                                 .field_selector = "metadata.name=c-3"});
-  ASSERT_TRUE(one.ok()) << one.status();
-  EXPECT_EQ(one->items.size(), 1u);
-}
-
-TEST_F(Conformance, WatchDeliversInOrderAndBySelector) {
-  MustApply(kConfigMap, ConfigMap("before"));
-  const ListOptions options{.ns = ns_, .label_selector = "conformance=yes", .field_selector = ""};
-  const auto list = client_->ListAll(kConfigMap, options);
-  ASSERT_TRUE(list.ok()) << list.status();
-  MustApply(kConfigMap, ConfigMap("a", {{"x", "1"}}));
-  MustApply(kConfigMap, ConfigMap("a", {{"x", "2"}}));
-  // No label any more: to this watcher the object is deleted.
-  ASSERT_TRUE(client_
-                  ->MergePatch(kConfigMap, ns_, "a",
-                               {{"metadata", {{"labels", {{"conformance", "no"}}}}}}, "me")
-                  .ok());
-  ASSERT_TRUE(client_->Delete(kConfigMap, ns_, "before").ok());
-
-  std::vector<std::string> seen;
-  const absl::Status end = client_->Watch(
-      kConfigMap, options, list->resource_version,
-      [&](const WatchEvent& event) {
-        if (event.type == WatchEventType::kBookmark) return;
-        seen.push_back(
-            StrCat(static_cast<int>(event.type), " ", At(event.object, "/metadata/name")));
-        EXPECT_EQ(At(event.object, "/metadata/managedFields"), "(none)");
-      },
-      [&] { return seen.size() >= 4; });
-  EXPECT_TRUE(end.ok()) << end;
-  EXPECT_EQ(seen, (std::vector<std::string>{"0 a", "1 a", "2 a", "2 before"}));
-}
-
-TEST_F(Conformance, AListAsAStreamEndsWithABookmarkAndGoesOnAsAWatch) {
-  MustApply(kConfigMap, ConfigMap("a"));
-  MustApply(kConfigMap, ConfigMap("b"));
-  Json other = ConfigMap("not selected");
-  other["metadata"] = {{"name", "c"}};
-  MustApply(kConfigMap, other);
-  std::vector<std::string> seen;
-  const absl::Status end = client_->WatchList(
-      kConfigMap, {.ns = ns_, .label_selector = "conformance=yes", .field_selector = ""},
-      [&](const WatchEvent& event) {
-        if (event.initial_events_end) {
-          EXPECT_GT(VersionOf(*event.object), 0);
-          seen.emplace_back("end");
-          MustApply(kConfigMap, ConfigMap("a", {{"x", "1"}}));
-          return;
-        }
-        if (event.type == WatchEventType::kBookmark) return;
-        seen.push_back(
-            StrCat(static_cast<int>(event.type), " ", At(event.object, "/metadata/name")));
-        EXPECT_EQ(At(event.object, "/metadata/managedFields"), "(none)");
-      },
-      [&] { return seen.size() >= 4; });
-  // Servers before 1.32 do not offer it.
-  if (absl::IsInvalidArgument(end)) GTEST_SKIP() << end;
-  EXPECT_TRUE(end.ok()) << end;
-  EXPECT_EQ(seen, (std::vector<std::string>{"0 a", "0 b", "end", "1 a"}));
-}
-
-TEST_F(Conformance, WatchFromTheDistantPastIsTooOld) {
-  const absl::Time deadline = absl::Now() + absl::Seconds(3);
-  const absl::Status end = client_->Watch(
-      kConfigMap, {.ns = ns_, .label_selector = "", .field_selector = ""}, "1",
-      [](const WatchEvent&) {}, [&] { return absl::Now() > deadline; });
-  // A server that was started minutes ago still remembers everything.
-  if (end.ok()) GTEST_SKIP() << "this API server has not compacted yet";
-  EXPECT_TRUE(absl::IsOutOfRange(end)) << end;
-}
-
 TEST_F(Conformance, OwnedObjectsGoWithTheirOwner) {
   const Object owner = MustApply(kConfigMap, ConfigMap("owner"));
   const auto owned_by = [&](const std::string& name, const Object& o) {
@@ -477,101 +305,6 @@ TEST_F(Conformance, EventsCountInSeries) {
       resources::kEvent, {.ns = ns_, .label_selector = "", .field_selector = "type=Warning"});
   ASSERT_TRUE(warnings.ok()) << warnings.status();
   EXPECT_EQ(warnings->items.size(), 1u);
-}
-
-// The custom resource: its defaults, its rules and its subresources. Skipped where a real cluster
-// does not have it installed.
-class CustomResource : public Conformance {
- protected:
-  void SetUp() override {
-    Conformance::SetUp();
-    if (HasFatalFailure()) return;
-    const auto list = client_->ListAll(resources::kDeepSeekDeployment,
-                                       {.ns = ns_, .label_selector = "", .field_selector = ""});
-    if (absl::IsNotFound(list.status())) GTEST_SKIP() << "no such resource here";
-  }
-  static Json Minimal(const std::string& name) {
-    // Without pods: an operator that runs here makes no work of it.
-    return {{"apiVersion", resources::kDeepSeekDeployment.ApiVersion()},
-            {"kind", "DeepSeekDeployment"},
-            {"metadata", {{"name", name}}},
-            {"spec", {{"model", {{"source", {{"builtin", "demo-v3"}}}}}, {"replicas", 0}}}};
-  }
-  absl::StatusOr<Object> Create(const Json& object) {
-    return client_->Create(resources::kDeepSeekDeployment, ns_, object, "me");
-  }
-};
-
-TEST_F(CustomResource, ReplicasHaveADefaultAndNothingElse) {
-  Json object = Minimal("demo");
-  object["spec"].erase("replicas");
-  const auto created = Create(object);
-  ASSERT_TRUE(created.ok()) << created.status();
-  EXPECT_EQ((**created)["spec"],
-            Json({{"model", {{"source", {{"builtin", "demo-v3"}}}}}, {"replicas", 1}}));
-  EXPECT_EQ(At(*created, "/metadata/generation"), "1");
-}
-
-TEST_F(CustomResource, RulesAndLimitsRefuse) {
-  const struct {
-    const char* what;
-    Json spec;
-    const char* said;
-  } kCases[] = {
-      {"both sources",
-       {{"model",
-         {{"source", {{"builtin", "demo-v3"}, {"persistentVolumeClaim", {{"claimName", "c"}}}}}}}},
-       "exactly one of builtin and persistentVolumeClaim"},
-      {"a path out of the volume",
-       {{"model",
-         {{"source",
-           {{"builtin", nullptr},
-            {"persistentVolumeClaim", {{"claimName", "c"}, {"path", "a/../../b"}}}}}}}},
-       "relative to the volume"},
-      {"no way to replace a pod",
-       {{"rollout", {{"maxSurge", 0}, {"maxUnavailable", 0}}}},
-       "maxSurge and maxUnavailable cannot both be 0"},
-      {"INT8 arithmetic of native weights", {{"engine", {{"compute", "INT8"}}}}, "compute INT8"},
-      {"a number out of its range", {{"engine", {{"maxBatch", 0}}}}, "engine.maxBatch"},
-      {"a word that is none of the values", {{"engine", {{"device", "TPU"}}}}, "engine.device"},
-      {"a number that is a text", {{"replicas", "two"}}, "replicas"},
-  };
-  for (const auto& c : kCases) {
-    Json object = Minimal("demo");
-    object["spec"].merge_patch(c.spec);
-    const absl::Status refused = Create(object).status();
-    EXPECT_TRUE(absl::IsInvalidArgument(refused)) << c.what << ": " << refused;
-    EXPECT_NE(refused.message().find(c.said), absl::string_view::npos) << c.what << ": " << refused;
-  }
-  Json named = Minimal("1-starts-with-a-digit");
-  EXPECT_TRUE(absl::IsInvalidArgument(Create(named).status()));
-  EXPECT_TRUE(Create(Minimal("demo")).ok());
-}
-
-TEST_F(CustomResource, StatusAndScaleAreSubresources) {
-  Json object = Minimal("demo");
-  object["status"] = {{"ready", "9/9"}};
-  ASSERT_TRUE(Create(object).ok());
-  const auto scaled = client_->MergePatch(resources::kDeepSeekDeployment, ns_, "demo",
-                                          {{"spec", {{"replicas", 0}}}}, "me", "scale");
-  ASSERT_TRUE(scaled.ok()) << scaled.status();
-  EXPECT_EQ(At(*scaled, "/kind"), "Scale");
-  const auto changed = client_->MergePatch(resources::kDeepSeekDeployment, ns_, "demo",
-                                           {{"spec", {{"engine", {{"maxBatch", 2}}}}}}, "me");
-  ASSERT_TRUE(changed.ok()) << changed.status();
-  EXPECT_EQ(At(*changed, "/metadata/generation"), "2");
-  EXPECT_NE(At(*changed, "/status/ready"), "9/9");
-  Json status{{"apiVersion", resources::kDeepSeekDeployment.ApiVersion()},
-              {"kind", "DeepSeekDeployment"},
-              {"metadata", {{"name", "demo"}}},
-              {"spec", {{"replicas", 7}}},
-              {"status", {{"device", "CPU"}}}};
-  const auto written = client_->Apply(resources::kDeepSeekDeployment, ns_, "demo", status,
-                                      {.field_manager = "conformance"}, "status");
-  ASSERT_TRUE(written.ok()) << written.status();
-  EXPECT_EQ(At(*written, "/status/device"), "CPU");
-  EXPECT_EQ(At(*written, "/spec/replicas"), "0");
-  EXPECT_EQ(At(*written, "/metadata/generation"), "2");
 }
 
 }  // namespace

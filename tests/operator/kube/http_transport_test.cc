@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "operator/kube/client.h"
+#include "tests/support/temp_dir.h"
 #include "tests/support/tls/server.h"
 
 namespace deepseek::kube {
@@ -21,13 +22,9 @@ constexpr char kLocal[] = "DNS:localhost,IP:127.0.0.1";
 class HttpTransportTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    std::string pattern = (fs::temp_directory_path() / "kube-transport-XXXXXX").string();
-    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
-    dir_ = pattern;
     Write("ca.crt", authority_.ca_pem());
     Write("token", "one\n");
   }
-  void TearDown() override { fs::remove_all(dir_); }
   void Write(const std::string& name, const std::string& text) {
     std::ofstream(dir_ / name) << text;
   }
@@ -52,7 +49,7 @@ class HttpTransportTest : public ::testing::Test {
     };
   }
 
-  fs::path dir_;
+  const TempDir dir_{"kube_transport"};
   Authority authority_;
   absl::Time now_ = absl::UnixEpoch();
 };

@@ -9,6 +9,7 @@
 #include "base/http/client.h"
 #include "base/strings.h"
 #include "operator/telemetry/certificate_files.h"
+#include "tests/support/temp_dir.h"
 #include "tests/support/tls/certificates.h"
 
 namespace deepseek::telemetry {
@@ -66,8 +67,7 @@ TEST_F(MetricsPortTest, OverTlsForWhomItMayLetIn) {
 }
 
 TEST_F(MetricsPortTest, ACertificateInFilesIsReplacedWhileItIsServed) {
-  std::string pattern = (fs::temp_directory_path() / "metrics_port_test_XXXXXX").string();
-  const fs::path dir = ::mkdtemp(pattern.data());
+  const TempDir dir("metrics_port_test");
   const auto write = [&](const testing_tls::Identity& identity) {
     std::ofstream(dir / "tls.crt") << identity.cert_pem;
     std::ofstream(dir / "tls.key") << identity.key_pem;
@@ -90,7 +90,6 @@ TEST_F(MetricsPortTest, ACertificateInFilesIsReplacedWhileItIsServed) {
   EXPECT_TRUE(*files.Refresh());
   EXPECT_EQ(Get(other.ca_pem(), "/metrics", "Bearer good")->status, 200);
   EXPECT_FALSE(Get(authority_.ca_pem(), "/metrics", "Bearer good").ok());
-  fs::remove_all(dir);
   EXPECT_FALSE(files.Refresh().ok());
   EXPECT_FALSE(CertificateFiles("/absent", "/absent").Load().ok());
 }
