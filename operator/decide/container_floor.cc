@@ -8,20 +8,10 @@
 #include "base/status.h"
 #include "base/strings.h"
 #include "operator/decide/floor.h"
+#include "operator/decide/json_read.h"
 
 namespace deepseek::decide {
 namespace {
-
-absl::Status Refuse(const std::string& path, std::string_view why) {
-  return absl::InvalidArgumentError(StrCat(path, ": ", why));
-}
-
-const Json& At(const Json& object, const char* key) {
-  static const Json* const none = new Json();
-  if (!object.is_object()) return *none;
-  const auto at = object.find(key);
-  return at == object.end() ? *none : *at;
-}
 
 absl::Status CheckCapabilities(const Json& capabilities, const std::string& path) {
   const Json &drop = At(capabilities, "drop"), &add = At(capabilities, "add");

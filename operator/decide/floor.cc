@@ -6,21 +6,16 @@
 #include "base/status.h"
 #include "base/strings.h"
 #include "operator/api/names.h"
+#include "operator/decide/json_read.h"
 #include "operator/decide/overlay.h"
 
 namespace deepseek::decide {
-namespace {
 
 absl::Status Refuse(const std::string& path, std::string_view why) {
   return absl::InvalidArgumentError(StrCat(path, ": ", why));
 }
 
-const Json& At(const Json& object, const char* key) {
-  static const Json* const none = new Json();
-  if (!object.is_object()) return *none;
-  const auto at = object.find(key);
-  return at == object.end() ? *none : *at;
-}
+namespace {
 
 // Fields of the pod that must be what the operator made of them, absent ones included.
 absl::Status CheckKept(const Json& base, const Json& spec, const std::string& path) {

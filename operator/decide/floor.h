@@ -2,6 +2,7 @@
 // The security floor: what no overlay may bring into a pod, checked on the merged result.
 
 #include <string>
+#include <string_view>
 
 #include "absl/status/status.h"
 #include "base/json.h"
@@ -15,6 +16,9 @@ namespace deepseek::decide {
 /// agent's command, args and identity, our labels. Values of a wrong type count as forbidden ones:
 /// nothing is taken that is not understood.
 absl::Status CheckFloor(const Json& base, const Json& merged);
+
+/// kInvalidArgument "path: why".
+absl::Status Refuse(const std::string& path, std::string_view why);
 
 /// The part about one container, which `path` names. What its securityContext leaves out is the
 /// pod's.

@@ -19,6 +19,13 @@ const Json* Find(const Json& json, const std::string& path) {
   return at;
 }
 
+const Json& At(const Json& object, const char* key) {
+  static const Json* const none = new Json();
+  if (!object.is_object()) return *none;
+  const auto at = object.find(key);
+  return at == object.end() ? *none : *at;
+}
+
 std::string TextAt(const Json& json, const std::string& path) {
   const Json* at = Find(json, path);
   return at != nullptr && at->is_string() ? at->get<std::string>() : "";

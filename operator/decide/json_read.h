@@ -13,6 +13,8 @@ namespace deepseek::decide {
 
 /// `path` is a JSON pointer: "/metadata/name".
 const Json* Find(const Json& json, const std::string& path);
+/// The member of an object; null if there is none, or no object.
+const Json& At(const Json& object, const char* key);
 std::string TextAt(const Json& json, const std::string& path);
 int64_t IntegerAt(const Json& json, const std::string& path, int64_t otherwise = 0);
 bool BoolAt(const Json& json, const std::string& path);

@@ -66,16 +66,6 @@ double Sum(const float* x, size_t n) {
   return sum;
 }
 
-// Greater logit first, lower id on a tie.
-struct Better {
-  absl::Span<const float> logits;
-  bool operator()(int32_t a, int32_t b) const {
-    const float la = logits[static_cast<size_t>(a)];
-    const float lb = logits[static_cast<size_t>(b)];
-    return la != lb ? la > lb : a < b;
-  }
-};
-
 // order = ids, ascending, among which are the `count` best of those with a weight; all of these
 // when there are not more. As many blocks have a maximum of at least some threshold, and so as many
 // logits: what is below it is not among the best.

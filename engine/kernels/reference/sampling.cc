@@ -21,16 +21,6 @@ bool AllFinite(absl::Span<const float> row) {
   return std::all_of(sums.begin(), sums.end(), [](float s) { return s == 0; });
 }
 
-// Greater logit first, lower id on a tie.
-struct Better {
-  absl::Span<const float> logits;
-  bool operator()(int32_t a, int32_t b) const {
-    const float la = logits[static_cast<size_t>(a)];
-    const float lb = logits[static_cast<size_t>(b)];
-    return la != lb ? la > lb : a < b;
-  }
-};
-
 int32_t Argmax(absl::Span<const float> row) {
   return static_cast<int32_t>(std::max_element(row.begin(), row.end()) - row.begin());
 }
