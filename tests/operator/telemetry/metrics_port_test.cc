@@ -90,6 +90,7 @@ TEST_F(MetricsPortTest, ACertificateInFilesIsReplacedWhileItIsServed) {
   EXPECT_TRUE(*files.Refresh());
   EXPECT_EQ(Get(other.ca_pem(), "/metrics", "Bearer good")->status, 200);
   EXPECT_FALSE(Get(authority_.ca_pem(), "/metrics", "Bearer good").ok());
+  fs::remove(dir / "tls.crt");
   EXPECT_FALSE(files.Refresh().ok());
   EXPECT_FALSE(CertificateFiles("/absent", "/absent").Load().ok());
 }
