@@ -61,10 +61,11 @@ tsan: ## client, caches, queue, controller and reconciler under ThreadSanitizer
 	TSAN_OPTIONS=halt_on_error=1 build/tsan/bin/operator_kube_test --gtest_filter='-HttpTransport*'
 	TSAN_OPTIONS=halt_on_error=1 build/tsan/bin/operator_reconcile_test
 
-faults: ## every fault at every point of every story, and 10,000 transitions by chance (minutes)
+faults: ## every fault at every point of every story, a leader stopped at every call, 10,000 transitions by chance (an hour)
 	cmake --preset release
-	cmake --build --preset release -j $(JOBS) --target fault_enumeration_test random_transitions_test
+	cmake --build --preset release -j $(JOBS) --target fault_enumeration_test fencing_test random_transitions_test
 	build/release/bin/fault_enumeration_test
+	build/release/bin/fencing_test
 	build/release/bin/random_transitions_test
 
 e2e: ## the end-to-end tests on a real cluster (started if need be; E2E=NAME picks one)
