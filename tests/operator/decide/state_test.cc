@@ -109,12 +109,12 @@ TEST_F(StateTest, OldOnesGoByNumberTheStableOneLast) {
   AddRevision("aaaa0000", 4);
   AddRevision("bbbb0000", 1).stable_since = kNow - absl::Hours(1);
   AddRevision("cccc0000", 2).stable_since = kNow - absl::Hours(9);
-  for (const char* hash8 : {"aaaa0000", "bbbb0000", "cccc0000", "ffff0000", "eeee0000"})
+  for (const char* hash8 : {"eeee0000", "cccc0000", "bbbb0000", "aaaa0000", "ffff0000"})
     AddWorkload(hash8, 1);
   EXPECT_EQ(Look().stable, "bbbb0000") << "the last that completed, not the highest number";
   EXPECT_THAT(Old(), ElementsAre("eeee0000", "ffff0000", "cccc0000", "aaaa0000", "bbbb0000"))
       << "those whose revision is gone first";
-  observed_.workloads[0].child.deleting = true;
+  observed_.workloads[3].child.deleting = true;
   EXPECT_THAT(Old(), ElementsAre("eeee0000", "ffff0000", "cccc0000", "bbbb0000"))
       << "what is going needs no decision";
 }
@@ -213,7 +213,10 @@ TEST_F(StateTest, NoDeadlineWithoutAChange) {
 TEST_F(StateTest, TheSlowestLoadingAgentIsTold) {
   const auto loading = [&](int64_t loaded, int64_t total) -> Pod& {
     Pod& pod = AddPod(hash8_, false);
-    pod.agent = AgentReport{.state = "loading", .loaded_bytes = loaded, .total_bytes = total};
+    pod.agent = AgentReport();
+    pod.agent->state = "loading";
+    pod.agent->loaded_bytes = loaded;
+    pod.agent->total_bytes = total;
     return pod;
   };
   EXPECT_FALSE(LoadOf(Look()));
