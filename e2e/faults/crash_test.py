@@ -61,7 +61,9 @@ class Crash(RestingInstallation):
         with LocalOperator(self.namespace, "--die-after-write", str(point)) as mortal:
             change()
             if point:
-                kube.wait_until(f"death after write {point}", mortal.ended, 90, mortal.log)
+                # One progress report more or less is chance: the last writes may not come.
+                quiet = self.quiet(15)
+                kube.wait_until(f"death after write {point}, or the end", lambda: mortal.ended() or quiet(), 120, mortal.log)
             else:
                 over()
                 kube.wait_until("it is quiet", self.quiet(), 30)
