@@ -25,7 +25,7 @@ class RestingInstallation(Story):
         kube.wait_until(f"{replicas} operators", lambda: sum(
             kube.is_true(pod, "Ready") for pod in installation.operator_pods()) == replicas, 60, installation.describe)
 
-    def quiet(self):
+    def quiet(self, seconds=QUIET_SECONDS):
         """A check that holds once nothing in the namespace has changed for a while."""
         seen = {"versions": None, "since": 0.0}
 
@@ -33,6 +33,6 @@ class RestingInstallation(Story):
             versions = end_state.versions(self.namespace)
             if versions != seen["versions"]:
                 seen.update(versions=versions, since=time.monotonic())
-            return time.monotonic() - seen["since"] >= QUIET_SECONDS
+            return time.monotonic() - seen["since"] >= seconds
 
         return check
