@@ -111,7 +111,7 @@ void CheckHistory(const World& w) {
 TEST(WorldInvariant, WhatIsSaidCanBeUnderstood) {
   EXPECT_TRUE(rc::check("what is said can be understood", [] {
     World w;
-    for (int i = *rc::gen::inRange(1, 15); i > 0; --i) {
+    for (int i = *rc::gen::inRange(1, 10); i > 0; --i) {
       AnyTurn(&w);
       w.now += absl::Milliseconds(700);
       const Plan plan = w.Reconcile();
@@ -138,7 +138,7 @@ Json Seen(const Plan& plan) {
 TEST(WorldInvariant, TheOrderOfWhatIsObservedDoesNotMatter) {
   EXPECT_TRUE(rc::check("the order of what is observed does not matter", [] {
     World w;
-    for (int i = *rc::gen::inRange(1, 12); i > 0; --i) {
+    for (int i = *rc::gen::inRange(1, 8); i > 0; --i) {
       AnyTurn(&w);
       w.now += absl::Milliseconds(700);
       w.Reconcile();
@@ -163,7 +163,7 @@ TEST(WorldInvariant, TheOrderOfWhatIsObservedDoesNotMatter) {
 TEST(WorldInvariant, InAFrozenClusterDecisionsEnd) {
   EXPECT_TRUE(rc::check("in a frozen cluster decisions end", [] {
     World w;
-    for (int i = *rc::gen::inRange(1, 12); i > 0; --i) {
+    for (int i = *rc::gen::inRange(1, 8); i > 0; --i) {
       AnyTurn(&w);
       w.now += absl::Milliseconds(700);
       w.Reconcile();
