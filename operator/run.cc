@@ -159,7 +159,8 @@ absl::Status RunOperator(const RunOptions& options, std::shared_ptr<kube::Transp
       reconcile::Hooks{
           .ask_agent = AskAgent,
           .on_plan = [&telemetry](std::string_view ns, std::string_view name,
-                                  const decide::Plan* plan) { telemetry.OnPlan(ns, name, plan); }});
+                                  const decide::Plan* plan) { telemetry.OnPlan(ns, name, plan); },
+          .busy = [&throttled] { return throttled->Busy(); }});
   kube::Controller controller(
       caches, {.workers = kWorkers},
       [&](std::string_view ns, std::string_view name) {
