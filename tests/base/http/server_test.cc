@@ -52,11 +52,13 @@ class Event {
 
 class ServerTest : public ::testing::Test {
  protected:
-  void Start(Function f, ServerLimits limits = {}) {
+  void Start(Function f, ServerLimits limits = {},
+             std::function<std::optional<Response>(const Request&)> admit = nullptr) {
     handler_ = std::make_unique<FunctionHandler>(std::move(f));
     ServerOptions options;
     options.addresses = {"127.0.0.1:0"};
     options.limits = limits;
+    options.admit = std::move(admit);
     auto server = StartServer(options, *handler_);
     ASSERT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
@@ -161,6 +163,30 @@ TEST_F(ServerTest, TooLargeHeadersAreRefused) {
   RawClient client(address_);
   client.Send(StrCat("GET / HTTP/1.1\r\nHost: x\r\nA: ", std::string(20000, 'a'), "\r\n\r\n"));
   EXPECT_EQ(client.Read().status, 431);
+}
+
+TEST_F(ServerTest, WhoIsNotAdmittedIsToldBeforeTheBodyIsRead) {
+  const auto admit = [](const Request& head) -> std::optional<Response> {
+    EXPECT_TRUE(head.body.empty());
+    if (head.Get("x-who") == "friend") return std::nullopt;
+    return Response{401, "text/plain", {{"WWW-Authenticate", "Bearer"}}, "no"};
+  };
+  Start(Echo, {}, admit);
+  RawClient stranger(address_);
+  // Nothing of the announced body is ever sent.
+  stranger.Send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 8000000\r\n\r\n");
+  const RawResponse refused = stranger.Read();
+  EXPECT_EQ(refused.status, 401);
+  EXPECT_EQ(refused.body, "no");
+  EXPECT_EQ(refused.headers.at("www-authenticate"), "Bearer");
+  EXPECT_EQ(refused.headers.at("connection"), "close");
+  EXPECT_TRUE(stranger.ClosedByPeer());
+  RawClient expecting(address_);
+  expecting.Send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n");
+  EXPECT_EQ(expecting.Read().status, 401) << "it is not even asked to go on";
+  RawClient friendly(address_);
+  friendly.Post("/", "hello", "X-Who: friend\r\n");
+  EXPECT_EQ(friendly.Read().body, "POST / hello");
 }
 
 TEST_F(ServerTest, NonsenseIsRefused) {
