@@ -116,7 +116,8 @@ class InProcess : public ChatTransport {
   explicit InProcess(std::unique_ptr<LoadedModel> model)
       : telemetry_(registry_, model->served_name),
         probes_(service_, nullptr, "{}"),
-        api_(service_, telemetry_, probes_, RequestLimits{}),
+        inference_(service_, telemetry_, RequestLimits{}),
+        api_(inference_, probes_, gate_),
         model_(std::move(model)) {
     service_.Serve(model_.get());
   }
@@ -133,6 +134,8 @@ class InProcess : public ChatTransport {
   Telemetry telemetry_;
   Service service_;
   Probes probes_;
+  const Gate gate_;
+  Inference inference_;
   Api api_;
   std::unique_ptr<LoadedModel> model_;  // last: its step thread ends before what it calls
 };

@@ -103,7 +103,8 @@ class ServeRun {
         telemetry_(registry_, load_.served_name),
         probes_(service_, nullptr, VersionJson()),
         scraped_probes_(service_, &registry_, VersionJson()),
-        api_(service_, telemetry_, probes_, RequestLimits{}) {}
+        inference_(service_, telemetry_, RequestLimits{}),
+        api_(inference_, probes_, gate_) {}
 
   int Run() {
     if (const absl::Status status = Listen(); !status.ok()) {
@@ -264,6 +265,8 @@ class ServeRun {
   Telemetry telemetry_;
   Service service_;
   Probes probes_, scraped_probes_;
+  Gate gate_;
+  Inference inference_;
   Api api_;
   std::unique_ptr<LoadedModel> model_;
   std::unique_ptr<http::Server> http_, metrics_;  // last: gone before what their handlers use
