@@ -110,19 +110,23 @@ class GrpcServer : public Server {
         &port);
     builder.RegisterService(&out->service);
     builder.SetMaxReceiveMessageSize(static_cast<int>(options_.message_bytes));
-    builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, static_cast<int>(options_.metadata_bytes));
+    builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE,
+                               static_cast<int>(options_.metadata_bytes));
     builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, options_.streams_per_connection);
-    builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, Milliseconds(absl::Seconds(10)));
+    builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS,
+                               Milliseconds(absl::Seconds(10)));
     builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, Milliseconds(absl::Minutes(1)));
     builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, Milliseconds(absl::Seconds(20)));
     builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
                                Milliseconds(absl::Seconds(10)));
     builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, Milliseconds(absl::Minutes(5)));
-    builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS, Milliseconds(options_.connection_age));
+    builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS,
+                               Milliseconds(options_.connection_age));
     out->server = builder.BuildAndStart();
     if (!out->server || port == 0) {
-      return absl::UnavailableError(StrCat("listen: ", options_.address,
-                                           ": gRPC cannot bind (is another program using this port?)"));
+      return absl::UnavailableError(
+          StrCat("listen: ", options_.address,
+                 ": gRPC cannot bind (is another program using this port?)"));
     }
     port_ = port;
     SetServing(*out);

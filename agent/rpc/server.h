@@ -20,7 +20,7 @@ struct Options {
   size_t message_bytes = (size_t{8} << 20) + 4096;  ///< a whole HTTP body and what is typed
   size_t metadata_bytes = size_t{16} << 10;
   size_t max_buffered_bytes = size_t{1} << 20;  ///< of a stream that is not read fast enough
-  int max_calls = 4096;                          ///< at once; one more gets RESOURCE_EXHAUSTED
+  int max_calls = 4096;                         ///< at once; one more gets RESOURCE_EXHAUSTED
   int streams_per_connection = 1024;
   int worker_threads = 4;
   /// Connections are asked to come anew after this, so that new certificates and authorities reach

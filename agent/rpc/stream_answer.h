@@ -21,7 +21,8 @@ namespace deepseek::agent::rpc {
 /// owner of the AnswerWriter have let it go. One write is in flight at a time; gRPC is called
 /// without the lock, since it may call back at once.
 template <typename Message>
-class StreamAnswer : public AnswerWriter, public std::enable_shared_from_this<StreamAnswer<Message>> {
+class StreamAnswer : public AnswerWriter,
+                     public std::enable_shared_from_this<StreamAnswer<Message>> {
  public:
   /// `context` lives until gRPC has let the call go.
   StreamAnswer(grpc::CallbackServerContext* context, size_t max_buffered_bytes)

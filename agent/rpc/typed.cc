@@ -66,7 +66,8 @@ std::string ToJson(const v1::GenerateRequest& r) {
                {"stream_options", {{"include_usage", true}}},
                {"ignore_eos", r.ignore_eos()}};
   if (r.has_text()) json["prompt"] = r.text();
-  if (r.has_tokens()) json["prompt"] = std::vector<int32_t>(r.tokens().ids().begin(), r.tokens().ids().end());
+  if (r.has_tokens())
+    json["prompt"] = std::vector<int32_t>(r.tokens().ids().begin(), r.tokens().ids().end());
   if (r.has_temperature()) json["temperature"] = r.temperature();
   if (r.has_top_p()) json["top_p"] = r.top_p();
   if (r.has_top_k()) json["top_k"] = r.top_k();
@@ -84,11 +85,10 @@ std::string ToJson(const v1::GenerateRequest& r) {
 }
 
 std::string ToJson(const v1::TokenizeRequest& r) {
-  return DumpJson(
-      {{"model", r.model()},
-       {"text", r.text()},
-       {"add_special_tokens", !r.has_add_special_tokens() || r.add_special_tokens()},
-       {"parse_special", !r.has_parse_special() || r.parse_special()}});
+  return DumpJson({{"model", r.model()},
+                   {"text", r.text()},
+                   {"add_special_tokens", !r.has_add_special_tokens() || r.add_special_tokens()},
+                   {"parse_special", !r.has_parse_special() || r.parse_special()}});
 }
 
 std::unique_ptr<Format> TypedFormat() {
@@ -109,13 +109,13 @@ absl::StatusOr<CallContext> ToCallContext(const v1::RequestContext& context,
     const auto& t = context.deadline();
     if (t.nanos() < 0 || t.nanos() > 999'999'999)
       return BadParam("context.deadline", "deadline: nanos must be from 0 to 999999999");
-    out.deadline = std::min(out.deadline, absl::FromUnixSeconds(t.seconds()) +
-                                              absl::Nanoseconds(t.nanos()));
+    out.deadline =
+        std::min(out.deadline, absl::FromUnixSeconds(t.seconds()) + absl::Nanoseconds(t.nanos()));
   }
   out.priority = context.priority();
   if (out.priority < -kMaxPriority || out.priority > kMaxPriority) {
-    return BadParam("context.priority", StrCat("priority: must be from -", kMaxPriority, " to ",
-                                               kMaxPriority));
+    return BadParam("context.priority",
+                    StrCat("priority: must be from -", kMaxPriority, " to ", kMaxPriority));
   }
   return out;
 }
