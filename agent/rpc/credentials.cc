@@ -4,6 +4,7 @@
 #include <grpc/grpc_security.h>
 
 #include <mutex>
+#include <string>
 #include <utility>
 
 namespace deepseek::agent::rpc {
@@ -39,8 +40,9 @@ class Credentials : public grpc::ServerCredentials {
     std::shared_ptr<const http::TlsMaterial> now = tls_->material();
     if (now == used_) return GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_UNCHANGED;
     const grpc_ssl_pem_key_cert_pair pair = {now->key_pem.c_str(), now->cert_pem.c_str()};
-    *config = grpc_ssl_server_certificate_config_create(
-        now->client_ca_pem.empty() ? nullptr : now->client_ca_pem.c_str(), &pair, 1);
+    // 1.51 insists on roots even where no client is asked for a certificate and none is checked.
+    const std::string& roots = now->client_ca_pem.empty() ? now->cert_pem : now->client_ca_pem;
+    *config = grpc_ssl_server_certificate_config_create(roots.c_str(), &pair, 1);
     used_ = std::move(now);
     return GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_NEW;
   }

@@ -14,9 +14,9 @@
 namespace deepseek::agent::rpc {
 
 struct Options {
-  std::string address;  ///< "127.0.0.1:0"
+  std::string address = "127.0.0.1:0";
   /// Also for connections after a Replace; null: plain text.
-  std::shared_ptr<const http::ServerTls> tls;
+  std::shared_ptr<const http::ServerTls> tls = nullptr;
   size_t message_bytes = (size_t{8} << 20) + 4096;  ///< a whole HTTP body and what is typed
   size_t metadata_bytes = size_t{16} << 10;
   size_t max_buffered_bytes = size_t{1} << 20;  ///< of a stream that is not read fast enough
@@ -28,7 +28,7 @@ struct Options {
   absl::Duration connection_age = absl::Hours(1);
 };
 
-/// Thread-safe.
+/// SetServing is thread-safe; Refuse and Stop are called by one thread.
 class Server {
  public:
   virtual ~Server() = default;  ///< stops at once
@@ -36,10 +36,11 @@ class Server {
   virtual std::string address() const = 0;
   /// What grpc.health.v1 says; false at first.
   virtual void SetServing(bool serving) = 0;
-  /// Tells all connections to come anew (GOAWAY); calls are still taken, on new connections, and
-  /// those in progress go on. At most once.
-  virtual void CloseAfterResponse() = 0;
-  /// Refuses new calls, lets those in progress finish until `deadline`, then cuts them. Returns how
+  /// From now on nobody is let in and all connections are told so (GOAWAY); calls in progress go
+  /// on. A call that crosses the GOAWAY on the wire is cancelled by gRPC 1.51, so this comes last:
+  /// SetServing(false) moves clients that watch health without any loss.
+  virtual void Refuse() = 0;
+  /// Refuse, then lets calls in progress finish until `deadline`, then cuts them. Returns how
   /// many were cut.
   virtual int Stop(absl::Time deadline) = 0;
 };
