@@ -11,7 +11,8 @@ namespace deepseek::agent::rpc {
 
 /// Each handshake takes what `tls` has then; ServerTls never has a pair that does not belong
 /// together, which in gRPC 1.51 would stop all handshakes. Client certificates are asked for if
-/// `tls` names authorities now. TLS 1.2 or later (1.51 has no setting; that is its default).
+/// `tls` names authorities now. They must outlive the server, which does not keep them. TLS 1.2 or
+/// later (1.51 has no setting; that is its default).
 std::shared_ptr<grpc::ServerCredentials> ReloadingCredentials(
     std::shared_ptr<const http::ServerTls> tls);
 

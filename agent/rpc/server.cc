@@ -53,10 +53,9 @@ class GrpcServer : public Server {
     InitPlugins();
     int port = 0;
     grpc::ServerBuilder builder;
-    builder.AddListeningPort(
-        StrCat(host_, ":", port_),
-        options_.tls ? ReloadingCredentials(options_.tls) : grpc::InsecureServerCredentials(),
-        &port);
+    credentials_ =
+        options_.tls ? ReloadingCredentials(options_.tls) : grpc::InsecureServerCredentials();
+    builder.AddListeningPort(StrCat(host_, ":", port_), credentials_, &port);
     builder.RegisterService(&service_);
     builder.SetMaxReceiveMessageSize(static_cast<int>(options_.message_bytes));
     builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE,
@@ -110,6 +109,7 @@ class GrpcServer : public Server {
   Calls calls_;
   boost::asio::thread_pool workers_;
   InferenceService service_;
+  std::shared_ptr<grpc::ServerCredentials> credentials_;  // each handshake asks them
   std::unique_ptr<grpc::Server> server_;
   std::string host_;
   int port_ = 0;

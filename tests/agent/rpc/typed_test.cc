@@ -22,7 +22,7 @@ TEST(ToJson, EveryFieldReachesTheParser) {
   r.set_repetition_penalty(1.1F);
   r.set_presence_penalty(0.3F);
   r.set_frequency_penalty(-0.4F);
-  r.set_seed(18446744073709551615U);
+  r.set_seed(-1);
   r.add_stop("\"end\n");
   r.add_stop_token_ids(9);
   r.set_ignore_eos(true);
@@ -39,7 +39,7 @@ TEST(ToJson, EveryFieldReachesTheParser) {
   EXPECT_EQ(p.repetition_penalty, 1.1F);
   EXPECT_EQ(p.presence_penalty, 0.3F);
   EXPECT_EQ(p.frequency_penalty, -0.4F);
-  EXPECT_EQ(p.seed, 18446744073709551615U);
+  EXPECT_EQ(p.seed, 18446744073709551615U) << "as OpenAI takes it";
   EXPECT_EQ(p.stop, std::vector<std::string>{"\"end\n"});
   EXPECT_EQ(p.stop_token_ids, std::vector<int32_t>{9});
   EXPECT_TRUE(p.ignore_eos);
