@@ -220,6 +220,27 @@ TEST_F(ServerTest, SlowBodiesAndIdleConnectionsAreClosed) {
   EXPECT_TRUE(idle.ClosedByPeer());
 }
 
+TEST_F(ServerTest, ClientsThatSendByteByByteAreClosedAndOthersServed) {
+  ServerLimits limits;
+  limits.header_timeout = limits.body_timeout = limits.linger = absl::Milliseconds(300);
+  Start(Echo, limits);
+  std::vector<std::unique_ptr<RawClient>> slow;
+  for (int i = 0; i < 200; ++i) {
+    slow.push_back(std::make_unique<RawClient>(address_));
+    slow.back()->Send(i % 2 == 0 ? "POST / HTTP/1.1\r\nHost: x\r\nX-Slow: "
+                                 : "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n");
+  }
+  // A byte of each between two answers to an honest one, until the server has ended all of them.
+  const absl::Time deadline = absl::Now() + absl::Seconds(20);
+  while (server_->connections() > 1 && absl::Now() < deadline) {
+    RawClient honest(address_);
+    honest.Post("/", "hello");
+    ASSERT_EQ(honest.Read().body, "POST / hello");
+    for (const auto& client : slow) client->Send("x");  // to a closed one in vain
+  }
+  for (const auto& client : slow) EXPECT_TRUE(client->ClosedByPeer());
+}
+
 TEST_F(ServerTest, StreamsPieces) {
   Start([](Request, std::shared_ptr<ResponseWriter> writer) {
     std::thread([writer] {
