@@ -6,6 +6,7 @@
 
 #include "absl/strings/ascii.h"
 #include "agent/cli/commands.h"
+#include "agent/cli/edge_options.h"
 #include "agent/cli/serve_options.h"
 #include "agent/cli/serve_run.h"
 #include "agent/cli/termination_log.h"

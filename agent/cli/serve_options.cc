@@ -7,8 +7,6 @@
 #include <limits>
 
 #include "agent/cli/model_flags.h"
-#include "agent/openai/cors.h"
-#include "base/http/server.h"
 #include "base/status.h"
 #include "base/strings.h"
 
@@ -113,27 +111,6 @@ absl::StatusOr<std::string> LogLevelOf(const std::string& yaml, const std::strin
   return absl::InvalidArgumentError(StrCat("config: ", file_name, ": log-level '",
                                            options.log_level,
                                            "': expected debug, info, warn or error"));
-}
-
-absl::Status CheckEdgeOptions(const ServeOptions& o) {
-  const auto bad = [](std::string_view why) {
-    return absl::InvalidArgumentError(std::string(why));
-  };
-  if (o.tls_cert.empty() != o.tls_key.empty())
-    return bad("--tls-cert and --tls-key belong together");
-  if (!o.client_ca.empty() && o.tls_cert.empty())
-    return bad("--client-ca needs --tls-cert and --tls-key");
-  for (const std::string& origin : o.cors_origins) RETURN_IF_ERROR(CheckOrigin(origin));
-  if (o.grpc.empty()) return absl::OkStatus();
-  ASSIGN_OR_RETURN(const http::HostPort where, http::ParseHostPort(o.grpc));
-  const bool loopback =
-      where.host == "localhost" || where.host == "::1" || where.host.starts_with("127.");
-  if (!loopback && o.tls_cert.empty() && !o.insecure) {
-    return bad(StrCat("--grpc ", o.grpc,
-                      ": plain text beyond this machine (give --tls-cert and --tls-key, listen on "
-                      "127.0.0.1, or say --insecure)"));
-  }
-  return absl::OkStatus();
 }
 
 absl::StatusOr<absl::Duration> ParseDurationFlag(const std::string& flag,

@@ -52,9 +52,6 @@ absl::Status ApplyConfig(CLI::App& app, const std::string& yaml, const std::stri
 /// level.
 absl::StatusOr<std::string> LogLevelOf(const std::string& yaml, const std::string& file_name);
 
-/// kInvalidArgument: options that do not go together, named.
-absl::Status CheckEdgeOptions(const ServeOptions& options);
-
 /// "200ms", "5s", "1m30s"; not negative. kInvalidArgument names the flag.
 absl::StatusOr<absl::Duration> ParseDurationFlag(const std::string& flag, const std::string& value);
 

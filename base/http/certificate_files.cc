@@ -6,6 +6,11 @@
 
 namespace deepseek::http {
 
+absl::Status CertificateFiles::Named(const absl::Status& status) const {
+  return {status.code(),
+          ToAbsl(StrCat(cert_file_, ", ", key_file_, ": ", ToStd(status.message())))};
+}
+
 absl::StatusOr<TlsMaterial> CertificateFiles::Read() const {
   TlsMaterial material;
   ASSIGN_OR_RETURN(material.cert_pem, ReadTextFile(cert_file_));
@@ -20,7 +25,9 @@ absl::StatusOr<TlsMaterial> CertificateFiles::Read() const {
 
 absl::StatusOr<std::shared_ptr<ServerTls>> CertificateFiles::Load() {
   ASSIGN_OR_RETURN(used_, Read());
-  ASSIGN_OR_RETURN(tls_, ServerTls::Make(used_));
+  absl::StatusOr<std::shared_ptr<ServerTls>> made = ServerTls::Make(used_);
+  if (!made.ok()) return Named(made.status());
+  tls_ = *std::move(made);
   ASSIGN_OR_RETURN(validity_, ValidityOf(used_.cert_pem));
   return tls_;
 }
@@ -30,7 +37,7 @@ absl::StatusOr<bool> CertificateFiles::Refresh(absl::Time now) {
   if (material == used_) return false;
   ASSIGN_OR_RETURN(const Validity validity, ValidityOf(material.cert_pem));
   RETURN_IF_ERROR(CheckDates(validity, now));
-  RETURN_IF_ERROR(tls_->Replace(material));
+  if (const absl::Status status = tls_->Replace(material); !status.ok()) return Named(status);
   used_ = std::move(material);
   validity_ = validity;
   return true;

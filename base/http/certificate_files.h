@@ -34,6 +34,7 @@ class CertificateFiles {
 
  private:
   absl::StatusOr<TlsMaterial> Read() const;
+  absl::Status Named(const absl::Status& status) const;
   absl::Status CheckDates(const Validity& validity, absl::Time now) const;
 
   const std::string cert_file_, key_file_, client_ca_file_;

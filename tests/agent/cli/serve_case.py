@@ -27,10 +27,11 @@ class Server:
             self.wait_for("serving")
 
     def _read(self):
-        for line in self.process.stderr:
-            with self.changed:
-                self.lines.append(line.rstrip("\n"))
-                self.changed.notify_all()
+        with self.process.stderr as stderr:
+            for line in stderr:
+                with self.changed:
+                    self.lines.append(line.rstrip("\n"))
+                    self.changed.notify_all()
         with self.changed:
             self.lines.append("")
             self.changed.notify_all()
@@ -95,15 +96,24 @@ class Server:
         return self.process.returncode
 
 
-def issue(folder, name, ca=None, san="DNS:localhost,IP:127.0.0.1", days="1"):
-    """Writes NAME.crt and NAME.key into `folder` with the openssl program; signed by `ca`, else by itself."""
+def issue(folder, name, ca=None, san="DNS:localhost,IP:127.0.0.1"):
+    """Writes NAME.crt and NAME.key into `folder` with the openssl program; valid for a day, signed by `ca`, else by
+    itself."""
     cert, key = os.path.join(folder, name + ".crt"), os.path.join(folder, name + ".key")
     command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key,
-               "-out", cert, "-subj", "/CN=" + name, "-days", days, "-addext", "subjectAltName=" + san]
+               "-out", cert, "-subj", "/CN=" + name, "-days", "1", "-addext", "subjectAltName=" + san]
     if ca:
         command += ["-CA", os.path.join(folder, ca + ".crt"), "-CAkey", os.path.join(folder, ca + ".key")]
     subprocess.run(command, check=True, capture_output=True)
     return cert, key
+
+
+def expire(folder, name):
+    """NAME.crt anew, over since yesterday."""
+    cert, key, request = (os.path.join(folder, name + end) for end in (".crt", ".key", ".csr"))
+    for command in (["openssl", "req", "-new", "-key", key, "-out", request, "-subj", "/CN=" + name],
+                    ["openssl", "x509", "-req", "-in", request, "-signkey", key, "-days", "-1", "-out", cert]):
+        subprocess.run(command, check=True, capture_output=True)
 
 
 def trusting(ca_file, cert=None, key=None):

@@ -5,9 +5,11 @@ import os
 import shutil
 import signal
 import ssl
+import subprocess
+import warnings
 
 from agent_case import AGENT, DEMO, AgentCase, main
-from serve_case import Server, issue, trusting
+from serve_case import Server, expire, issue, trusting
 
 HI = {"messages": [{"role": "user", "content": "What is the capital of France?"}], "temperature": 0, "max_tokens": 8}
 CHAT = "/v1/chat/completions"
@@ -45,8 +47,10 @@ class ServeEdge(AgentCase):
         self.assertEqual(server.call("POST", CHAT, HI, connection=kept)[0], 200)
         self.assertEqual(kept.sock.version(), "TLSv1.3")
         old = trusting(self.path("ca.crt"))
-        old.minimum_version = ssl.TLSVersion.TLSv1
-        old.maximum_version = ssl.TLSVersion.TLSv1_1
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            old.minimum_version = ssl.TLSVersion.TLSv1
+            old.maximum_version = ssl.TLSVersion.TLSv1_1
         server.context, good = old, server.context
         with self.assertRaises(OSError):
             server.call("GET", "/health")
@@ -132,7 +136,8 @@ class ServeEdge(AgentCase):
     def test_flags_that_do_not_go_together(self):
         issue(self.tmp, "a")
         issue(self.tmp, "b")
-        issue(self.tmp, "old", days="-1")
+        issue(self.tmp, "old")
+        expire(self.tmp, "old")
         a, b, old = ([self.path(n + ".crt"), self.path(n + ".key")] for n in ("a", "b", "old"))
         keys = self.write("keys", "secret alice\n")
         for flags, word in (
@@ -147,7 +152,6 @@ class ServeEdge(AgentCase):
             self.assertNotIn("secret", done.stderr)
 
     def agent_fails(self, *args):
-        import subprocess
         done = subprocess.run([AGENT, *args], capture_output=True, text=True, check=False, timeout=60)
         self.assertEqual(done.returncode, 1, done.stderr)
         self.assertRegex(done.stderr.splitlines()[-1], r"\Aerror: ")

@@ -31,6 +31,7 @@ class Stream(threading.Thread):
                 if raw.startswith(b"data: "):
                     self.events.append(raw[6:].decode().strip())
                     self.begun.set()
+            connection.close()
         except OSError as error:
             self.error = error
         self.begun.set()
