@@ -117,7 +117,7 @@ absl::Status Generation::Submit() {
     ASSIGN_OR_RETURN(requests.emplace_back(), ToEngineRequest(*job_.model, job_.params, prompt,
                                                               seed, job_.constraint != nullptr));
     requests.back().deadline = job_.context.deadline;
-    requests.back().priority = job_.context.priority;
+    if (job_.context.priority != 0) requests.back().priority = job_.context.priority;
   }
   for (size_t p = 0; p < requests.size(); ++p) {
     for (int32_t n = 0; n < job_.params.n; ++n) {

@@ -116,6 +116,21 @@ class ServeEdge(AgentCase):
         self.assertNotIn("alice-key", log)
         self.assertEqual(server.probe("/metrics")[0], 200, "the port of the kubelet and Prometheus asks for none")
 
+    def test_chat_brings_a_key_and_trusts_an_authority(self):
+        issue(self.tmp, "ca")
+        issue(self.tmp, "server", "ca")
+        server = self.serve("--tls-cert", self.path("server.crt"), "--tls-key", self.path("server.key"), "--api-keys",
+                            self.write("keys", line("alice-key", "alice")), context=trusting(self.path("ca.crt")))
+
+        def chat(*flags, **environment):
+            return subprocess.run([AGENT, "chat", "--url", f"https://localhost:{server.port}/v1", *flags], text=True,
+                                  input="I forgot the capital of Portugal. What is it?\n", capture_output=True, check=False,
+                                  timeout=60, env={**os.environ, **environment})
+        ca = ["--ca", self.path("ca.crt")]
+        self.assertIn("Lisbon", chat(*ca, DEEPSEEK_API_KEY="alice-key").stdout)
+        self.assertIn("HTTP 401", chat(*ca, DEEPSEEK_API_KEY="nobody").stderr)
+        self.assertNotIn("Lisbon", chat(DEEPSEEK_API_KEY="alice-key").stdout)
+
     def test_the_log_level_of_the_yaml_file_changes(self):
         config = self.write("serve.yaml", "log-level: warn\nmax-batch: 4\ncors-origin: https://a.example\n")
         server = self.serve("--config", config, "--log-level", "info")
