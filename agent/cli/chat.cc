@@ -127,7 +127,9 @@ absl::StatusOr<std::unique_ptr<ChatTransport>> Connect(const ChatFlags& flags, b
     ServerAccess access;
     // Not a flag: other users of the machine can read those.
     if (const char* key = std::getenv("DEEPSEEK_API_KEY")) access.api_key = key;
-    if (!flags.ca.empty()) ASSIGN_OR_RETURN(access.ca_pem, ReadTextFile(flags.ca));
+    if (!flags.ca.empty()) {
+      ASSIGN_OR_RETURN(access.ca_pem, ReadTextFile(flags.ca));
+    }
     return HttpTransport(flags.url, access);
   }
   LoadOptions load;
