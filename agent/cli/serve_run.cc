@@ -206,7 +206,6 @@ class ServeRun {
       if (const int again = signals_.WaitForStop(delayed - now)) StopAtOnce(again, Running());
     }
     service_.SetPhase(Phase::kRefusing);
-    if (rpc_) rpc_->Refuse();
     std::atomic<bool> done = false;
     int cut = 0;
     std::thread drainer([&] {

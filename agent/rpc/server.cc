@@ -4,10 +4,10 @@
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <mutex>
-#include <thread>
 #include <utility>
 
 #include "absl/time/clock.h"
@@ -19,6 +19,9 @@
 
 namespace deepseek::agent::rpc {
 namespace {
+
+/// For clients to read their last answer before its connection ends.
+constexpr absl::Duration kLinger = absl::Milliseconds(300);
 
 int Milliseconds(absl::Duration d) {
   return static_cast<int>(absl::ToInt64Milliseconds(d));
@@ -89,17 +92,12 @@ class GrpcServer : public Server {
     health->SetServingStatus(v1::Inference::service_full_name(), serving);
   }
 
-  void Refuse() override {
-    if (!shutdown_.joinable()) shutdown_ = std::thread([this] { server_->Shutdown(); });
-  }
-
   int Stop(absl::Time deadline) override {
     if (!server_ || stopped_) return 0;
     stopped_ = true;
-    Refuse();
-    // Shutdown waits for all calls and cannot say how many it cut; Finish sees to their end.
     const int cut = calls_.Finish(deadline);
-    shutdown_.join();
+    if (cut == 0) absl::SleepFor(std::clamp(deadline - absl::Now(), absl::ZeroDuration(), kLinger));
+    server_->Shutdown();
     workers_.join();
     return cut;
   }
@@ -113,7 +111,6 @@ class GrpcServer : public Server {
   std::unique_ptr<grpc::Server> server_;
   std::string host_;
   int port_ = 0;
-  std::thread shutdown_;
   bool stopped_ = false;
 };
 

@@ -28,7 +28,7 @@ struct Options {
   absl::Duration connection_age = absl::Hours(1);
 };
 
-/// SetServing is thread-safe; Refuse and Stop are called by one thread.
+/// SetServing is thread-safe; one thread calls Stop.
 class Server {
  public:
   virtual ~Server() = default;  ///< stops at once
@@ -36,12 +36,10 @@ class Server {
   virtual std::string address() const = 0;
   /// What grpc.health.v1 says; false at first.
   virtual void SetServing(bool serving) = 0;
-  /// From now on nobody is let in and all connections are told so (GOAWAY); calls in progress go
-  /// on. A call that crosses the GOAWAY on the wire is cancelled by gRPC 1.51, so this comes last:
-  /// SetServing(false) moves clients that watch health without any loss.
-  virtual void Refuse() = 0;
-  /// Refuse, then lets calls in progress finish until `deadline`, then cuts them. Returns how
-  /// many were cut.
+  /// Lets calls in progress finish until `deadline`, then cuts them; returns how many were cut. New
+  /// ones are refused by the Service's phase meanwhile. Connections end (GOAWAY) only when nothing
+  /// runs any more: gRPC 1.51 cancels calls that cross a GOAWAY, and closes a connection so soon
+  /// after its last answer that the client may lose that too.
   virtual int Stop(absl::Time deadline) = 0;
 };
 
