@@ -1,6 +1,7 @@
 #pragma once
 // An answer as a gRPC server stream. Internal to agent/rpc: knows gRPC.
 
+#include <grpcpp/server_context.h>
 #include <grpcpp/support/server_callback.h>
 
 #include <deque>
