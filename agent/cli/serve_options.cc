@@ -18,6 +18,8 @@ void AddServeFlags(CLI::App& app, ServeOptions* o) {
                  "Name that clients use (default: the directory's name)");
   app.add_option("--http", o->http, "HOST:PORT of the OpenAI API; port 0 takes a free one")
       ->capture_default_str();
+  app.add_option("--grpc", o->grpc,
+                 "HOST:PORT of gRPC (deepseek.v1.Inference); without: not served");
   app.add_option("--metrics", o->metrics, "HOST:PORT of /health, /ready, /metrics, /version")
       ->capture_default_str();
   app.add_option("--device", o->device, "auto, cpu or cuda")->capture_default_str();
@@ -50,6 +52,18 @@ void AddServeFlags(CLI::App& app, ServeOptions* o) {
       ->capture_default_str();
   app.add_option("--drain-timeout", o->drain_timeout, "After the delay: answers may finish so long")
       ->capture_default_str();
+  app.add_option("--tls-cert", o->tls_cert,
+                 "Certificate chain in PEM for --http and --grpc; read again when it changes");
+  app.add_option("--tls-key", o->tls_key, "Its key in PEM");
+  app.add_option("--client-ca", o->client_ca,
+                 "Authorities in PEM: clients need a certificate of one of them");
+  app.add_flag("--insecure", o->insecure,
+               "Lets --grpc without --tls-cert listen on other addresses than loopback");
+  app.add_option("--api-keys", o->api_keys,
+                 "File of hashed API keys; all routes but /health, /ready, /version ask for one");
+  app.add_option("--cors-origin", o->cors_origins,
+                 "Origins whose pages may call: https://HOST; several with commas")
+      ->delimiter(',');
   app.add_option("--log-level", o->log_level, "debug, info, warn or error")->capture_default_str();
   app.add_option("--config", o->config,
                  "YAML file with these flags as keys; the command line wins");
@@ -72,13 +86,31 @@ absl::Status ApplyConfig(CLI::App& app, const std::string& yaml, const std::stri
       }
       if (!entry.second.IsScalar()) return bad(StrCat("key '", key, "': expected a single value"));
       if (option->count() > 0) continue;
-      option->add_result(entry.second.as<std::string>());
+      auto value = entry.second.as<std::string>();
+      if (option->get_items_expected_max() == 0) {  // a flag
+        if (value != "true" && value != "false")
+          return bad(StrCat("key '", key, "': expected true or false"));
+      }
+      option->add_result(std::move(value));
       option->run_callback();
     }
   } catch (const std::exception& e) {
     return bad(e.what());
   }
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> LogLevelOf(const std::string& yaml, const std::string& file_name) {
+  ServeOptions options;
+  CLI::App app;
+  AddServeFlags(app, &options);
+  RETURN_IF_ERROR(ApplyConfig(app, yaml, file_name));
+  for (const std::string_view known : {"debug", "info", "warn", "error"}) {
+    if (options.log_level == known) return options.log_level;
+  }
+  return absl::InvalidArgumentError(StrCat("config: ", file_name, ": log-level '",
+                                           options.log_level,
+                                           "': expected debug, info, warn or error"));
 }
 
 absl::StatusOr<absl::Duration> ParseDurationFlag(const std::string& flag,

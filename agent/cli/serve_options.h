@@ -2,6 +2,7 @@
 // What `deepseek-agent serve` is told: flags, or the same names in a YAML file.
 
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -18,7 +19,12 @@ struct ServeOptions {
   std::string model;        ///< directory or builtin:NAME
   std::string served_name;  ///< empty: the last part of `model`
   std::string http = "0.0.0.0:8000";
+  std::string grpc;  ///< empty: not served
   std::string metrics = "0.0.0.0:9090";
+  bool insecure = false;  ///< gRPC in plain text on other addresses than loopback
+  std::string tls_cert, tls_key, client_ca;
+  std::string api_keys;
+  std::vector<std::string> cors_origins;
   std::string device = "auto", compute = "auto", weights = "native", kv = "auto";
   int threads = 0;
   int max_context = 0;
@@ -41,6 +47,10 @@ void AddServeFlags(CLI::App& app, ServeOptions* options);
 /// dashes in front. kInvalidArgument names the key: unknown, wrong type, not a map, or not YAML at
 /// all.
 absl::Status ApplyConfig(CLI::App& app, const std::string& yaml, const std::string& file_name);
+
+/// What `log-level` of such a map says; "info" without. The errors of ApplyConfig, and an unknown
+/// level.
+absl::StatusOr<std::string> LogLevelOf(const std::string& yaml, const std::string& file_name);
 
 /// "200ms", "5s", "1m30s"; not negative. kInvalidArgument names the flag.
 absl::StatusOr<absl::Duration> ParseDurationFlag(const std::string& flag, const std::string& value);

@@ -14,6 +14,10 @@ absl::StatusCode CodeOf(int http_status) {
   switch (http_status) {
     case 400:
       return absl::StatusCode::kInvalidArgument;
+    case 401:
+      return absl::StatusCode::kUnauthenticated;
+    case 403:
+      return absl::StatusCode::kPermissionDenied;
     case 404:
       return absl::StatusCode::kNotFound;
     case 429:
@@ -29,6 +33,10 @@ int HttpStatusOf(absl::StatusCode code) {
   switch (code) {
     case absl::StatusCode::kInvalidArgument:
       return 400;
+    case absl::StatusCode::kUnauthenticated:
+      return 401;
+    case absl::StatusCode::kPermissionDenied:
+      return 403;
     case absl::StatusCode::kNotFound:
       return 404;
     case absl::StatusCode::kResourceExhausted:
@@ -96,6 +104,7 @@ http::Response ErrorResponse(const ApiError& error) {
   http::Response response;
   response.status = error.http_status;
   response.body = ErrorBody(error);
+  if (error.http_status == 401) response.headers.push_back({"WWW-Authenticate", "Bearer"});
   if (error.http_status == 429 || error.http_status == 503)
     response.headers.push_back({"Retry-After", "1"});
   return response;

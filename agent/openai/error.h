@@ -24,7 +24,8 @@ absl::Status ToStatus(const ApiError& error);
 /// 400 that names the field.
 absl::Status BadParam(std::string_view param, std::string_view message, std::string_view code = "");
 
-/// The error of ToStatus, else one made from the status: kInvalidArgument 400, kNotFound 404,
+/// The error of ToStatus, else one made from the status: kInvalidArgument 400,
+/// kUnauthenticated 401, kPermissionDenied 403, kNotFound 404,
 /// kResourceExhausted 429, kUnavailable 503, kDeadlineExceeded 504, all others 500 without the
 /// inner message's details.
 ApiError FromStatus(const absl::Status& status);
@@ -32,7 +33,7 @@ ApiError FromStatus(const absl::Status& status);
 /// {"error":{...}}
 std::string ErrorBody(const ApiError& error);
 
-/// The whole answer; 429 and 503 carry Retry-After.
+/// The whole answer; 401 carries WWW-Authenticate, 429 and 503 Retry-After.
 http::Response ErrorResponse(const ApiError& error);
 
 /// The type that OpenAI uses with an HTTP status.

@@ -35,7 +35,9 @@ class ApiTest : public ::testing::Test {
     http::ServerOptions server;
     server.addresses = {"127.0.0.1:0"};
     server.refusal = RefusalResponse;
-    auto started = http::StartServer(server, api_);
+    if (!api_) api_ = std::make_unique<Api>(inference_, probes_, *gate_);
+    server.admit = [this](const http::Request& head) { return api_->Admit(head); };
+    auto started = http::StartServer(server, *api_);
     ASSERT_TRUE(started.ok()) << started.status();
     server_ = *std::move(started);
     address_ = server_->addresses().front();
@@ -81,7 +83,9 @@ class ApiTest : public ::testing::Test {
   Telemetry telemetry_{registry_, "fake"};
   Service service_;
   Probes probes_{service_, &registry_, R"({"version":"t"})"};
-  Api api_{service_, telemetry_, probes_, RequestLimits{}};
+  Inference inference_{service_, telemetry_, RequestLimits{}};
+  std::unique_ptr<Gate> gate_ = std::make_unique<Gate>();
+  std::unique_ptr<Api> api_;
   FakeEngine* engine_ = nullptr;
   std::unique_ptr<LoadedModel> model_;
   std::unique_ptr<http::Server> server_;
