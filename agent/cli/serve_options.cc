@@ -18,8 +18,10 @@ void AddServeFlags(CLI::App& app, ServeOptions* o) {
                  "Name that clients use (default: the directory's name)");
   app.add_option("--http", o->http, "HOST:PORT of the OpenAI API; port 0 takes a free one")
       ->capture_default_str();
+  // The operator sets these two by their variables: an older agent's command line would refuse them.
   app.add_option("--grpc", o->grpc,
-                 "HOST:PORT of gRPC (deepseek.v1.Inference); without: not served");
+                 "HOST:PORT of gRPC (deepseek.v1.Inference); without: not served")
+      ->envname("DEEPSEEK_GRPC");
   app.add_option("--metrics", o->metrics, "HOST:PORT of /health, /ready, /metrics, /version")
       ->capture_default_str();
   app.add_option("--device", o->device, "auto, cpu or cuda")->capture_default_str();
@@ -58,7 +60,8 @@ void AddServeFlags(CLI::App& app, ServeOptions* o) {
   app.add_option("--client-ca", o->client_ca,
                  "Authorities in PEM: clients need a certificate of one of them");
   app.add_flag("--insecure", o->insecure,
-               "Lets --grpc without --tls-cert listen on other addresses than loopback");
+               "Lets --grpc without --tls-cert listen on other addresses than loopback")
+      ->envname("DEEPSEEK_INSECURE");
   app.add_option("--api-keys", o->api_keys,
                  "File of hashed API keys; all routes but /health, /ready, /version ask for one");
   app.add_option("--cors-origin", o->cors_origins,
