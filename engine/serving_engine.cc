@@ -1,11 +1,13 @@
 #include "engine/serving_engine.h"
 
 #include <algorithm>
+#include <random>
 #include <utility>
 
 #include "base/status.h"
 #include "base/strings.h"
 #include "engine/evaluate.h"
+#include "engine/refusal.h"
 #include "engine/kernels/cpu/thread_pool.h"
 #include "engine/kernels/reference/host_memory.h"
 
@@ -31,6 +33,11 @@ RequestLimits LimitsFor(const Model& model) {
           int64_t{model.kv_blocks()} * kBlockTokens};
 }
 
+uint64_t HashKey() {
+  std::random_device random;
+  return uint64_t{random()} << 32 | random();
+}
+
 }  // namespace
 
 ServingEngine::ServingEngine(std::unique_ptr<Model> model, const EngineOptions& options)
@@ -38,7 +45,9 @@ ServingEngine::ServingEngine(std::unique_ptr<Model> model, const EngineOptions& 
       now_(options.now ? options.now : [] { return absl::Now(); }),
       limits_(LimitsFor(*model_)),
       max_queue_(options.max_queue),
-      blocks_(model_->kv_blocks()),
+      max_queue_delay_(options.max_queue_delay),
+      blocks_(model_->kv_blocks(), HashKey()),
+      prefix_(&blocks_, options.prefix_cache, model_->spec().attention == Attention::kMla),
       policy_(PolicyFor(*model_, options)) {
   stats_.kv_blocks_total = blocks_.total();
   thread_ = std::thread([this] { Loop(); });
@@ -68,20 +77,38 @@ absl::StatusOr<RequestId> ServingEngine::Submit(Request request, std::shared_ptr
       return absl::UnavailableError(
           "request: refused: the engine is draining (send it to another replica)");
     }
-    // Who goes straight into a free place of the batch does not queue.
-    const int32_t waiting = stats_.waiting + static_cast<int32_t>(inbox_.submitted.size());
-    const int32_t places = backlog_ ? 0 : policy_.max_batch - stats_.running;
-    if (waiting >= max_queue_ + places) {
-      return absl::ResourceExhaustedError(
-          StrCat("request: refused: the queue is full (", waiting,
-                 " waiting; try again later, or start with a larger --max-queue)"));
-    }
+    RETURN_IF_ERROR(Refusal(live->request, live->arrival));
     id = live->id = ++last_id_;
     inbox_.submitted.push_back(std::move(live));
     stats_.busy_since = std::min(stats_.busy_since, now_());
   }
   work_.notify_one();
   return id;
+}
+
+absl::Status ServingEngine::Refusal(const Request& request, absl::Time now) const {
+  const auto newer = static_cast<int32_t>(inbox_.submitted.size());
+  const absl::Duration wait = WaitOf(wait_, request.priority, newer);
+  // Who goes straight into a free place of the batch does not queue.
+  const int32_t waiting = stats_.waiting + newer;
+  const int32_t places = backlog_ ? 0 : policy_.max_batch - stats_.running;
+  if (waiting >= max_queue_ + places) {
+    return Refused(StrCat("request: refused: the queue is full (", waiting,
+                          " waiting; try again later, or start with a larger --max-queue)"),
+                   wait);
+  }
+  if (newer < wait_.free_places) return absl::OkStatus();
+  if (now + wait > request.deadline) {
+    return Refused(StrCat("request: refused: it would wait for about ", absl::FormatDuration(wait),
+                          ", beyond its deadline (try again later, or give it more time)"),
+                   wait);
+  }
+  if (wait > max_queue_delay_) {
+    return Refused(StrCat("request: refused: it would wait for about ", absl::FormatDuration(wait),
+                          " (try again later, or start with a larger --max-queue-delay)"),
+                   wait - max_queue_delay_);
+  }
+  return absl::OkStatus();
 }
 
 void ServingEngine::Cancel(RequestId id) {
@@ -238,16 +265,62 @@ Step ServingEngine::PlanStep(bool admit) {
     if (live->running) {
       queues.running.push_back(ToSequence(*live));
     } else if (admit) {
+      live->cached.clear();
       queues.waiting.push_back(ToSequence(*live));
     }
   }
-  return Plan(queues, {blocks_.total(), blocks_.free_blocks(), kBlockTokens}, policy_, now_());
+  const Cache cache{blocks_.total(), blocks_.available(), kBlockTokens, blocks_.references()};
+  if (admit) {
+    LookUp(&queues);
+    WaitEstimate wait = EstimateWait(queues, cache, policy_);
+    const std::lock_guard lock(mutex_);
+    wait_ = std::move(wait);
+  }
+  return Plan(queues, cache, policy_, now_());
+}
+
+void ServingEngine::LookUp(Queues* queues) {
+  if (!prefix_.on()) return;
+  const auto running = static_cast<int32_t>(queues->running.size());
+  const auto places = static_cast<size_t>(std::max(policy_.max_batch - running, 0));
+  const size_t most = std::min(queues->waiting.size(), places + static_cast<size_t>(running));
+  auto& waiting = queues->waiting;
+  std::partial_sort(waiting.begin(), waiting.begin() + static_cast<int64_t>(most), waiting.end(),
+                    Senior);
+  // Beyond the free places only who has a higher priority than somebody running gets in.
+  const auto lowest = std::min_element(
+      queues->running.begin(), queues->running.end(),
+      [](const Sequence& a, const Sequence& b) { return a.priority < b.priority; });
+  for (size_t i = 0; i < most; ++i) {
+    if (i >= places && waiting[i].priority <= lowest->priority) break;
+    LiveRequest* live = Find(waiting[i].id);
+    prefix_.Match(live);
+    Sequence& s = waiting[i] = ToSequence(*live);
+    const auto ahead = [&](const Sequence& o) {
+      return Senior(o, s) && prefix_.Follows(*live, *Find(o.id));
+    };
+    const auto first = waiting.begin();
+    s.follows = std::any_of(queues->running.begin(), queues->running.end(), ahead) ||
+                std::any_of(first, first + static_cast<int64_t>(i), ahead);
+  }
 }
 
 void ServingEngine::Arrange(const Step& step) {
   for (const uint64_t id : step.expire) Finish(Find(id), FinishReason::kDeadline);
   for (const uint64_t id : step.preempt) Preempt(Find(id));
-  for (const uint64_t id : step.admit) Find(id)->running = true;
+  for (const uint64_t id : step.admit) Admit(Find(id));
+}
+
+void ServingEngine::Admit(LiveRequest* live) {
+  live->running = true;
+  live->blocks = std::exchange(live->cached, {});
+  for (const int32_t block : live->blocks) blocks_.Share(block);
+  live->kept = static_cast<int32_t>(live->blocks.size());
+  live->computed = live->kept * kBlockTokens;
+  if (live->cached_tokens >= 0 || !prefix_.on()) return;
+  live->cached_tokens = live->computed;
+  prefix_queries_ += live->prompt_tokens();
+  prefix_hits_ += live->cached_tokens;
 }
 
 void ServingEngine::Compute(const Step& step) {
@@ -279,6 +352,9 @@ void ServingEngine::Compute(const Step& step) {
     for (LiveRequest* live : worked) Finish(live, FinishReason::kError, status);
     return;
   }
+  for (LiveRequest* live : worked) {
+    if (live->computed < live->known_tokens()) prefix_.Keep(live);
+  }
   Deliver(sampled);
 }
 
@@ -296,6 +372,7 @@ void ServingEngine::DeliverOne(LiveRequest* live, const SampleResult& result, ab
                ": the model gave a logit that is not a number (check the weights: verify)")));
     return;
   }
+  prefix_.Keep(live);
   live->generated.push_back(result.id);
   live->first_token = std::min(live->first_token, now);
   live->last_token = now;
@@ -317,13 +394,16 @@ void ServingEngine::DeliverOne(LiveRequest* live, const SampleResult& result, ab
 
 void ServingEngine::Preempt(LiveRequest* live) {
   ReleaseTable(&blocks_, &live->blocks);
-  live->computed = 0;
+  live->computed = live->kept = 0;
   live->running = false;
   ++preemptions_;
 }
 
 void ServingEngine::Finish(LiveRequest* live, FinishReason reason, const absl::Status& error) {
   ReleaseTable(&blocks_, &live->blocks);
+  if (reason == FinishReason::kStop || reason == FinishReason::kLength) {
+    policy_.cost = ObserveAnswer(policy_.cost, static_cast<int32_t>(live->generated.size()));
+  }
   const auto node = live_.extract(live->id);
   node.mapped()->sink->OnFinish(reason, UsageOf(*live, now_()), error);
 }
@@ -348,8 +428,10 @@ void ServingEngine::Publish() {
   stats_.running = running;
   stats_.waiting = static_cast<int32_t>(live_.size()) - running;
   backlog_ = stats_.waiting > 0;
-  stats_.kv_blocks_used = blocks_.total() - blocks_.free_blocks();
+  stats_.kv_blocks_used = blocks_.held();
   stats_.preemptions = preemptions_;
+  stats_.prefix_queries = prefix_queries_;
+  stats_.prefix_hits = prefix_hits_;
   stats_.nonfinite_rows = nonfinite_rows_;
   if (live_.empty() && inbox_.submitted.empty() && evaluations_.empty()) {
     stats_.busy_since = absl::InfiniteFuture();

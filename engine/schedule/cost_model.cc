@@ -9,6 +9,8 @@ namespace {
 // Weight of the newest step: prices follow a growing context or a busier machine within some ten
 // steps.
 constexpr double kNewest = 0.2;
+// Of the newest answer: a batch of them ends at once.
+constexpr double kNewestAnswer = 0.05;
 // Steps with fewer prompt rows say little about the price of a prompt row: the fixed cost
 // dominates.
 constexpr int32_t kTellingPromptRows = 8;
@@ -32,6 +34,12 @@ CostModel Observe(const CostModel& model, int32_t prompt_rows, int32_t generated
         std::max(elapsed - model.per_generated_row * generated_rows, elapsed / 10);
     next.per_prompt_row = Blend(model.per_prompt_row, rest / prompt_rows);
   }
+  return next;
+}
+
+CostModel ObserveAnswer(const CostModel& model, int32_t tokens) {
+  CostModel next = model;
+  next.answer_tokens += (tokens - model.answer_tokens) * kNewestAnswer;
   return next;
 }
 

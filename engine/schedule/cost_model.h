@@ -8,13 +8,14 @@
 
 namespace deepseek::engine {
 
-/// Two moving averages. A generated row is priced by steps that hold nothing else (they are bound
+/// Moving averages. A generated row is priced by steps that hold nothing else (they are bound
 /// by reading the weights), a prompt row by what is left of a step after its generated rows. The
 /// fixed cost of a step is inside the price of its rows, which errs towards small chunks and heals
 /// itself as chunks grow.
 struct CostModel {
   absl::Duration per_generated_row = absl::ZeroDuration();  ///< zero: not measured yet
   absl::Duration per_prompt_row = absl::ZeroDuration();     ///< zero: not measured yet
+  double answer_tokens = 256;                               ///< of a complete answer
 };
 
 /// Prompt rows of a step before anything was measured.
@@ -25,6 +26,9 @@ inline constexpr int32_t kLeastPromptRows = 16;
 /// The model after a step of these rows took `elapsed`.
 CostModel Observe(const CostModel& model, int32_t prompt_rows, int32_t generated_rows,
                   absl::Duration elapsed);
+
+/// The model after an answer of `tokens` was completed.
+CostModel ObserveAnswer(const CostModel& model, int32_t tokens);
 
 /// How many prompt rows fit beside `generated_rows` so that the step takes about `target`; at least
 /// kLeastPromptRows.

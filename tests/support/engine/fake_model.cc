@@ -59,6 +59,7 @@ FakeModel::FakeModel(const Options& o)
   spec_.family = "fake";
   spec_.vocab = backend_.vocab = o.vocab;
   spec_.max_positions = o.max_positions;
+  spec_.attention = Attention::kMla;  // paths differ
   spec_.layers = 2;
   spec_.hidden = 3;
   spec_.mtp_layers = o.mtp ? 1 : 0;
