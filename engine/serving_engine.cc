@@ -17,6 +17,13 @@ namespace {
 // An injected clock does not wake a sleeping thread: look at it again after so long.
 constexpr absl::Duration kLongestSleep = absl::Milliseconds(50);
 
+// Of those who find no free place, unless the options say otherwise.
+constexpr absl::Duration kLongestQueueDelay = absl::Seconds(30);
+
+std::string Rounded(absl::Duration wait) {
+  return absl::FormatDuration(absl::Ceil(wait, absl::Milliseconds(100)));
+}
+
 Policy PolicyFor(const Model& model, const EngineOptions& options) {
   Policy policy;
   policy.max_batch = std::min(model.options().max_batch, model.limits().max_logit_rows);
@@ -97,16 +104,18 @@ absl::Status ServingEngine::Refusal(const Request& request, absl::Time now) cons
                           " waiting; try again later, or start with a larger --max-queue)"),
                    wait);
   }
-  if (newer < wait_.free_places) return absl::OkStatus();
-  if (now + wait > request.deadline) {
-    return Refused(StrCat("request: refused: it would wait for about ", absl::FormatDuration(wait),
+  const absl::Duration unset =
+      newer < wait_.free_places ? absl::InfiniteDuration() : kLongestQueueDelay;
+  const absl::Duration most = max_queue_delay_.value_or(unset);
+  if (wait > most) {
+    return Refused(StrCat("request: refused: it would wait for about ", Rounded(wait),
+                          " (try again later, or start with a larger --max-queue-delay)"),
+                   wait - most);
+  }
+  if (wait > request.deadline - now) {
+    return Refused(StrCat("request: refused: it would wait for about ", Rounded(wait),
                           ", beyond its deadline (try again later, or give it more time)"),
                    wait);
-  }
-  if (wait > max_queue_delay_) {
-    return Refused(StrCat("request: refused: it would wait for about ", absl::FormatDuration(wait),
-                          " (try again later, or start with a larger --max-queue-delay)"),
-                   wait - max_queue_delay_);
   }
   return absl::OkStatus();
 }

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -86,7 +87,7 @@ class ServingEngine final : public Engine {
   const std::function<absl::Time()> now_;
   const RequestLimits limits_;
   const int32_t max_queue_;
-  const absl::Duration max_queue_delay_;
+  const std::optional<absl::Duration> max_queue_delay_;
 
   // The step thread's own.
   std::map<RequestId, std::unique_ptr<LiveRequest>> live_;  // by order of arrival

@@ -333,6 +333,8 @@ absl::StatusOr<engine::Request> ToEngineRequest(const LoadedModel& model,
                             defaults.eos_ids.end());
   }
   request.top_logprobs = params.top_logprobs;
+  request.priority = -params.priority;
+  request.cache_salt = params.cache_salt;
   return request;
 }
 

@@ -8,11 +8,11 @@
 
 namespace deepseek::engine {
 
-/// Moving averages. A generated row is priced by steps that hold nothing else (they are bound
-/// by reading the weights), a prompt row by what is left of a step after its generated rows. The
-/// fixed cost of a step is inside the price of its rows, which errs towards small chunks and heals
-/// itself as chunks grow.
+/// A step takes `step` (reading the weights) and something for each row. After each step the parts
+/// are corrected by the error of the prediction, each by its share of it; so a part that was learnt
+/// in other company (one stream, no prompts) heals while it is used.
 struct CostModel {
+  absl::Duration step = absl::ZeroDuration();               ///< without its rows
   absl::Duration per_generated_row = absl::ZeroDuration();  ///< zero: not measured yet
   absl::Duration per_prompt_row = absl::ZeroDuration();     ///< zero: not measured yet
   double answer_tokens = 256;                               ///< of a complete answer
@@ -30,8 +30,12 @@ CostModel Observe(const CostModel& model, int32_t prompt_rows, int32_t generated
 /// The model after an answer of `tokens` was completed.
 CostModel ObserveAnswer(const CostModel& model, int32_t tokens);
 
+/// What a step of these rows should take.
+absl::Duration StepTime(const CostModel& model, int32_t prompt_rows, int32_t generated_rows);
+
 /// How many prompt rows fit beside `generated_rows` so that the step takes about `target`; at least
-/// kLeastPromptRows.
+/// kLeastPromptRows, and those of a quarter of `target`: streams that fill the step alone would
+/// else keep newcomers waiting for their first token.
 int32_t PromptRowBudget(const CostModel& model, int32_t generated_rows, absl::Duration target);
 
 }  // namespace deepseek::engine

@@ -68,36 +68,42 @@ absl::Duration WaitOf(const WaitEstimate& estimate, int32_t priority, int32_t ne
 WaitEstimate EstimateWait(const Queues& queues, const Cache& cache, const Policy& policy) {
   const CostModel& cost = policy.cost;
   Places places(PlacesFor(queues, cache, policy));
-  int64_t prompt_rows = 0, steps = 0;
+  int64_t prompt_rows = 0;
+  int32_t decoding = 0;
   for (const Sequence& s : queues.running) {
     places.Hold(StepsLeft(s, cost));
+    if (s.decoding()) ++decoding;
     if (!s.decoding()) prompt_rows += s.rows_left();
   }
   const int32_t full = static_cast<int32_t>(queues.running.size()) + places.FreeNow();
-  const absl::Duration step = cost.per_generated_row * full;
-  const auto time = [&] { return step * places.Free() + cost.per_prompt_row * prompt_rows; };
+  const int32_t chunk = std::max(std::min(PromptRowBudget(cost, decoding, policy.step_target),
+                                          policy.max_rows - decoding),
+                                 1);
+  // Prompts are computed beside the answers: what takes more steps decides.
+  const auto time = [&](int64_t rows, int64_t steps) {
+    const int64_t with_prompts = rows / chunk;
+    return StepTime(cost, chunk, decoding) * with_prompts +
+           StepTime(cost, static_cast<int32_t>(rows % chunk), 0) * (rows % chunk > 0 ? 1 : 0) +
+           StepTime(cost, 0, full) * std::max<int64_t>(steps - with_prompts, 0);
+  };
 
   WaitEstimate estimate;
-  estimate.ahead_of_all = time();
+  estimate.ahead_of_all = time(prompt_rows, places.Free());
   std::vector<Sequence> waiting = queues.waiting;
   std::sort(waiting.begin(), waiting.end(), Senior);
-  int64_t rows = 0;
+  int64_t rows = 0, steps = 0;
   for (const Sequence& s : waiting) {
     places.Take(StepsLeft(s, cost));
-    prompt_rows += s.rows_left();
     rows += s.rows_left();
     steps += StepsLeft(s, cost);
     if (estimate.behind.empty() || estimate.behind.back().first != s.priority)
       estimate.behind.emplace_back(s.priority, absl::ZeroDuration());
-    estimate.behind.back().second = time();
+    estimate.behind.back().second = time(prompt_rows + rows, places.Free());
   }
   estimate.free_places = places.FreeNow();
   const auto count = static_cast<int64_t>(waiting.size());
-  if (count > 0) {
-    estimate.each = step * steps / (count * full) + cost.per_prompt_row * rows / count;
-  } else {
-    estimate.each = cost.per_generated_row * static_cast<int64_t>(cost.answer_tokens);
-  }
+  estimate.each = count > 0 ? time(rows / count, steps / count / full)
+                            : time(0, static_cast<int64_t>(cost.answer_tokens) / full);
   return estimate;
 }
 

@@ -55,7 +55,7 @@ struct Cache {
   int32_t blocks_total = 0;
   int32_t blocks_free = 0;  ///< without a holder
   int32_t block_tokens = 64;
-  absl::Span<const int32_t> holders;  ///< of each block; empty: none is shared
+  absl::Span<const int32_t> holders = {};  ///< of each block; empty: none is shared
 };
 
 struct Policy {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -112,9 +113,9 @@ struct LoadProgress {
 struct EngineOptions {
   ModelOptions model;
   int32_t max_queue = 1024;  ///< waiting requests; one more is refused (kResourceExhausted)
-  /// A request that would wait longer for its first row is refused (kResourceExhausted), unless
-  /// there is a free place for it.
-  absl::Duration max_queue_delay = absl::Seconds(30);
+  /// A request that would wait longer for its first row is refused (kResourceExhausted). Nothing:
+  /// 30 s for those who find no free place in the batch, no limit for the others.
+  std::optional<absl::Duration> max_queue_delay;
   bool prefix_cache = true;  ///< requests with the same beginning share its KV blocks
   absl::Duration max_batch_delay =
       absl::ZeroDuration();  ///< waits so long for company before the first step

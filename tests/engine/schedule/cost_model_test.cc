@@ -20,10 +20,37 @@ TEST(CostModel, PromptRowsFillTheTarget) {
 
 TEST(CostModel, GeneratedRowsTakeTheirShareOfTheTarget) {
   CostModel m = Observe({}, 0, 4, absl::Milliseconds(40));
-  EXPECT_EQ(m.per_generated_row, absl::Milliseconds(10));
-  m = Observe(m, 50, 5, absl::Milliseconds(100));  // 50 ms are left for 50 prompt rows
+  EXPECT_EQ(StepTime(m, 0, 4), absl::Milliseconds(40));
+  EXPECT_LT(StepTime(m, 0, 8), absl::Milliseconds(80)) << "most of it is reading the weights";
+  m = Observe(m, 50, 4, absl::Milliseconds(90));  // 50 ms are left for 50 prompt rows
   EXPECT_EQ(m.per_prompt_row, absl::Milliseconds(1));
-  EXPECT_EQ(PromptRowBudget(m, 10, kTarget), 100);
+  EXPECT_EQ(PromptRowBudget(m, 4, kTarget), 160);
+}
+
+TEST(CostModel, StreamsCannotStarvePrompts) {
+  CostModel m;
+  m.step = absl::Milliseconds(100);
+  m.per_generated_row = absl::Milliseconds(10);
+  m.per_prompt_row = absl::Milliseconds(1);
+  EXPECT_EQ(PromptRowBudget(m, 5, kTarget), 50);
+  EXPECT_EQ(PromptRowBudget(m, 50, kTarget), 50) << "a quarter of the target";
+}
+
+// Learnt from one stream, used with thirty and prompts in every step.
+TEST(CostModel, PricesOfOtherCompanyHeal) {
+  const auto truth = [](int32_t prompt, int32_t generated) {
+    return absl::Milliseconds(30) + absl::Milliseconds(4) * generated +
+           absl::Microseconds(2500) * prompt;
+  };
+  CostModel m;
+  for (int i = 0; i < 20; ++i) m = Observe(m, 0, 1, truth(0, 1));
+  for (int i = 0; i < 100; ++i) {
+    const int32_t generated = 20 + i % 13;
+    const int32_t rows = PromptRowBudget(m, generated, kTarget);
+    m = Observe(m, rows, generated, truth(rows, generated));
+  }
+  const int32_t rows = PromptRowBudget(m, 24, kTarget);
+  EXPECT_NEAR(absl::FDivDuration(truth(rows, 24), kTarget), 1, 0.2);
 }
 
 TEST(CostModel, PromptsMoveHoweverSlowTheMachine) {
