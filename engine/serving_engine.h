@@ -22,6 +22,9 @@
 
 namespace deepseek::engine {
 
+/// An injected clock does not wake a sleeping thread: who waits looks at it again after so long.
+inline constexpr absl::Duration kClockLook = absl::Milliseconds(50);
+
 /// Other threads only put work into the inbox; everything else belongs to the step thread, so that
 /// no sink is ever called under a lock and none is called after its OnFinish.
 class ServingEngine final : public Engine {

@@ -101,8 +101,7 @@ http::Response ErrorResponse(const ApiError& error) {
   response.status = error.http_status;
   response.body = ErrorBody(error);
   if (error.http_status == 429 || error.http_status == 503) {
-    const absl::Duration after =
-        std::clamp(error.retry_after, absl::Seconds(1), absl::Seconds(60));
+    const absl::Duration after = std::clamp(error.retry_after, absl::Seconds(1), absl::Seconds(60));
     response.headers.push_back(
         {"Retry-After", StrCat(absl::ToInt64Seconds(absl::Ceil(after, absl::Seconds(1))))});
   }

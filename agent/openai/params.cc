@@ -139,10 +139,10 @@ void ReadParams(Fields& fields, const RequestLimits& limits, GenerationParams* p
       static_cast<int32_t>(fields.Integer("priority", -kMaxInt32, kMaxInt32).value_or(0));
   params->cache_salt = fields.String("cache_salt").value_or("");
   if (params->cache_salt.size() > limits.max_salt_bytes) {
-    fields.Fail("cache_salt",
-                StrCat("may have ", limits.max_salt_bytes, " bytes, has ",
-                       params->cache_salt.size()),
-                "invalid_value");
+    fields.Fail(
+        "cache_salt",
+        StrCat("may have ", limits.max_salt_bytes, " bytes, has ", params->cache_salt.size()),
+        "invalid_value");
   }
   params->stream = fields.Bool("stream").value_or(false);
   fields.String("user");

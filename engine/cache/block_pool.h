@@ -80,11 +80,11 @@ class BlockPool {
 
   const uint64_t hash_key_;
   std::vector<int32_t> references_;
-  std::vector<Kept> kept_;          // [total]
-  std::vector<Link> idle_;          // [total], a list of the idle blocks
+  std::vector<Kept> kept_;  // [total]
+  std::vector<Link> idle_;  // [total], a list of the idle blocks
   int32_t oldest_ = kNone, newest_ = kNone;
-  std::vector<int32_t> free_;       // stack
-  std::vector<int32_t> buckets_;    // heads of chains of kept blocks; a power of two
+  std::vector<int32_t> free_;     // stack
+  std::vector<int32_t> buckets_;  // heads of chains of kept blocks; a power of two
   int32_t held_ = 0;
 };
 

@@ -13,9 +13,7 @@ class Places {
   explicit Places(int32_t count) : count_(count) {}
 
   /// Steps until one is free.
-  int64_t Free() const {
-    return static_cast<int32_t>(ends_.size()) < count_ ? 0 : ends_.top();
-  }
+  int64_t Free() const { return static_cast<int32_t>(ends_.size()) < count_ ? 0 : ends_.top(); }
   int32_t FreeNow() const { return std::max(count_ - static_cast<int32_t>(ends_.size()), 0); }
   /// Takes the first free one for `steps`.
   void Take(int64_t steps) {
@@ -76,9 +74,8 @@ WaitEstimate EstimateWait(const Queues& queues, const Cache& cache, const Policy
     if (!s.decoding()) prompt_rows += s.rows_left();
   }
   const int32_t full = static_cast<int32_t>(queues.running.size()) + places.FreeNow();
-  const int32_t chunk = std::max(std::min(PromptRowBudget(cost, decoding, policy.step_target),
-                                          policy.max_rows - decoding),
-                                 1);
+  const int32_t chunk = std::max(
+      std::min(PromptRowBudget(cost, decoding, policy.step_target), policy.max_rows - decoding), 1);
   // Prompts are computed beside the answers: what takes more steps decides.
   const auto time = [&](int64_t rows, int64_t steps) {
     const int64_t with_prompts = rows / chunk;

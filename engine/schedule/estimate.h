@@ -26,8 +26,8 @@ struct WaitEstimate {
 absl::Duration WaitOf(const WaitEstimate& estimate, int32_t priority, int32_t newer);
 
 /// A queue before max_batch places, or fewer where memory is the limit: places become free when
-/// answers end, which are as long as answers lately were (or as their limit), and prompts delay all.
-/// Zero before anything was measured. `queues` as for Plan, with everybody who waits.
+/// answers end, which are as long as answers lately were (or as their limit), and prompts delay
+/// all. Zero before anything was measured. `queues` as for Plan, with everybody who waits.
 WaitEstimate EstimateWait(const Queues& queues, const Cache& cache, const Policy& policy);
 
 }  // namespace deepseek::engine

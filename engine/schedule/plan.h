@@ -80,7 +80,7 @@ struct Step {
   /// waiting -> running, with a holder more for its `kept` blocks; each has Work in this step. All
   /// of these come before the first new block is taken: none of their `kept` ones gets lost.
   std::vector<uint64_t> admit;
-  std::vector<Work> work;         ///< in order of seniority within generated, then prompt rows
+  std::vector<Work> work;  ///< in order of seniority within generated, then prompt rows
   /// Without work: when to plan again although nothing was submitted. With work: meaningless.
   absl::Time wake = absl::InfiniteFuture();
 };

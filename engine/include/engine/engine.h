@@ -50,7 +50,7 @@ struct Request {
       stop_ids;  ///< a generated id among these ends the answer (it is delivered, reason kStop)
   int32_t top_logprobs = -1;  ///< -1: no log-probs; n: of the chosen token and the n best (<= 20)
   absl::Time deadline = absl::InfiniteFuture();
-  int32_t priority = 0;                         ///< higher first
+  int32_t priority = 0;  ///< higher first
   /// The prefix cache is shared among requests with the same salt only: a tenant whose prompts
   /// must not be guessed from how soon answers begin has its own.
   std::string cache_salt;

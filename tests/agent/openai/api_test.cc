@@ -261,15 +261,15 @@ TEST_F(ApiTest, PriorityAndSaltReachTheEngine) {
   Start({.script = [](const engine::Request& r) {
     return BytesThenEos(StrCat(r.priority, " ", r.cache_salt));
   }});
-  const Json answer =
-      Post(kChat, R"({"messages":[{"role":"user","content":"hi"}],"priority":3,"cache_salt":"ab"})");
+  const Json answer = Post(
+      kChat, R"({"messages":[{"role":"user","content":"hi"}],"priority":3,"cache_salt":"ab"})");
   EXPECT_EQ(answer["choices"][0]["message"]["content"], "-3 ab") << "higher goes first there";
   const std::string salt(257, 'x');
-  EXPECT_EQ(Post(kChat,
-                 StrCat(R"({"messages":[{"role":"user","content":"hi"}],"cache_salt":")", salt,
-                        "\"}"),
-                 400)["error"]["param"],
-            "cache_salt");
+  EXPECT_EQ(
+      Post(kChat,
+           StrCat(R"({"messages":[{"role":"user","content":"hi"}],"cache_salt":")", salt, "\"}"),
+           400)["error"]["param"],
+      "cache_salt");
 }
 
 TEST_F(ApiTest, AFullQueueIs429AndNothingOfTheRequestRuns) {

@@ -126,8 +126,7 @@ class NaivePool {
     }
     for (auto it = order.begin(); it != order.end(); ++it) {
       if (holders.at(*it) > 0) continue;
-      for (const auto& [other, unused] : holders)
-        EXPECT_FALSE(Extends(other, *it)) << "not a leaf";
+      for (const auto& [other, unused] : holders) EXPECT_FALSE(Extends(other, *it)) << "not a leaf";
       holders.erase(*it);
       order.erase(it);
       return true;
@@ -154,7 +153,8 @@ class NaivePool {
   }
 };
 
-/// Sequences of few different contents come, find, grow, and go; both pools must agree on everything.
+/// Sequences of few different contents come, find, grow, and go; both pools must agree on
+/// everything.
 class Traffic {
  public:
   Traffic(int32_t total, uint32_t seed) : random_(seed), pool_(total, seed), naive_(total) {}

@@ -28,7 +28,8 @@ Request Of(uint32_t seed, int32_t max_tokens) {
   Request r;
   for (int32_t i = 0; i < 150; ++i)
     r.prompt.push_back(static_cast<int32_t>(seed % 3) * 101 + i * 3);
-  for (auto n = random() % 60; n > 0; --n) r.prompt.push_back(static_cast<int32_t>(random() % 2000));
+  for (auto n = random() % 60; n > 0; --n)
+    r.prompt.push_back(static_cast<int32_t>(random() % 2000));
   r.max_tokens = max_tokens;
   r.sampling.temperature = seed % 2 == 0 ? 0.0F : 1.0F;
   r.sampling.seed = seed;

@@ -1,5 +1,5 @@
-// The step loop with a prefix cache, over a model whose tokens tell which rows they rest on: what is
-// computed again and what is not, and that no answer changes.
+// The step loop with a prefix cache, over a model whose tokens tell which rows they rest on: what
+// is computed again and what is not, and that no answer changes.
 #include <gtest/gtest.h>
 
 #include "engine/serving_engine.h"

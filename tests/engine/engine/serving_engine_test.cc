@@ -1,5 +1,5 @@
-#include "engine/refusal.h"
 #include "engine/serving_engine.h"
+#include "engine/refusal.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -42,8 +42,7 @@ TEST(EstimateWait, NobodyWaitsWhereThereIsAPlace) {
 }
 
 TEST(EstimateWait, TheFirstAnswerToEndGivesItsPlace) {
-  const WaitEstimate e =
-      EstimateWait({{}, {Decoding(1, 30), Decoding(2, 20)}}, kRoomy, Costs(2));
+  const WaitEstimate e = EstimateWait({{}, {Decoding(1, 30), Decoding(2, 20)}}, kRoomy, Costs(2));
   EXPECT_EQ(e.free_places, 0);
   EXPECT_EQ(WaitOf(e, 0, 0), 20 * 2 * absl::Milliseconds(10));
 }
@@ -54,8 +53,7 @@ TEST(EstimateWait, AnswersWithoutALimitAreAsLongAsOthersWere) {
 }
 
 TEST(EstimateWait, QueueAndPromptsAdd) {
-  const WaitEstimate e =
-      EstimateWait({{Waiting(2, 500, 40)}, {Decoding(1, 30)}}, kRoomy, Costs(1));
+  const WaitEstimate e = EstimateWait({{Waiting(2, 500, 40)}, {Decoding(1, 30)}}, kRoomy, Costs(1));
   EXPECT_EQ(WaitOf(e, 0, 0), 70 * absl::Milliseconds(10) + absl::Milliseconds(500));
   EXPECT_EQ(WaitOf(e, 0, 1), WaitOf(e, 0, 0) + absl::Milliseconds(900)) << "as the one that waits";
 }

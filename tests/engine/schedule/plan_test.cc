@@ -238,7 +238,7 @@ TEST(Plan, BlocksThatOthersHoldTakeNoRoom) {
 TEST(Plan, APreemptedSequenceGivesBackOnlyWhatNobodyElseHolds) {
   const std::vector<int32_t> kept = {0}, holders = {2, 1, 1, 1};
   const Sequence senior = Sharing(Running(1, 64, 129, 128), kept);  // needs a third block
-  const Sequence junior = Sharing(Running(3, 64, 100, 99), kept);  // holds two, one alone
+  const Sequence junior = Sharing(Running(3, 64, 100, 99), kept);   // holds two, one alone
   const Sequence middle = Decoding(2, 30);
   const Step step = Plan({{}, {junior, middle, senior}}, {4, 0, 64, holders}, Rows(512), kNow);
   EXPECT_THAT(step.preempt, ElementsAre(3)) << "its own block is enough";
@@ -249,8 +249,7 @@ TEST(Plan, BlocksThatOnlyVictimsHoldAreFreeOnceAllOfThemAreGone) {
   const std::vector<int32_t> kept = {0, 1}, holders = {2, 2, 1, 1};
   Sequence a = Sharing(Running(1, 129, 130, 129), kept);
   Sequence b = Sharing(Running(2, 129, 130, 129), kept);
-  const Step step =
-      Plan({{Waiting(9, 200, 1)}, {a, b}}, {4, 0, 64, holders}, Rows(512), kNow);
+  const Step step = Plan({{Waiting(9, 200, 1)}, {a, b}}, {4, 0, 64, holders}, Rows(512), kNow);
   EXPECT_THAT(step.preempt, ElementsAre(2, 1));
   EXPECT_THAT(step.admit, ElementsAre(9));
 }
@@ -258,8 +257,8 @@ TEST(Plan, BlocksThatOnlyVictimsHoldAreFreeOnceAllOfThemAreGone) {
 TEST(Plan, WhoFollowsASeniorWaitsForItsRows) {
   Sequence follower = Waiting(2, 200);
   follower.follows = true;
-  const Step step = Plan({{follower, Waiting(3, 10)}, {Running(1, 200, 200, 64)}}, kRoomy,
-                         Rows(512), kNow);
+  const Step step =
+      Plan({{follower, Waiting(3, 10)}, {Running(1, 200, 200, 64)}}, kRoomy, Rows(512), kNow);
   EXPECT_THAT(step.admit, IsEmpty()) << "nor is it overtaken";
   EXPECT_THAT(step.work, ElementsAre(IsWork(1, 136, 4)));
 }

@@ -1,5 +1,5 @@
-// Traffic through Plan until all is served: nobody starves, no block leaks or is counted wrongly, no
-// step exceeds its limits (world.cc checks each).
+// Traffic through Plan until all is served: nobody starves, no block leaks or is counted wrongly,
+// no step exceeds its limits (world.cc checks each).
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
@@ -37,8 +37,7 @@ std::vector<Job> RandomJobs(int32_t blocks, Mix mix) {
   for (int i = 0; i < count; ++i) {
     at += *rc::gen::weightedElement<int32_t>({{8, 0}, {3, 1}, {1, 40}});
     const int32_t prompt = *rc::gen::inRange(1, blocks * 64);
-    Job job = Plain(at, prompt,
-                    *rc::gen::inRange(1, std::min(200, blocks * 64 - prompt + 1) + 1));
+    Job job = Plain(at, prompt, *rc::gen::inRange(1, std::min(200, blocks * 64 - prompt + 1) + 1));
     if (mix.priorities) job.priority = *rc::gen::inRange(-1, 2);
     if (mix.deadlines && *rc::gen::inRange(0, 3) == 0)
       job.deadline = *rc::gen::inRange(0, 100) * kStepTime;
@@ -201,9 +200,8 @@ TEST(Overload, FiveTimesTheLoadKeepsTheGoodput) {
   const absl::Duration during = absl::Minutes(5);
   double peak = 0;
   for (const double rate : {0.8, 1.0, 1.2, 1.5, 1.8, 2.2, 2.6}) {
-    peak = std::max(peak, Serve(Poisson(rate, during, 1), during, absl::Seconds(2),
-                                absl::Seconds(5))
-                              .goodput);
+    peak = std::max(
+        peak, Serve(Poisson(rate, during, 1), during, absl::Seconds(2), absl::Seconds(5)).goodput);
   }
   const Outcome overload =
       Serve(Poisson(5 * peak, during, 2), during, absl::Seconds(2), absl::Seconds(5));

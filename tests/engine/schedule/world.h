@@ -22,8 +22,8 @@ struct Job {
   int32_t generate = 1;
   int32_t priority = 0;
   absl::Duration deadline = absl::InfiniteDuration();  ///< after its arrival
-  int32_t group = -1;   ///< prompts of a group begin with the same tokens
-  int32_t common = 0;   ///< so many of them
+  int32_t group = -1;  ///< prompts of a group begin with the same tokens
+  int32_t common = 0;  ///< so many of them
 
   bool refused = false, expired = false;
   absl::Duration first_token = absl::InfiniteDuration();  ///< since the start of the world

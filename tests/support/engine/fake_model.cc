@@ -55,7 +55,9 @@ void FakeBackend::Sample(const Buffer&, absl::Span<const SampleSpec> specs,
 }
 
 FakeModel::FakeModel(const Options& o)
-    : limits_(o.limits), one_path_(o.one_path), cache_(o.kv_blocks, std::vector<uint64_t>(kBlockTokens)) {
+    : limits_(o.limits),
+      one_path_(o.one_path),
+      cache_(o.kv_blocks, std::vector<uint64_t>(kBlockTokens)) {
   spec_.family = "fake";
   spec_.vocab = backend_.vocab = o.vocab;
   spec_.max_positions = o.max_positions;
