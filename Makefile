@@ -1,7 +1,7 @@
 # The front door. `make help` lists what is behind it; the work is done by CMake, Ninja and scripts/.
 .DEFAULT_GOAL := help
 JOBS ?= $(shell nproc)
-.PHONY: help deps build test tokenizers coverage lint fmt verify fuzz bench bench-kernels bench-operator tsan faults e2e quickstart quickstart-down image crd clean
+.PHONY: help deps build test tokenizers coverage lint fmt verify fuzz bench bench-kernels bench-operator tsan faults e2e crash-e2e quickstart quickstart-down image crd clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,14 +61,21 @@ tsan: ## client, caches, queue, controller and reconciler under ThreadSanitizer
 	TSAN_OPTIONS=halt_on_error=1 build/tsan/bin/operator_kube_test --gtest_filter='-HttpTransport*'
 	TSAN_OPTIONS=halt_on_error=1 build/tsan/bin/operator_reconcile_test
 
-faults: ## every fault at every point of every story, and 10,000 transitions by chance (minutes)
+faults: ## every fault at every point of every story, a leader stopped at every call, 10,000 transitions by chance (an hour)
 	cmake --preset release
-	cmake --build --preset release -j $(JOBS) --target fault_enumeration_test random_transitions_test
+	cmake --build --preset release -j $(JOBS) --target fault_enumeration_test fencing_test random_transitions_test
 	build/release/bin/fault_enumeration_test
+	build/release/bin/fencing_test
 	build/release/bin/random_transitions_test
 
 e2e: ## the end-to-end tests on a real cluster (started if need be; E2E=NAME picks one)
 	scripts/test e2e
+
+crash-e2e: ## the operator dies after each write, a leader is stopped before one, on the real cluster (a quarter of an hour)
+	cmake --preset release
+	cmake --build --preset release -j $(JOBS) --target deepseek-operator deepseek-agent faulty-operator
+	e2e/fixture up
+	cd e2e && python3 -m unittest -v faults/crash_test.py faults/stopped_leader_test.py; rc=$$?; ./fixture down; exit $$rc
 
 quickstart: ## from a bare machine to an answer of the demo model out of a real cluster
 	scripts/quickstart

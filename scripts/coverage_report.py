@@ -17,6 +17,13 @@ import tempfile
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
+def below_root(name, directory):
+    """The path below ROOT of a source that gcov names: absolute, from `directory`, or, through ccache, from ROOT."""
+    if os.path.exists(os.path.join(ROOT, name)):
+        return name
+    return os.path.relpath(os.path.normpath(os.path.join(directory, name)), ROOT)
+
+
 def counts(build):
     """{path below ROOT: {line: executions}} over every object file that ran."""
     notes = [os.path.join(folder, name) for folder, _, names in os.walk(build) for name in names if name.endswith(".gcda")]
@@ -29,8 +36,7 @@ def counts(build):
                     report = json.load(file)
                 os.remove(os.path.join(scratch, name))
                 for entry in report["files"]:
-                    path = os.path.normpath(os.path.join(report["current_working_directory"], entry["file"]))
-                    into = lines.setdefault(os.path.relpath(path, ROOT), {})
+                    into = lines.setdefault(below_root(entry["file"], report["current_working_directory"]), {})
                     for line in entry["lines"]:
                         number = line["line_number"]
                         into[number] = into.get(number, 0) + line["count"]

@@ -1,6 +1,8 @@
 // What the operator costs: its controller, caches and client with real threads against the
 // in-memory API server, whose own cost is taken off.
-//   operator_bench [DEPLOYMENTS]   default 1000; each has 8 objects in the caches
+//   operator_bench [DEPLOYMENTS [EVENTS]]   default 1000; each has 8 objects in the caches; 3600
+//   events of churn
+// are those of an hour with one a second
 
 #include <malloc.h>
 
@@ -88,7 +90,7 @@ class Process {
 /// The cluster and what is measured on it.
 class Bench {
  public:
-  explicit Bench(int deployments) : deployments_(deployments) {}
+  Bench(int deployments, int events) : deployments_(deployments), events_(events) {}
 
   void Run() {
     for (int i = 0; i < deployments_; ++i) Put(i, {{"replicas", 0}});
@@ -110,6 +112,7 @@ class Bench {
     std::printf("%-28s %zu objects, %zu bytes of heap each, %zu of them packed\n", "caches",
                 objects, (Heap() - before) / objects, second->caches().bytes() / objects);
     Measure("restart: every key once", *second, [&] { second->StartWorkers(); });
+    Churn(*second);
   }
 
  private:
@@ -141,6 +144,41 @@ class Bench {
       absl::SleepFor(absl::Milliseconds(20));
       quiet = moved || process.passes() != before ? 0 : quiet + 1;
     }
+  }
+
+  // Deployments whose status their controller touches. Nothing of it is kept, so memory stays.
+  void Churn(const Process& process) {
+    constexpr int kTenths = 10;
+    std::mt19937 chance(1);
+    std::vector<size_t> heap;
+    for (int tenth = 0; tenth < kTenths; ++tenth) {
+      for (int i = 0; i < events_ / kTenths; ++i) {
+        const int which = static_cast<int>(chance() % static_cast<unsigned>(deployments_));
+        Touch(which, i);
+        if (i % 200 == 0) absl::SleepFor(absl::Milliseconds(20));
+      }
+      WaitForRest(process);
+      server_->ForgetCalls();
+      server_->Compact();  // what the fake itself keeps of the past
+      malloc_trim(0);
+      heap.push_back(Heap());
+    }
+    std::printf("%-28s %d events, heap after each tenth in MB:", "churn", events_);
+    for (const size_t bytes : heap) std::printf(" %.1f", static_cast<double>(bytes) / 1e6);
+    std::printf("\n");
+  }
+
+  void Touch(int i, int round) {
+    const std::string ns = NamespaceOf(i), name = StrCat("model-", i);
+    const auto dsd = server_->Find(kDeepSeekDeployment, ns, name);
+    const auto response = server_->SendAsController(
+        {.method = "PATCH",
+         .path = StrCat(kube::ObjectPath(kube::resources::kDeployment, ns,
+                                         (*dsd)["status"]["stableRevision"].get<std::string>()),
+                        "/status"),
+         .headers = {{"Content-Type", "application/merge-patch+json"}},
+         .body = StrCat(R"({"status":{"collisionCount":)", round, "}}")});
+    if (response.code >= 300) std::fprintf(stderr, "error: %s\n", response.body.c_str());
   }
 
   template <typename F>
@@ -180,10 +218,10 @@ class Bench {
     constexpr absl::Duration kIdle = absl::Seconds(5);
     absl::SleepFor(kIdle);
     const absl::Duration ours = ProcessCpu() - cpu - (metered_->server_cpu() - server);
-    std::printf("%-28s %.2f %% of a core\n", "idle", 100 * (ours / kIdle));
+    std::printf("%-28s %.2f %% of a core\n", "idle", 100 * absl::FDivDuration(ours, kIdle));
   }
 
-  const int deployments_;
+  const int deployments_, events_;
   std::shared_ptr<kube::FakeApiServer> server_ = std::make_shared<kube::FakeApiServer>();
   std::shared_ptr<MeteredTransport> metered_ = std::make_shared<MeteredTransport>(server_);
   kube::FakeWorkloads workloads_{server_.get()};
@@ -194,12 +232,12 @@ class Bench {
 
 int main(int argc, char** argv) {
   const int deployments = argc > 1 ? std::atoi(argv[1]) : 1000;
-  if (deployments < 1) {
-    std::fprintf(stderr, "error: operator_bench [DEPLOYMENTS]: '%s' is no positive number\n",
-                 argv[1]);
+  const int events = argc > 2 ? std::atoi(argv[2]) : 3600;
+  if (deployments < 1 || events < 1) {
+    std::fprintf(stderr, "error: operator_bench [DEPLOYMENTS [EVENTS]]: positive numbers\n");
     return 1;
   }
   (void)deepseek::log::SetLevelByName("error");
-  deepseek::bench::Bench(deployments).Run();
+  deepseek::bench::Bench(deployments, events).Run();
   return 0;
 }

@@ -50,7 +50,10 @@ absl::Status Run(const Flags& flags, const std::function<absl::Status(Session&)>
   ASSIGN_OR_RETURN(const kube::Config config, Connect(flags));
   ASSIGN_OR_RETURN(std::shared_ptr<kube::Transport> transport,
                    kube::NewHttpTransport(config, StrCat("kubectl-deepseek/", kVersion),
-                                          [] { return absl::Now(); }));
+                                          [] { return absl::Now(); },
+                                          {.run = kube::StartExecPlugin,
+                                           .terminal = isatty(STDIN_FILENO) != 0,
+                                           .wall = [] { return absl::Now(); }}));
   const char* no_colour = std::getenv("NO_COLOR");
   const bool plain = no_colour != nullptr && *no_colour != '\0';
   Session session{.transport = std::move(transport),

@@ -112,13 +112,50 @@ absl::Status ReadCluster(const Entry& entry, Config* config) {
   return absl::OkStatus();
 }
 
+absl::StatusOr<ExecPlugin> ReadExec(const YAML::Node& node, const fs::path& directory) {
+  using Interactive = ExecPlugin::Interactive;
+  ExecPlugin out;
+  out.api_version = Text(node, "apiVersion");
+  const bool v1 = out.api_version == "client.authentication.k8s.io/v1";
+  if (!v1 && out.api_version != "client.authentication.k8s.io/v1beta1") {
+    return absl::InvalidArgumentError(
+        StrCat("kubeconfig: exec: apiVersion '", out.api_version,
+               "' is not supported (client.authentication.k8s.io/v1 or v1beta1)"));
+  }
+  out.command = Text(node, "command");
+  if (out.command.empty()) {
+    return absl::InvalidArgumentError("kubeconfig: exec: command is missing");
+  }
+  // As client-go does: a name is looked for on the PATH, a path starts at the kubeconfig.
+  if (out.command.find('/') != std::string::npos) {
+    out.command = (directory / out.command).string();
+  }
+  for (const YAML::Node& word : node["args"]) out.args.push_back(word.Scalar());
+  for (const YAML::Node& entry : node["env"]) out.env[Text(entry, "name")] = Text(entry, "value");
+  out.install_hint = Text(node, "installHint");
+  out.provide_cluster_info = Text(node, "provideClusterInfo") == "true";
+  const std::string mode = Text(node, "interactiveMode");
+  if (mode == "Never") {
+    out.interactive = Interactive::kNever;
+  } else if (mode == "Always") {
+    out.interactive = Interactive::kAlways;
+  } else if (mode != "IfAvailable" && (v1 || !mode.empty())) {
+    return absl::InvalidArgumentError(StrCat("kubeconfig: exec: interactiveMode '", mode,
+                                             "' is none of Never, IfAvailable, Always"));
+  }
+  return out;
+}
+
 absl::Status ReadUser(const Entry& entry, Config* config) {
-  for (const char* refused : {"exec", "auth-provider", "username", "password"}) {
+  for (const char* refused : {"auth-provider", "username", "password"}) {
     if (entry.body.IsMap() && entry.body[refused].IsDefined()) {
       return absl::InvalidArgumentError(StrCat(
           "kubeconfig: user entry with '", refused,
           "' is not supported (use a client certificate, a token or the pod's service account)"));
     }
+  }
+  if (entry.body.IsMap() && entry.body["exec"].IsDefined()) {
+    ASSIGN_OR_RETURN(config->exec, ReadExec(entry.body["exec"], entry.directory));
   }
   ASSIGN_OR_RETURN(config->cert, MaterialOf(entry, "client-certificate"));
   ASSIGN_OR_RETURN(config->key, MaterialOf(entry, "client-key"));

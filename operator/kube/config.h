@@ -2,10 +2,12 @@
 // Where the API server is and who we are there: from a kubeconfig or from the pod that we run in.
 
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "absl/status/statusor.h"
+#include "operator/kube/exec_plugin.h"
 
 namespace deepseek::kube {
 
@@ -23,13 +25,14 @@ struct Config {
   std::string server;       ///< "https://10.0.0.1:6443"
   std::string server_name;  ///< name in its certificate, if not the host of `server`
   Material ca, cert, key, token;
-  std::string ns = "default";  ///< of the context; in-cluster: of the pod
-  std::string origin;          ///< in words, for logs: "kubeconfig ~/.kube/config, context dev"
+  std::optional<ExecPlugin> exec;  ///< gives token or certificate instead
+  std::string ns = "default";      ///< of the context; in-cluster: of the pod
+  std::string origin;              ///< in words, for logs: "kubeconfig ~/.kube/config, context dev"
 };
 
 /// One kubeconfig file or several separated by ':' (the first one to define a name wins, missing
 /// files are skipped, as in kubectl). `context` empty: current-context. Refused with the reason:
-/// insecure-skip-tls-verify, plain http, exec and auth-provider plugins, passwords, proxies.
+/// insecure-skip-tls-verify, plain http, auth-provider plugins, passwords, proxies.
 absl::StatusOr<Config> LoadKubeconfig(std::string_view paths, std::string_view context = "");
 
 /// The service account of the pod. `root` is /var/run/secrets/kubernetes.io/serviceaccount outside

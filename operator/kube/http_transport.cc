@@ -22,24 +22,37 @@ struct Credentials {
   bool SameTls(const Credentials& o) const { return ca == o.ca && cert == o.cert && key == o.key; }
 };
 
-absl::StatusOr<Credentials> ReadCredentials(const Config& config) {
+absl::StatusOr<Credentials> ReadCredentials(const Config& config, ExecCredentialSource* exec,
+                                            bool refused) {
   Credentials out;
   ASSIGN_OR_RETURN(out.ca, config.ca.Read());
   ASSIGN_OR_RETURN(out.cert, config.cert.Read());
   ASSIGN_OR_RETURN(out.key, config.key.Read());
   ASSIGN_OR_RETURN(const std::string token, config.token.Read());
   out.token = std::string(absl::StripAsciiWhitespace(token));
+  // As in client-go, a token of the kubeconfig goes before the plugin's.
+  if (exec == nullptr || !out.token.empty()) return out;
+  ASSIGN_OR_RETURN(const ExecCredential given, exec->Get(refused));
+  out.token = given.token;
+  if (!given.cert_pem.empty()) {
+    out.cert = given.cert_pem;
+    out.key = given.key_pem;
+  }
   return out;
 }
 
 class HttpTransport : public Transport {
  public:
-  HttpTransport(Config config, std::string_view user_agent, std::function<absl::Time()> now)
-      : config_(std::move(config)), user_agent_(user_agent), now_(std::move(now)) {}
+  HttpTransport(Config config, std::string_view user_agent, std::function<absl::Time()> now,
+                std::unique_ptr<ExecCredentialSource> exec)
+      : config_(std::move(config)),
+        user_agent_(user_agent),
+        now_(std::move(now)),
+        exec_(std::move(exec)) {}
 
   absl::Status Start() {
     const std::lock_guard lock(mutex_);
-    return Load();
+    return Load(/*refused=*/false);
   }
 
   absl::StatusOr<HttpResponse> Send(const HttpRequest& request) override {
@@ -114,7 +127,7 @@ class HttpTransport : public Transport {
     const std::lock_guard lock(mutex_);
     if (!at_once && now_() - read_at_ < kReadAgainAfter) return false;
     const Credentials before = credentials_;
-    if (const absl::Status status = Load(); !status.ok()) {
+    if (const absl::Status status = Load(/*refused=*/at_once); !status.ok()) {
       log::Warn("credentials of the API server cannot be read again; the last good ones stay",
                 {{"error", std::string(ToStd(status.message()))}});
       return false;
@@ -122,9 +135,9 @@ class HttpTransport : public Transport {
     return !before.SameTls(credentials_) || before.token != credentials_.token;
   }
 
-  absl::Status Load() {
+  absl::Status Load(bool refused) {
     read_at_ = now_();
-    ASSIGN_OR_RETURN(Credentials read, ReadCredentials(config_));
+    ASSIGN_OR_RETURN(Credentials read, ReadCredentials(config_, exec_.get(), refused));
     if (client_ == nullptr || !read.SameTls(credentials_)) {
       ASSIGN_OR_RETURN(std::unique_ptr<http::Client> client,
                        http::NewClient({.base_url = config_.server,
@@ -142,6 +155,7 @@ class HttpTransport : public Transport {
   const std::string user_agent_;
   const std::function<absl::Time()> now_;
   std::mutex mutex_;
+  const std::unique_ptr<ExecCredentialSource> exec_;
   absl::Time read_at_ = absl::InfinitePast();
   Credentials credentials_;
   std::shared_ptr<http::Client> client_;  // calls in flight keep the one that they began with
@@ -151,8 +165,23 @@ class HttpTransport : public Transport {
 
 absl::StatusOr<std::shared_ptr<Transport>> NewHttpTransport(Config config,
                                                             std::string_view user_agent,
-                                                            std::function<absl::Time()> now) {
-  auto transport = std::make_shared<HttpTransport>(std::move(config), user_agent, std::move(now));
+                                                            std::function<absl::Time()> now,
+                                                            const ExecWorld& exec) {
+  std::unique_ptr<ExecCredentialSource> source;
+  if (config.exec) {
+    if (exec.run == nullptr) {
+      return absl::InvalidArgumentError(StrCat(
+          config.origin,
+          ": exec plugins run in the command line only (give the operator a service account, "
+          "a client certificate or a token)"));
+    }
+    ASSIGN_OR_RETURN(const std::string ca, config.ca.Read());
+    source = std::make_unique<ExecCredentialSource>(
+        *config.exec, ExecCluster{config.server, config.server_name, ca}, exec.run, exec.terminal,
+        exec.wall);
+  }
+  auto transport = std::make_shared<HttpTransport>(std::move(config), user_agent, std::move(now),
+                                                   std::move(source));
   RETURN_IF_ERROR(transport->Start());
   return transport;
 }

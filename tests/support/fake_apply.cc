@@ -1,9 +1,50 @@
 #include "tests/support/fake_apply.h"
 
+#include <algorithm>
+
 #include "base/json_full.h"
 
 namespace deepseek::kube {
 namespace {
+
+void Merge(const Json& applied, const std::string& field, const std::string& kind, Json* live);
+
+// Items that both have come in the order in which they are applied; those that only `live` has stay
+// where they were among them (structured-merge-diff, merge.go).
+void MergeItems(const Json& applied, const std::string& field, const std::string& kind,
+                ListKind list, Json* live) {
+  const auto segments = [&](const Json& items) {
+    std::vector<std::string> out;
+    for (const Json& item : items) {
+      out.push_back(list == ListKind::kSet || item.is_object() ? ItemSegment(field, list, item)
+                                                               : "");
+    }
+    return out;
+  };
+  const std::vector<std::string> mine = segments(applied), old = segments(*live);
+  const auto place = [](const std::vector<std::string>& in, const std::string& segment) {
+    return static_cast<size_t>(std::find(in.begin(), in.end(), segment) - in.begin());
+  };
+  Json merged = Json::array();
+  size_t l = 0;
+  for (size_t r = 0; r < mine.size(); ++r) {
+    size_t shared = r;  // the next of mine that was there before
+    while (shared < mine.size() && place(old, mine[shared]) == old.size()) ++shared;
+    while (l < old.size() && (shared == mine.size() || old[l] != mine[shared])) {
+      if (place(mine, old[l]) == mine.size()) merged.push_back((*live)[l]);
+      ++l;
+    }
+    const size_t before = place(old, mine[r]);
+    merged.push_back(before == old.size() ? applied[r] : (*live)[before]);
+    if (before != old.size() && list == ListKind::kKeyed) {
+      Merge(applied[r], "", kind, &merged.back());
+    }
+  }
+  for (; l < old.size(); ++l) {
+    if (place(mine, old[l]) == mine.size()) merged.push_back((*live)[l]);
+  }
+  *live = std::move(merged);
+}
 
 void Merge(const Json& applied, const std::string& field, const std::string& kind, Json* live) {
   if (applied.is_object() && live->is_object() && !IsAtomicMap(field, kind)) {
@@ -21,21 +62,7 @@ void Merge(const Json& applied, const std::string& field, const std::string& kin
     *live = applied;
     return;
   }
-  for (const Json& item : applied) {
-    const std::string segment = ItemSegment(field, list, item);
-    Json* found = nullptr;
-    for (Json& candidate : *live) {
-      if ((list == ListKind::kSet || candidate.is_object()) &&
-          ItemSegment(field, list, candidate) == segment) {
-        found = &candidate;
-      }
-    }
-    if (found == nullptr) {
-      live->push_back(item);
-    } else if (list == ListKind::kKeyed) {
-      Merge(item, "", kind, found);
-    }
-  }
+  MergeItems(applied, field, kind, list, live);
 }
 
 bool OthersOwn(const Ownership& ownership, const FieldManager& me, const FieldPath& path) {

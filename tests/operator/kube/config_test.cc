@@ -68,9 +68,38 @@ TEST_F(ConfigTest, RefusesWhatIsNotSafeOrNotSupported) {
   Refused("{server: 'http://a:1'}", user, "https://");
   Refused("{server: 'https://a:1', proxy-url: 'http://p'}", user, "proxy-url");
   Refused("{server: 'https://a:1', certificate-authority-data: '!!'}", user, "base64");
-  Refused(good, "{exec: {command: aws}}", "exec");
+  Refused(good, "{exec: {command: aws}}", "exec: apiVersion ''");
+  Refused(good, "{exec: {apiVersion: client.authentication.k8s.io/v1alpha1, command: aws}}",
+          "v1alpha1");
+  const std::string v1 = "{exec: {apiVersion: client.authentication.k8s.io/v1";
+  Refused(good, v1 + "}}", "command is missing");
+  Refused(good, v1 + ", command: aws}}", "interactiveMode ''");
+  Refused(good, v1 + ", command: aws, interactiveMode: Sometimes}}", "'Sometimes'");
   Refused(good, "{auth-provider: {name: gcp}}", "auth-provider");
   Refused(good, "{username: a, password: b}", "username");
+}
+
+TEST_F(ConfigTest, ReadsExecPlugins) {
+  const std::string path =
+      Kubeconfig("sub/config", "dev", "{server: 'https://10.0.0.1:6443'}",
+                 "{exec: {apiVersion: client.authentication.k8s.io/v1, command: ./bin/login, args: "
+                 "[get, token],"
+                 " env: [{name: A, value: b}], installHint: apt, provideClusterInfo: true,"
+                 " interactiveMode: Never}}");
+  const auto config = LoadKubeconfig(path);
+  ASSERT_TRUE(config.ok()) << config.status();
+  ASSERT_TRUE(config->exec.has_value());
+  const ExecPlugin& exec = *config->exec;
+  EXPECT_EQ(exec.command, (dir_ / "sub/./bin/login").string());
+  EXPECT_EQ(exec.args, (std::vector<std::string>{"get", "token"}));
+  EXPECT_EQ(exec.env, (std::map<std::string, std::string>{{"A", "b"}}));
+  EXPECT_EQ(exec.install_hint, "apt");
+  EXPECT_TRUE(exec.provide_cluster_info);
+  EXPECT_EQ(exec.interactive, ExecPlugin::Interactive::kNever);
+  const std::string named =
+      Kubeconfig("named", "dev", "{server: 'https://10.0.0.1:6443'}",
+                 "{exec: {apiVersion: client.authentication.k8s.io/v1beta1, command: aws}}");
+  EXPECT_EQ(LoadKubeconfig(named)->exec->command, "aws");
 }
 
 TEST_F(ConfigTest, MalformedFilesAreErrorsNotCrashes) {

@@ -58,6 +58,29 @@ TEST_F(Conformance, ApplyMergesListsByTheirKeys) {
   EXPECT_EQ(At(merged, "/spec/template/spec/containers/1/ports"), "(none)");
 }
 
+TEST_F(Conformance, ItemsOfAListComeInTheOrderInWhichTheyAreApplied) {
+  const auto ports = [](const std::vector<std::pair<const char*, int>>& of) {
+    Json out = Json::array();
+    for (const auto& [name, port] : of) {
+      out.push_back({{"name", name}, {"port", port}, {"protocol", "TCP"}});
+    }
+    return Json{{"apiVersion", "v1"},
+                {"kind", "Service"},
+                {"metadata", {{"name", "s"}}},
+                {"spec", {{"ports", out}}}};
+  };
+  const auto names = [](const Object& service) {
+    std::string out;
+    for (const Json& port : (*service)["spec"]["ports"]) out += port["name"].get<std::string>();
+    return out;
+  };
+  MustApply(kService, ports({{"a", 1}, {"x", 2}, {"b", 3}}));
+  MustApply(kService, ports({{"x", 2}}), {.field_manager = "other"});
+  EXPECT_EQ(names(MustApply(kService, ports({{"b", 3}, {"a", 1}}))), "xba");
+  EXPECT_EQ(names(MustApply(kService, ports({{"n", 4}, {"a", 1}, {"b", 3}}))), "xnab");
+  EXPECT_EQ(names(MustApply(kService, ports({{"b", 3}}))), "xb");
+}
+
 TEST_F(Conformance, ApplyAfterCreateByTheSameManagerRemovesFields) {
   ASSERT_TRUE(
       client_

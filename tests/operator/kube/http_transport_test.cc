@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/strings.h"
 #include "operator/kube/client.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/tls/server.h"
@@ -60,6 +61,31 @@ TEST_F(HttpTransportTest, ATokenThatWasReplacedIsReadAgainAfterA401) {
   EXPECT_EQ(transport->Send(Get("/"))->code, 401);  // the file still holds the old one
   Write("token", "two\n");
   EXPECT_EQ(transport->Send(Get("/"))->code, 200);
+}
+
+TEST_F(HttpTransportTest, AnExecPluginIsAskedBeforeItsTokenEndsAndAfterA401) {
+  testing_tls::Server server(authority_.Issue("s", kLocal), "", Knows("two"));
+  Config config;
+  config.server = server.url();
+  config.ca.file = (dir_ / "ca.crt").string();
+  config.exec = ExecPlugin{.api_version = "client.authentication.k8s.io/v1", .command = "login"};
+  EXPECT_TRUE(absl::IsInvalidArgument(
+      NewHttpTransport(config, "test/1", [this] { return now_; }).status()));
+  int runs = 0;
+  const auto run = [&](const ExecPlugin&, const std::string&, bool) -> absl::StatusOr<std::string> {
+    return StrCat(R"({"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1",)",
+                  R"("status":{"token":")", ++runs == 1 ? "one" : "two", "\"}}");
+  };
+  const auto transport =
+      NewHttpTransport(config, "test/1", [this] { return now_; },
+                       {.run = run, .terminal = false, .wall = [this] { return now_; }});
+  ASSERT_TRUE(transport.ok()) << transport.status();
+  EXPECT_EQ(runs, 1);
+  EXPECT_EQ((*transport)->Send(Get("/"))->code, 200);
+  EXPECT_EQ(runs, 2);
+  now_ += absl::Hours(1);
+  EXPECT_EQ((*transport)->Send(Get("/"))->code, 200);
+  EXPECT_EQ(runs, 2);
 }
 
 TEST_F(HttpTransportTest, ATokenIsReadAgainEveryMinute) {
