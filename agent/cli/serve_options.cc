@@ -39,8 +39,7 @@ void AddServeFlags(CLI::App& app, ServeOptions* o) {
       ->check(CLI::Range(1, 1 << 20))
       ->capture_default_str();
   app.add_option("--max-queue-delay", o->max_queue_delay,
-                 "A request that would wait longer for its first token gets a 429; auto: 30s, "
-                 "once the batch is full")
+                 "A longer expected wait gets a 429; auto: 30s, once the batch is full")
       ->capture_default_str();
   app.add_option("--prefix-cache", o->prefix_cache,
                  "on or off: requests that begin alike share their KV cache")
