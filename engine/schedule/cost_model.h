@@ -2,19 +2,22 @@
 // What a step costs, learnt from the steps before it. A value: the step loop owns one and passes it
 // to Plan.
 
+#include <array>
 #include <cstdint>
 
 #include "absl/time/time.h"
 
 namespace deepseek::engine {
 
-/// A step takes `step` (reading the weights) and something for each row. After each step the parts
-/// are corrected by the error of the prediction, each by its share of it; so a part that was learnt
-/// in other company (one stream, no prompts) heals while it is used.
+/// A step takes `step` (reading the weights) and something for each row. The three are corrected
+/// after each step by its error, each by as much as it is still uncertain (a Kalman filter over
+/// prices that drift); so prices that were learnt in other company, one stream or small chunks,
+/// heal while they are used.
 struct CostModel {
   absl::Duration step = absl::ZeroDuration();               ///< without its rows
   absl::Duration per_generated_row = absl::ZeroDuration();  ///< zero: not measured yet
   absl::Duration per_prompt_row = absl::ZeroDuration();     ///< zero: not measured yet
+  std::array<std::array<double, 3>, 3> covariance{};        ///< of the three, in that order; s^2
   double answer_tokens = 256;                               ///< of a complete answer
 };
 
@@ -34,8 +37,8 @@ CostModel ObserveAnswer(const CostModel& model, int32_t tokens);
 absl::Duration StepTime(const CostModel& model, int32_t prompt_rows, int32_t generated_rows);
 
 /// How many prompt rows fit beside `generated_rows` so that the step takes about `target`; at least
-/// kLeastPromptRows, and those of a quarter of `target`: streams that fill the step alone would
-/// else keep newcomers waiting for their first token.
+/// kLeastPromptRows, and for half as long as the rest of the step takes: where that fills the
+/// target alone (many streams, a busy machine), prompts would else pay it for a few rows at a time.
 int32_t PromptRowBudget(const CostModel& model, int32_t generated_rows, absl::Duration target);
 
 }  // namespace deepseek::engine
