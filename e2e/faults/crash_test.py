@@ -78,14 +78,15 @@ class Crash(RestingInstallation):
     def every_write(self, before, change, over):
         writes, calm, calm_made = self.run_story(before, change, over, 0)
         self.assertTrue(writes)
-        for point in range(1, len(writes) + 1, int(os.environ.get("DEEPSEEK_FAULT_SHARE", "1"))):
+        points = range(1, len(writes) + 1, int(os.environ.get("DEEPSEEK_FAULT_SHARE", "1")))
+        for point in points:
             with self.subTest(f"death after write {point} of {len(writes)}: {writes[point - 1][1:]}"):
                 _, _, made = self.run_story(before, change, over, point, calm)
                 for revision, pods in made.items():
                     self.assertLessEqual(pods, calm_made.get(revision, 0), f"pods of revision {revision}")
                 self.assertEqual(end_state.restarts(self.namespace), 0)
             kube.kubectl("delete", "namespace", self.namespace, "--wait=false")
-        print(f"{len(writes)} runs")
+        print(f"{len(points)} runs")
 
     def test_create(self):
         self.every_write(None, self.create, self.until_ready)

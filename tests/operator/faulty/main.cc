@@ -4,13 +4,14 @@
 //                   [--die-after-write N | --stop-before-write N]
 //
 // Writes are counted without those of the Lease. Each one is told on stdout, "write 3 PATCH
-// /apis/.. 200", and so are "leading" and the end: "died", or the exit status of the operator.
+// /apis/.. 200", and so are "stopped before write 3" and "died".
 #include <signal.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <atomic>
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <string>
 
@@ -85,6 +86,7 @@ int Main(int argc, char** argv) {
   app.add_option("--stop-before-write", stop_before);
   CLI11_PARSE(app, argc, argv);
   options.health_address = "127.0.0.1:0";
+  if (const char* level = std::getenv("LOG_LEVEL")) (void)log::SetLevelByName(level);
   signal(SIGPIPE, SIG_IGN);
   signal(SIGTERM, OnSignal);
 
