@@ -99,7 +99,8 @@ int32_t PromptRowBudget(const CostModel& model, int32_t generated_rows, absl::Du
   if (target == absl::InfiniteDuration()) return std::numeric_limits<int32_t>::max();
   if (model.per_prompt_row <= absl::ZeroDuration()) return kFirstPromptRows;
   const absl::Duration others = StepTime(model, 0, generated_rows);
-  const absl::Duration left = std::max(target - others, others / 2);
+  const absl::Duration left =
+      std::max(target - others, generated_rows > 0 ? others / 2 : others * 2);
   const double rows = absl::FDivDuration(left, model.per_prompt_row);
   return static_cast<int32_t>(std::clamp(rows, double{kLeastPromptRows}, 1e9));
 }

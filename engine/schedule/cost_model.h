@@ -37,8 +37,9 @@ CostModel ObserveAnswer(const CostModel& model, int32_t tokens);
 absl::Duration StepTime(const CostModel& model, int32_t prompt_rows, int32_t generated_rows);
 
 /// How many prompt rows fit beside `generated_rows` so that the step takes about `target`; at least
-/// kLeastPromptRows, and for half as long as the rest of the step takes: where that fills the
-/// target alone (many streams, a busy machine), prompts would else pay it for a few rows at a time.
+/// kLeastPromptRows, and for half as long as the rest of the step takes (twice as long where no
+/// stream waits for it): where that fills the target alone (many streams, a busy machine), prompts
+/// would else pay it for a few rows at a time.
 int32_t PromptRowBudget(const CostModel& model, int32_t generated_rows, absl::Duration target);
 
 }  // namespace deepseek::engine
