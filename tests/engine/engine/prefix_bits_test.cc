@@ -98,8 +98,12 @@ TEST_P(PrefixBits, AHitEqualsAMiss) {
         const int32_t cached = sink->usage().cached_tokens;
         const auto whole =
             static_cast<int32_t>(turns[i].prompt.size() - 1) / kBlockTokens * kBlockTokens;
-        if (round == 1) EXPECT_EQ(cached, whole);
-        if (round == 0 && i == 1) EXPECT_EQ(cached, mla ? 128 : 192) << "with the answer or not";
+        if (round == 1) {
+          EXPECT_EQ(cached, whole);
+        }
+        if (round == 0 && i == 1) {
+          EXPECT_EQ(cached, mla ? 128 : 192) << "with the answer or not";
+        }
       }
     }
     engine->Drain(absl::InfiniteFuture());
