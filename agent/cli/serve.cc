@@ -39,6 +39,12 @@ absl::StatusOr<LoadOptions> ToLoadOptions(const ServeOptions& options) {
     return absl::InvalidArgumentError("--step-target: must be above 0 (the default is 200ms)");
   }
   load.engine.max_queue = options.max_queue;
+  if (options.max_queue_delay != "auto") {
+    ASSIGN_OR_RETURN(load.engine.max_queue_delay,
+                     ParseDurationFlag("--max-queue-delay", options.max_queue_delay));
+  }
+  ASSIGN_OR_RETURN(load.engine.prefix_cache,
+                   ParseSwitchFlag("--prefix-cache", options.prefix_cache));
   load.chat_template_file = options.chat_template;
   // Put there by the operator once the first pod of a revision has said which weights it found; not
   // there before.

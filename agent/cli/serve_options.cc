@@ -42,6 +42,12 @@ void AddServeFlags(CLI::App& app, ServeOptions* o) {
   app.add_option("--max-queue", o->max_queue, "Waiting requests; one more gets a 429")
       ->check(CLI::Range(1, 1 << 20))
       ->capture_default_str();
+  app.add_option("--max-queue-delay", o->max_queue_delay,
+                 "A longer expected wait gets a 429; auto: 30s, once the batch is full")
+      ->capture_default_str();
+  app.add_option("--prefix-cache", o->prefix_cache,
+                 "on or off: requests that begin alike share their KV cache")
+      ->capture_default_str();
   app.add_option("--max-connections", o->max_connections, "Open connections; one more gets a 503")
       ->check(CLI::Range(1, 1 << 20))
       ->capture_default_str();
@@ -125,6 +131,12 @@ absl::StatusOr<absl::Duration> ParseDurationFlag(const std::string& flag,
         StrCat(flag, ": '", value, "' is not a duration (for example 200ms, 5s, 1m30s)"));
   }
   return duration;
+}
+
+absl::StatusOr<bool> ParseSwitchFlag(const std::string& flag, const std::string& value) {
+  if (value == "on") return true;
+  if (value == "off") return false;
+  return absl::InvalidArgumentError(StrCat(flag, ": '", value, "' is neither on nor off"));
 }
 
 absl::StatusOr<engine::ModelOptions> ToModelOptions(const ServeOptions& o) {

@@ -31,6 +31,8 @@ struct ServeOptions {
   int max_batch = 32;
   std::string max_batch_delay = "0ms", step_target = "200ms";
   int max_queue = 1024;
+  std::string max_queue_delay = "auto";  ///< or a duration
+  std::string prefix_cache = "on";       ///< or off
   int max_connections = 4096;
   std::string chat_template;
   std::string kv_memory = "0";  ///< bytes, or with a suffix of Kubernetes quantities: 512Mi, 4Gi
@@ -54,6 +56,9 @@ absl::StatusOr<std::string> LogLevelOf(const std::string& yaml, const std::strin
 
 /// "200ms", "5s", "1m30s"; not negative. kInvalidArgument names the flag.
 absl::StatusOr<absl::Duration> ParseDurationFlag(const std::string& flag, const std::string& value);
+
+/// "on" or "off". kInvalidArgument names the flag.
+absl::StatusOr<bool> ParseSwitchFlag(const std::string& flag, const std::string& value);
 
 /// The engine's part of the options, checked.
 absl::StatusOr<engine::ModelOptions> ToModelOptions(const ServeOptions& options);

@@ -1,8 +1,11 @@
 #include "agent/openai/error.h"
 
+#include <algorithm>
+
 #include "absl/strings/cord.h"
 #include "base/json_full.h"
 #include "base/strings.h"
+#include "engine/refusal.h"
 
 namespace deepseek::agent {
 namespace {
@@ -88,6 +91,7 @@ ApiError FromStatus(const absl::Status& status) {
   }
   error.http_status = HttpStatusOf(status.code());
   error.type = std::string(TypeOf(error.http_status));
+  if (const auto after = engine::RetryAfter(status)) error.retry_after = *after;
   if (error.http_status == 500) error.message = "the server failed to answer this request";
   return error;
 }
@@ -105,8 +109,11 @@ http::Response ErrorResponse(const ApiError& error) {
   response.status = error.http_status;
   response.body = ErrorBody(error);
   if (error.http_status == 401) response.headers.push_back({"WWW-Authenticate", "Bearer"});
-  if (error.http_status == 429 || error.http_status == 503)
-    response.headers.push_back({"Retry-After", "1"});
+  if (error.http_status == 429 || error.http_status == 503) {
+    const absl::Duration after = std::clamp(error.retry_after, absl::Seconds(1), absl::Seconds(60));
+    response.headers.push_back(
+        {"Retry-After", StrCat(absl::ToInt64Seconds(absl::Ceil(after, absl::Seconds(1))))});
+  }
   return response;
 }
 

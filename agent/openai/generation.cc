@@ -22,6 +22,12 @@ uint64_t RandomSeed() {
   return generator();
 }
 
+// Tenants share no cached prompts, whatever salts they send. A caller without a tenant may name
+// any, so its salt stands as it is.
+std::string SaltOf(const std::string& tenant, const std::string& salt) {
+  return tenant.empty() ? salt : StrCat(tenant.size(), ":", tenant, salt);
+}
+
 /// The engine calls sinks from its step thread, the server calls OnGone from an I/O thread;
 /// one lock covers all choices. Order of locks: this one, then the connection's or the engine's.
 class Generation : public std::enable_shared_from_this<Generation> {
@@ -118,6 +124,7 @@ absl::Status Generation::Submit() {
                                                               seed, job_.constraint != nullptr));
     requests.back().deadline = job_.context.deadline;
     if (job_.context.priority != 0) requests.back().priority = job_.context.priority;
+    requests.back().cache_salt = SaltOf(job_.context.tenant, requests.back().cache_salt);
   }
   for (size_t p = 0; p < requests.size(); ++p) {
     for (int32_t n = 0; n < job_.params.n; ++n) {
@@ -321,6 +328,8 @@ absl::StatusOr<engine::Request> ToEngineRequest(const LoadedModel& model,
                             defaults.eos_ids.end());
   }
   request.top_logprobs = params.top_logprobs;
+  request.priority = -params.priority;
+  request.cache_salt = params.cache_salt;
   return request;
 }
 

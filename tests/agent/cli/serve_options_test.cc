@@ -103,6 +103,16 @@ TEST(ServeFlags, TheEdge) {
   }
 }
 
+TEST(ServeFlags, Switches) {
+  Parsed p({"--prefix-cache", "off"});
+  ASSERT_TRUE(ApplyConfig(p.app, "prefix-cache: on\nmax-queue-delay: 2s\n", "c.yaml").ok());
+  EXPECT_EQ(p.options.prefix_cache, "off");
+  EXPECT_EQ(p.options.max_queue_delay, "2s");
+  EXPECT_TRUE(*ParseSwitchFlag("--x", Parsed({}).options.prefix_cache));
+  EXPECT_FALSE(*ParseSwitchFlag("--x", "off"));
+  EXPECT_EQ(ParseSwitchFlag("--x", "yes").status().code(), absl::StatusCode::kInvalidArgument);
+}
+
 TEST(ServeFlags, DurationsAndBytes) {
   EXPECT_EQ(*ParseDurationFlag("--x", "1m30s"), absl::Seconds(90));
   EXPECT_EQ(*ParseDurationFlag("--x", "0"), absl::ZeroDuration());

@@ -29,8 +29,10 @@ class AccessTest : public ::testing::Test {
     std::ofstream(path_) << auth::HashOfKey("alice-key") << " alice tenant=acme\n"
                          << auth::HashOfKey("scraper-key") << " scraper roles=metrics\n";
     keys_ = *auth::ApiKeyFile::Open(path_);
-    auto engine = std::make_unique<FakeEngine>(FakeEngine::Options{
-        .script = [](const engine::Request&) { return BytesThenEos("Paris"); }});
+    auto engine =
+        std::make_unique<FakeEngine>(FakeEngine::Options{.script = [](const engine::Request& r) {
+          return BytesThenEos(StrCat("salt ", r.cache_salt));
+        }});
     engine_ = engine.get();
     model_ = testing::FakeModel(std::move(engine));
     service_.Serve(model_.get());
@@ -164,6 +166,17 @@ TEST_F(AccessTest, TenantsAreTheKeysBusiness) {
   EXPECT_FALSE(TenantOf(mine, "other").ok());
   EXPECT_EQ(*TenantOf({}, "any"), "any");
   EXPECT_EQ(*TenantOf({}, ""), "");
+}
+
+TEST_F(AccessTest, TenantsShareNoCachedPrompts) {
+  constexpr char kSalted[] = R"({"messages":[{"role":"user","content":"hi"}],"cache_salt":"mine"})";
+  Start(/*with_keys=*/true);
+  EXPECT_NE(Send("POST", kChat, kAlice, kHi).body.find("\"salt 4:acme\""), std::string::npos);
+  EXPECT_NE(Send("POST", kChat, kAlice, kSalted).body.find("\"salt 4:acmemine\""),
+            std::string::npos);
+  server_.reset();
+  Start(/*with_keys=*/false);
+  EXPECT_NE(Send("POST", kChat, "", kSalted).body.find("\"salt mine\""), std::string::npos);
 }
 
 constexpr char kPage[] = "Origin: https://chat.example\r\n";
