@@ -5,7 +5,6 @@
 #include "base/json_full.h"
 #include "operator/api/names.h"
 #include "operator/decide/decide.h"
-#include "operator/decide/json_read.h"
 #include "tests/operator/decide/world.h"
 
 namespace deepseek::decide {
@@ -188,21 +187,6 @@ TEST(ObservedTest, AnyShapeIsReadWithoutHarm) {
   }
   const Plan plan = Decide(Read(cluster), {"agent:1", "IfNotPresent", "1"}, absl::UnixEpoch());
   EXPECT_TRUE(plan.manage);
-}
-
-TEST(JsonReadTest, AbsentAndOtherTypesAreDefaults) {
-  const Json json =
-      Json::parse(R"({"a":{"b":"x","n":3,"t":true,"l":[1]},"when":"2023-01-01T00:00:00Z"})");
-  EXPECT_EQ(TextAt(json, "/a/b"), "x");
-  EXPECT_EQ(TextAt(json, "/a/n"), "");
-  EXPECT_EQ(TextAt(json, "/a/b/c"), "");
-  EXPECT_EQ(TextAt(json, "/a/l/0"), "");
-  EXPECT_EQ(IntegerAt(json, "/a/n"), 3);
-  EXPECT_EQ(IntegerAt(json, "/a/b", 7), 7);
-  EXPECT_TRUE(BoolAt(json, "/a/t"));
-  EXPECT_FALSE(BoolAt(json, "/a/b"));
-  EXPECT_EQ(*TimeAt(json, "/when"), absl::FromUnixSeconds(1672531200));
-  EXPECT_FALSE(TimeAt(json, "/a/b"));
 }
 
 TEST(DecideTest, AnObjectThatIsBeingDeletedIsLeftToItsOwnerReferences) {

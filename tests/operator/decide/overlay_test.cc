@@ -209,6 +209,40 @@ TEST(OverlayTest, DepthIsBounded) {
   EXPECT_EQ(*MergeOverlay({{"a", 1}}, Json()), Json({{"a", 1}}));
 }
 
+// `levels` objects or lists inside one another.
+Json Nested(int levels, bool lists) {
+  Json out = 1;
+  for (int i = 0; i < levels; ++i) out = lists ? Json::array({out}) : Json({{"a", out}});
+  return lists ? Json({{"a", out}}) : out;
+}
+
+TEST(OverlayTest, ThirtyTwoLevelsAreTheMost) {
+  EXPECT_TRUE(MergeOverlay(Json::object(), Nested(32, false)).ok());
+  EXPECT_FALSE(MergeOverlay(Json::object(), Nested(33, false)).ok());
+  EXPECT_TRUE(MergeOverlay(Nested(32, false), Nested(32, false)).ok());
+  EXPECT_FALSE(MergeOverlay(Nested(33, false), Nested(33, false)).ok()) << "over what is there";
+  EXPECT_TRUE(MergeOverlay(Json::object(), Nested(31, true)).ok());
+  EXPECT_FALSE(MergeOverlay(Json::object(), Nested(32, true)).ok()) << "within an object";
+  EXPECT_EQ(MergeOverlay(Json::object(), "text").status().message(),
+            "spec.workload.template: must be an object");
+}
+
+TEST(OverlayTest, APodSpecIsOneOnlyAtTheTop) {
+  const Json claim = Json::parse(
+      R"({"volumeClaimTemplate":{"metadata":{"labels":{"a":"b"}},"spec":{"volumes":"mine"}}})");
+  const auto merged =
+      TemplateWith({{"spec", {{"volumes", {{{"name", "v"}, {"ephemeral", claim}}}}}}});
+  ASSERT_TRUE(merged.ok()) << merged.status();
+  EXPECT_EQ((*merged)["spec"]["volumes"].back()["ephemeral"], claim);
+}
+
+TEST(OverlayTest, LongKeysAreCutInErrors) {
+  EXPECT_EQ(MergeOverlay(Json::object(), {{"$" + std::string(200, 'x'), 1}}).status().message(),
+            StrCat("spec.workload.template.$", std::string(63, 'x'),
+                   ": directives of a strategic merge patch are not understood here (null "
+                   "removes)"));
+}
+
 TEST(OverlayTest, IsPartOfTheRevision) {
   const auto intent = [](const Json& overlay) {
     return api::Parse({{"metadata", {{"name", "demo"}}},

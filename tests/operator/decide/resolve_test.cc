@@ -48,6 +48,41 @@ TEST(ResolveTest, WhatIsSaidCounts) {
   EXPECT_EQ(resolved.drain_delay, absl::Seconds(1));
 }
 
+TEST(ResolveTest, IsStoredInFull) {
+  api::PodIntent intent;
+  intent.image = "mine";
+  intent.image_pull_policy = "Never";
+  intent.served_name = "m";
+  intent.device = "CPU";
+  intent.compute = "FP32";
+  intent.log_level = "debug";
+  intent.max_batch = 2;
+  intent.max_batch_delay = absl::Milliseconds(3);
+  intent.drain_delay = absl::Seconds(1);
+  intent.drain_timeout = absl::Minutes(2);
+  intent.startup_deadline = absl::Hours(1);
+  EXPECT_EQ(Resolve(intent, "demo", kDefaults).ToJson(), Json::parse(R"({
+      "image": "mine", "imagePullPolicy": "Never", "servedName": "m", "device": "cpu",
+      "compute": "fp32", "logLevel": "debug", "maxBatch": 2, "maxBatchDelay": "3ms",
+      "drainDelay": "1s", "drainTimeout": "2m", "startupDeadline": "1h",
+      "operatorVersion": "0.1.0", "templateVersion": 2})"));
+}
+
+TEST(ResolveTest, TheOverlaysImageOfTheAgentOutranks) {
+  const auto image = [](const char* overlay) {
+    api::PodIntent intent;
+    intent.image = "of-the-engine";
+    intent.overlay = std::make_shared<const Json>(Json::parse(overlay));
+    return Resolve(intent, "demo", kDefaults).image;
+  };
+  EXPECT_EQ(image(R"({"spec":{"containers":[{"name":"side","image":"s"},
+                                            {"name":"agent","image":"a"}]}})"),
+            "a");
+  EXPECT_EQ(image(R"({"spec":{"containers":[{"name":"agent"}]}})"), "of-the-engine");
+  EXPECT_EQ(image(R"({"spec":{"containers":{"name":"agent","image":"a"}}})"), "of-the-engine");
+  EXPECT_EQ(image("null"), "of-the-engine");
+}
+
 TEST(ResolveTest, AnUpgradeIsWhatWouldChangePods) {
   const Json then = Resolve({}, "demo", kDefaults).ToJson();
   EXPECT_FALSE(UpgradeAvailable(then, Resolve({}, "demo", kDefaults)));

@@ -6,25 +6,10 @@
 
 #include <set>
 
-#include "tests/operator/decide/world.h"
+#include "tests/operator/decide/any_history.h"
 
 namespace deepseek::decide {
 namespace {
-
-Json AnySpec() {
-  Json spec = {{"replicas", *rc::gen::inRange(0, 5)},
-               {"revisionHistoryLimit", *rc::gen::inRange(2, 4)}};
-  // Few distinct intents, so that reverts are common.
-  spec["engine"]["maxBatch"] = *rc::gen::inRange(1, 5);
-  const int surge = *rc::gen::inRange(0, 3);
-  spec["rollout"]["maxSurge"] = surge;
-  spec["rollout"]["maxUnavailable"] = *rc::gen::inRange(surge == 0 ? 1 : 0, 3);
-  if (*rc::gen::inRange(0, 8) == 0) spec["rollout"]["strategy"] = "Recreate";
-  if (*rc::gen::inRange(0, 6) == 0) spec["rollout"]["paused"] = true;
-  if (*rc::gen::inRange(0, 6) == 0)
-    spec["rollout"]["retryToken"] = std::to_string(*rc::gen::inRange(0, 3));
-  return spec;
-}
 
 int Minimum(const Json& spec) {
   return spec["replicas"].get<int>() - spec["rollout"]["maxUnavailable"].get<int>();
@@ -68,24 +53,7 @@ TEST(WorldProperty, AnyHistoryConverges) {
     World w;
     const int actions = *rc::gen::inRange(1, 25);
     for (int i = 0; i < actions; ++i) {
-      switch (*rc::gen::inRange(0, 7)) {
-        case 0:
-        case 1:
-          w.Edit(AnySpec());
-          break;
-        case 2:
-          w.fates[w.last_hash8] = *rc::gen::element(Fate::kReady, Fate::kLoading, Fate::kInvalid,
-                                                    Fate::kImagePull, Fate::kPending);
-          break;
-        case 3:
-          if (!w.pods.empty()) w.pods[*rc::gen::inRange<size_t>(0, w.pods.size())].ready = false;
-          break;
-        case 4:
-          if (!w.pods.empty()) w.pods.erase(w.pods.begin());  // a node is lost
-          break;
-        default:
-          w.Step();
-      }
+      AnyTurn(&w);
       if (w.spec.contains("rollout")) ReconcileSafely(&w);
       if (w.status.is_object()) ExpectKstatus(w);
     }

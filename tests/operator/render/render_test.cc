@@ -7,35 +7,21 @@
 #include <fstream>
 #include <sstream>
 
-#include "base/json_full.h"
 #include "base/strings.h"
 #include "operator/api/field.h"
-#include "operator/decide/decide.h"
 #include "operator/decide/json_read.h"
+#include "tests/operator/render/render_world.h"
 
 namespace deepseek::render {
 namespace {
 
 using ::testing::ElementsAre;
 
-decide::Plan PlanOf(const Json& spec) {
-  decide::Cluster cluster;
-  cluster.dsd = std::make_shared<const Json>(Json{
-      {"metadata", {{"name", "demo"}, {"namespace", "models"}, {"uid", "u"}, {"generation", 1}}},
-      {"spec", spec}});
-  return decide::Decide(decide::Read(cluster), {"agent:1", "IfNotPresent", "0.1.0"},
-                        absl::FromUnixSeconds(1'700'000'000));
-}
-
 std::string TextOf(const Json& spec) {
   std::string out;
   for (const Rendered& rendered : Render(PlanOf(spec)))
     StrAppend(&out, rendered.object->dump(1), "\n");
   return out;
-}
-
-Json Minimal() {
-  return {{"model", {{"source", {{"builtin", "demo-v3"}}}}}};
 }
 
 void ExpectGolden(const std::string& name, const std::string& text) {
