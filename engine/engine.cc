@@ -32,6 +32,9 @@ absl::Status CheckOptions(const EngineOptions& options) {
   if (model.kv_memory_bytes < 0)
     return bad("--kv-memory", model.kv_memory_bytes, "0 (automatic) or more");
   if (options.max_queue < 0) return bad("--max-queue", options.max_queue, "0 or more");
+  if (options.max_queue_delay.value_or(absl::ZeroDuration()) < absl::ZeroDuration()) {
+    return bad("--max-queue-delay", absl::FormatDuration(*options.max_queue_delay), "0 or more");
+  }
   if (options.max_batch_delay < absl::ZeroDuration()) {
     return bad("--max-batch-delay", absl::FormatDuration(options.max_batch_delay), "0 or more");
   }

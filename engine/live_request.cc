@@ -33,8 +33,14 @@ Sequence ToSequence(const LiveRequest& live) {
   s.deadline = live.request.deadline;
   s.known_tokens = live.known_tokens();
   s.prompt_tokens = live.prompt_tokens();
+  s.answer_left = live.answer_limit - static_cast<int32_t>(live.generated.size());
   s.computed = live.computed;
   s.blocks = static_cast<int32_t>(live.blocks.size());
+  s.kept = absl::MakeConstSpan(live.blocks).first(static_cast<size_t>(live.kept));
+  if (!live.running) {
+    s.kept = live.cached;
+    s.computed = static_cast<int32_t>(live.cached.size()) * kBlockTokens;
+  }
   return s;
 }
 
@@ -85,6 +91,7 @@ void Constrain(LiveRequest* live, SampleSpec* spec) {
 Usage UsageOf(const LiveRequest& live, absl::Time now) {
   Usage usage;
   usage.prompt_tokens = live.prompt_tokens();
+  usage.cached_tokens = std::max(live.cached_tokens, 0);
   usage.generated_tokens = static_cast<int32_t>(live.generated.size());
   const absl::Time first_row = std::min(live.first_row, now);
   const absl::Time first_token = std::min(live.first_token, now);

@@ -15,7 +15,8 @@
 
 namespace deepseek::engine {
 
-/// Owned by the step thread. Invariant: blocks.size() * kBlockTokens >= computed.
+/// Owned by the step thread. Invariant: blocks.size() * kBlockTokens >= computed. Without blocks
+/// while it waits.
 struct LiveRequest {
   RequestId id = 0;
   Request request;
@@ -23,7 +24,10 @@ struct LiveRequest {
   int32_t answer_limit = 0;  ///< new tokens at most, at least 1
   std::vector<int32_t> generated;
   std::vector<int32_t> blocks;  ///< block table
+  std::vector<int32_t> cached;  ///< while waiting: blocks of its prefix that others have computed
+  int32_t kept = 0;             ///< so many of `blocks`, the first ones, are kept for others
   int32_t computed = 0;         ///< rows in the cache
+  int32_t cached_tokens = -1;   ///< of the prompt, found when first admitted; -1: not yet
   bool running = false;
   absl::Time arrival;
   absl::Time first_row =
@@ -39,7 +43,7 @@ struct LiveRequest {
   }
 };
 
-/// What the policy sees of it.
+/// What the policy sees of it. Points into `live`.
 Sequence ToSequence(const LiveRequest& live);
 
 /// Appends positions [computed, computed + rows) to the batch. Each row keeps, however often it is

@@ -1,19 +1,23 @@
 #include "engine/serving_engine.h"
 
 #include <algorithm>
+#include <random>
 #include <utility>
 
 #include "base/status.h"
 #include "base/strings.h"
-#include "engine/evaluate.h"
-#include "engine/kernels/cpu/thread_pool.h"
 #include "engine/kernels/reference/host_memory.h"
+#include "engine/refusal.h"
 
 namespace deepseek::engine {
 namespace {
 
-// An injected clock does not wake a sleeping thread: look at it again after so long.
-constexpr absl::Duration kLongestSleep = absl::Milliseconds(50);
+// Of those who find no free place, unless the options say otherwise.
+constexpr absl::Duration kLongestQueueDelay = absl::Seconds(30);
+
+std::string Rounded(absl::Duration wait) {
+  return absl::FormatDuration(absl::Ceil(wait, absl::Milliseconds(100)));
+}
 
 Policy PolicyFor(const Model& model, const EngineOptions& options) {
   Policy policy;
@@ -31,6 +35,11 @@ RequestLimits LimitsFor(const Model& model) {
           int64_t{model.kv_blocks()} * kBlockTokens};
 }
 
+uint64_t HashKey() {
+  std::random_device random;
+  return uint64_t{random()} << 32 | random();
+}
+
 }  // namespace
 
 ServingEngine::ServingEngine(std::unique_ptr<Model> model, const EngineOptions& options)
@@ -38,7 +47,9 @@ ServingEngine::ServingEngine(std::unique_ptr<Model> model, const EngineOptions& 
       now_(options.now ? options.now : [] { return absl::Now(); }),
       limits_(LimitsFor(*model_)),
       max_queue_(options.max_queue),
-      blocks_(model_->kv_blocks()),
+      max_queue_delay_(options.max_queue_delay),
+      blocks_(model_->kv_blocks(), HashKey()),
+      prefix_(&blocks_, options.prefix_cache, model_->spec().attention == Attention::kMla),
       policy_(PolicyFor(*model_, options)) {
   stats_.kv_blocks_total = blocks_.total();
   thread_ = std::thread([this] { Loop(); });
@@ -68,20 +79,40 @@ absl::StatusOr<RequestId> ServingEngine::Submit(Request request, std::shared_ptr
       return absl::UnavailableError(
           "request: refused: the engine is draining (send it to another replica)");
     }
-    // Who goes straight into a free place of the batch does not queue.
-    const int32_t waiting = stats_.waiting + static_cast<int32_t>(inbox_.submitted.size());
-    const int32_t places = backlog_ ? 0 : policy_.max_batch - stats_.running;
-    if (waiting >= max_queue_ + places) {
-      return absl::ResourceExhaustedError(
-          StrCat("request: refused: the queue is full (", waiting,
-                 " waiting; try again later, or start with a larger --max-queue)"));
-    }
+    RETURN_IF_ERROR(Refusal(live->request, live->arrival));
     id = live->id = ++last_id_;
     inbox_.submitted.push_back(std::move(live));
     stats_.busy_since = std::min(stats_.busy_since, now_());
   }
   work_.notify_one();
   return id;
+}
+
+absl::Status ServingEngine::Refusal(const Request& request, absl::Time now) const {
+  const auto newer = static_cast<int32_t>(inbox_.submitted.size());
+  const absl::Duration wait = WaitOf(wait_, request.priority, newer);
+  // Who goes straight into a free place of the batch does not queue.
+  const int32_t waiting = stats_.waiting + newer;
+  const int32_t places = backlog_ ? 0 : policy_.max_batch - stats_.running;
+  if (waiting >= max_queue_ + places) {
+    return Refused(StrCat("request: refused: the queue is full (", waiting,
+                          " waiting; try again later, or start with a larger --max-queue)"),
+                   wait);
+  }
+  const absl::Duration unset =
+      newer < wait_.free_places ? absl::InfiniteDuration() : kLongestQueueDelay;
+  const absl::Duration most = max_queue_delay_.value_or(unset);
+  if (wait > most) {
+    return Refused(StrCat("request: refused: it would wait for about ", Rounded(wait),
+                          " (try again later, or start with a larger --max-queue-delay)"),
+                   wait - most);
+  }
+  if (wait > request.deadline - now) {
+    return Refused(StrCat("request: refused: it would wait for about ", Rounded(wait),
+                          ", beyond its deadline (try again later, or give it more time)"),
+                   wait);
+  }
+  return absl::OkStatus();
 }
 
 void ServingEngine::Cancel(RequestId id) {
@@ -99,7 +130,7 @@ int ServingEngine::Drain(absl::Time deadline) {
     return static_cast<int>(inbox_.submitted.size()) + stats_.waiting + stats_.running;
   };
   while (left() > 0 && now_() < deadline) {
-    changed_.wait_for(lock, absl::ToChronoNanoseconds(std::min(deadline - now_(), kLongestSleep)));
+    changed_.wait_for(lock, absl::ToChronoNanoseconds(std::min(deadline - now_(), kClockLook)));
   }
   const int cancelled = left();
   if (cancelled > 0) {
@@ -141,225 +172,6 @@ absl::StatusOr<EvaluateResult> ServingEngine::Evaluate(const EvaluateRequest& re
   work_.notify_one();
   changed_.wait(lock, [&evaluation] { return evaluation.done; });
   return std::move(evaluation.result);
-}
-
-void ServingEngine::Loop() {
-  // It computes beside the pool's workers: I/O and probes go first.
-  LowerComputePriority();
-  while (Turn()) {
-  }
-  FinishAll(FinishReason::kCancelled);
-  const std::lock_guard lock(mutex_);
-  for (Evaluation* e : evaluations_) {
-    e->result = absl::CancelledError("evaluate: the engine is stopping");
-    e->done = true;
-  }
-  evaluations_.clear();
-  changed_.notify_all();
-}
-
-bool ServingEngine::Turn() {
-  Inbox inbox = TakeInbox();
-  const bool stop = inbox.stop;
-  TakeOver(std::move(inbox));
-  if (stop) return false;
-  const bool evaluation_waits = RunEvaluations();
-  const Step step = PlanStep(/*admit=*/!evaluation_waits);
-  Arrange(step);
-  Publish();
-  if (step.work.empty()) {
-    WaitForWork(step.wake);
-    return true;
-  }
-  Compute(step);
-  Publish();
-  return true;
-}
-
-ServingEngine::Inbox ServingEngine::TakeInbox() {
-  const std::lock_guard lock(mutex_);
-  Inbox inbox = std::exchange(inbox_, {});
-  inbox_.stop = inbox.stop;
-  // Counted before the lock is left: at no moment does a request seem to be gone.
-  stats_.waiting += static_cast<int32_t>(inbox.submitted.size());
-  return inbox;
-}
-
-void ServingEngine::WaitForWork(absl::Time wake) {
-  std::unique_lock lock(mutex_);
-  const auto something = [this] {
-    return !inbox_.submitted.empty() || !inbox_.cancelled.empty() || inbox_.cancel_all ||
-           inbox_.stop || !evaluations_.empty();
-  };
-  if (wake == absl::InfiniteFuture()) {
-    work_.wait(lock, something);
-  } else {
-    const absl::Duration sleep = std::clamp(wake - now_(), absl::ZeroDuration(), kLongestSleep);
-    work_.wait_for(lock, absl::ToChronoNanoseconds(sleep), something);
-  }
-}
-
-void ServingEngine::TakeOver(Inbox inbox) {
-  for (auto& live : inbox.submitted) {
-    const RequestId id = live->id;
-    live_.emplace(id, std::move(live));
-  }
-  for (const RequestId id : inbox.cancelled) {
-    if (LiveRequest* live = Find(id)) Finish(live, FinishReason::kCancelled);
-  }
-  if (inbox.cancel_all) FinishAll(FinishReason::kCancelled);
-}
-
-bool ServingEngine::RunEvaluations() {
-  while (true) {
-    Evaluation* next = nullptr;
-    {
-      const std::lock_guard lock(mutex_);
-      if (evaluations_.empty()) return false;
-      next = evaluations_.front();
-    }
-    std::vector<int32_t> table;
-    const auto tokens = static_cast<int32_t>(next->request->tokens.size());
-    if (!GrowTable(&blocks_, &table, BlocksFor(tokens, kBlockTokens))) return true;
-    auto result =
-        RunEvaluate(*model_, *next->request, table, [this](int32_t rows) { StepDone(rows); });
-    ReleaseTable(&blocks_, &table);
-    const std::lock_guard lock(mutex_);
-    next->result = std::move(result);
-    next->done = true;
-    evaluations_.erase(evaluations_.begin());
-    changed_.notify_all();
-  }
-}
-
-Step ServingEngine::PlanStep(bool admit) {
-  Queues queues;
-  for (const auto& [id, live] : live_) {
-    if (live->running) {
-      queues.running.push_back(ToSequence(*live));
-    } else if (admit) {
-      queues.waiting.push_back(ToSequence(*live));
-    }
-  }
-  return Plan(queues, {blocks_.total(), blocks_.free_blocks(), kBlockTokens}, policy_, now_());
-}
-
-void ServingEngine::Arrange(const Step& step) {
-  for (const uint64_t id : step.expire) Finish(Find(id), FinishReason::kDeadline);
-  for (const uint64_t id : step.preempt) Preempt(Find(id));
-  for (const uint64_t id : step.admit) Find(id)->running = true;
-}
-
-void ServingEngine::Compute(const Step& step) {
-  const absl::Time start = now_();
-  std::vector<LiveRequest*> worked, sampled;
-  batch_.clear();
-  specs_.clear();
-  int32_t prompt_rows = 0, generated_rows = 0;
-  for (const Work& work : step.work) {
-    LiveRequest* live = Find(work.id);
-    GrowTable(&blocks_, &live->blocks, work.blocks);  // Plan has counted: there are enough
-    (ToSequence(*live).decoding() ? generated_rows : prompt_rows) += work.rows;
-    if (AppendRows(*live, work.rows, &batch_)) {
-      specs_.push_back(SamplingOf(*live, static_cast<int32_t>(batch_.logit_rows.size()) - 1));
-      Constrain(live, &specs_.back());
-      sampled.push_back(live);
-    }
-    live->first_row = std::min(live->first_row, start);
-    live->computed += work.rows;
-    worked.push_back(live);
-  }
-  absl::Status status = model_->Forward(batch_);
-  if (status.ok() && !specs_.empty()) model_->backend().Sample(model_->logits(), specs_, &results_);
-  if (status.ok()) status = model_->backend().Synchronize();
-  const absl::Time end = now_();
-  policy_.cost = Observe(policy_.cost, prompt_rows, generated_rows, end - start);
-  StepDone(static_cast<int32_t>(batch_.tokens.size()));
-  if (!status.ok()) {
-    for (LiveRequest* live : worked) Finish(live, FinishReason::kError, status);
-    return;
-  }
-  Deliver(sampled);
-}
-
-void ServingEngine::Deliver(const std::vector<LiveRequest*>& sampled) {
-  const absl::Time now = now_();
-  for (size_t i = 0; i < sampled.size(); ++i) DeliverOne(sampled[i], results_[i], now);
-}
-
-void ServingEngine::DeliverOne(LiveRequest* live, const SampleResult& result, absl::Time now) {
-  if (!result.finite) {
-    ++nonfinite_rows_;
-    Finish(live, FinishReason::kError,
-           absl::InternalError(StrCat(
-               "request ", live->id, ": position ", live->known_tokens(),
-               ": the model gave a logit that is not a number (check the weights: verify)")));
-    return;
-  }
-  live->generated.push_back(result.id);
-  live->first_token = std::min(live->first_token, now);
-  live->last_token = now;
-  TokenEvent event{result.id, result.logprob, {}};
-  for (const auto& [id, logprob] : result.top) event.top.push_back({id, logprob});
-  live->sink->OnToken(event);
-  const auto& stops = live->request.stop_ids;
-  if (std::find(stops.begin(), stops.end(), result.id) != stops.end()) {
-    return Finish(live, FinishReason::kStop);
-  }
-  TokenConstraint* constraint = live->request.constraint.get();
-  if (constraint != nullptr) constraint->Accept(result.id);
-  if (constraint != nullptr && constraint->Complete()) {
-    Finish(live, FinishReason::kStop);
-  } else if (static_cast<int32_t>(live->generated.size()) >= live->answer_limit) {
-    Finish(live, FinishReason::kLength);
-  }
-}
-
-void ServingEngine::Preempt(LiveRequest* live) {
-  ReleaseTable(&blocks_, &live->blocks);
-  live->computed = 0;
-  live->running = false;
-  ++preemptions_;
-}
-
-void ServingEngine::Finish(LiveRequest* live, FinishReason reason, const absl::Status& error) {
-  ReleaseTable(&blocks_, &live->blocks);
-  const auto node = live_.extract(live->id);
-  node.mapped()->sink->OnFinish(reason, UsageOf(*live, now_()), error);
-}
-
-void ServingEngine::FinishAll(FinishReason reason) {
-  while (!live_.empty()) Finish(live_.begin()->second.get(), reason);
-  Publish();
-}
-
-void ServingEngine::StepDone(int32_t rows) {
-  ++steps_;
-  const std::lock_guard lock(mutex_);
-  stats_.steps = steps_;
-  stats_.step_tokens = rows;
-  stats_.last_step_end = now_();
-}
-
-void ServingEngine::Publish() {
-  const auto running = static_cast<int32_t>(std::count_if(
-      live_.begin(), live_.end(), [](const auto& entry) { return entry.second->running; }));
-  const std::lock_guard lock(mutex_);
-  stats_.running = running;
-  stats_.waiting = static_cast<int32_t>(live_.size()) - running;
-  backlog_ = stats_.waiting > 0;
-  stats_.kv_blocks_used = blocks_.total() - blocks_.free_blocks();
-  stats_.preemptions = preemptions_;
-  stats_.nonfinite_rows = nonfinite_rows_;
-  if (live_.empty() && inbox_.submitted.empty() && evaluations_.empty()) {
-    stats_.busy_since = absl::InfiniteFuture();
-  }
-  changed_.notify_all();
-}
-
-LiveRequest* ServingEngine::Find(RequestId id) {
-  const auto it = live_.find(id);
-  return it == live_.end() ? nullptr : it->second.get();
 }
 
 }  // namespace deepseek::engine

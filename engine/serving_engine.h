@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -14,10 +15,15 @@
 #include "engine/engine.h"
 #include "engine/live_request.h"
 #include "engine/model/model.h"
+#include "engine/prefix_cache.h"
 #include "engine/request_check.h"
+#include "engine/schedule/estimate.h"
 #include "engine/schedule/plan.h"
 
 namespace deepseek::engine {
+
+/// An injected clock does not wake a sleeping thread: who waits looks at it again after so long.
+inline constexpr absl::Duration kClockLook = absl::Milliseconds(50);
 
 /// Other threads only put work into the inbox; everything else belongs to the step thread, so that
 /// no sink is ever called under a lock and none is called after its OnFinish.
@@ -54,6 +60,8 @@ class ServingEngine final : public Engine {
     bool stop = false;
   };
 
+  /// OK, or why a request that can be served is not taken now. Under mutex_.
+  absl::Status Refusal(const Request& request, absl::Time now) const;
   void Loop();
   Inbox TakeInbox();
   void WaitForWork(absl::Time wake);
@@ -63,6 +71,9 @@ class ServingEngine final : public Engine {
   /// True while an evaluation waits for blocks: then nobody new is admitted.
   bool RunEvaluations();
   Step PlanStep(bool admit);
+  /// Finds the cached prefixes of those who may be admitted now.
+  void LookUp(Queues* queues);
+  void Admit(LiveRequest* live);
   void Arrange(const Step& step);
   void Compute(const Step& step);
   void Deliver(const std::vector<LiveRequest*>& sampled);
@@ -79,15 +90,18 @@ class ServingEngine final : public Engine {
   const std::function<absl::Time()> now_;
   const RequestLimits limits_;
   const int32_t max_queue_;
+  const std::optional<absl::Duration> max_queue_delay_;
 
   // The step thread's own.
   std::map<RequestId, std::unique_ptr<LiveRequest>> live_;  // by order of arrival
-  BlockAllocator blocks_;
+  BlockPool blocks_;
+  PrefixCache prefix_;
   Policy policy_;
   Batch batch_;
   std::vector<SampleSpec> specs_;
   std::vector<SampleResult> results_;
   int64_t preemptions_ = 0, steps_ = 0, nonfinite_rows_ = 0;
+  int64_t prefix_queries_ = 0, prefix_hits_ = 0;  // prompt tokens
 
   mutable std::mutex mutex_;
   std::condition_variable work_;     // for the step thread: the inbox or evaluations_ has something
@@ -95,6 +109,7 @@ class ServingEngine final : public Engine {
   Inbox inbox_;                      // guarded by mutex_, as all below
   std::vector<Evaluation*> evaluations_;
   Stats stats_;
+  WaitEstimate wait_;
   RequestId last_id_ = 0;
   bool backlog_ = false;  // the last plan left somebody waiting
   bool draining_ = false;

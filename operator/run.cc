@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "absl/time/clock.h"
+#include "base/http/certificate_files.h"
 #include "base/json_full.h"
 #include "base/log.h"
 #include "base/status.h"
@@ -24,7 +25,6 @@
 #include "operator/reconcile/observe.h"
 #include "operator/reconcile/reconciler.h"
 #include "operator/telemetry/access.h"
-#include "operator/telemetry/certificate_files.h"
 #include "operator/telemetry/counting_transport.h"
 #include "operator/telemetry/metrics_port.h"
 #include "operator/telemetry/telemetry.h"
@@ -82,7 +82,7 @@ class MetricsServer {
   void Refresh(absl::Time now) {
     if (own_ || now < refresh_at_) return;
     refresh_at_ = now + absl::Minutes(1);
-    const absl::StatusOr<bool> changed = files_.Refresh();
+    const absl::StatusOr<bool> changed = files_.Refresh(absl::Now());
     if (!changed.ok()) {
       log::Warn("the certificate of the metrics port cannot be read again; the last good one stays",
                 {{"error", std::string(ToStd(changed.status().message()))}});
@@ -92,7 +92,7 @@ class MetricsServer {
   }
 
  private:
-  telemetry::CertificateFiles files_;
+  http::CertificateFiles files_;
   const bool own_;
   absl::Time refresh_at_ = absl::InfinitePast();
   telemetry::Access access_;
@@ -159,7 +159,8 @@ absl::Status RunOperator(const RunOptions& options, std::shared_ptr<kube::Transp
       reconcile::Hooks{
           .ask_agent = AskAgent,
           .on_plan = [&telemetry](std::string_view ns, std::string_view name,
-                                  const decide::Plan* plan) { telemetry.OnPlan(ns, name, plan); }});
+                                  const decide::Plan* plan) { telemetry.OnPlan(ns, name, plan); },
+          .busy = [&throttled] { return throttled->Busy(); }});
   kube::Controller controller(
       caches, {.workers = kWorkers},
       [&](std::string_view ns, std::string_view name) {

@@ -14,6 +14,7 @@
 #include "agent/cli/chat_transport.h"
 #include "agent/cli/commands.h"
 #include "agent/cli/model_flags.h"
+#include "base/files.h"
 #include "base/log.h"
 #include "base/status.h"
 #include "base/strings.h"
@@ -34,6 +35,7 @@ struct ChatFlags {
   ModelFlags model;
   std::string url;
   std::string model_name;
+  std::string ca;
 };
 
 /// Colours only where a person looks: no-color.org.
@@ -121,7 +123,15 @@ absl::StatusOr<std::unique_ptr<ChatTransport>> Connect(const ChatFlags& flags, b
   if (flags.url.empty() == flags.model.model.empty()) {
     return absl::InvalidArgumentError("chat: exactly one of --model and --url is needed");
   }
-  if (!flags.url.empty()) return HttpTransport(flags.url);
+  if (!flags.url.empty()) {
+    ServerAccess access;
+    // Not a flag: other users of the machine can read those.
+    if (const char* key = std::getenv("DEEPSEEK_API_KEY")) access.api_key = key;
+    if (!flags.ca.empty()) {
+      ASSIGN_OR_RETURN(access.ca_pem, ReadTextFile(flags.ca));
+    }
+    return HttpTransport(flags.url, access);
+  }
   LoadOptions load;
   ASSIGN_OR_RETURN(load.engine.model, ToOptions(flags.model));
   ASSIGN_OR_RETURN(load.engine.model.model_dir, ResolveModelDir(flags.model.model));
@@ -156,6 +166,9 @@ void AddChat(CLI::App& app, int* exit_code) {
     if (option->check_lname("model")) option->required(false);
   }
   chat->add_option("--url", flags->url, "Base URL of a server: http://127.0.0.1:8000");
+  chat->add_option("--ca", flags->ca,
+                   "PEM file of the authorities that vouch for an https:// server (default: the "
+                   "system's); $DEEPSEEK_API_KEY is the key for --url");
   chat->add_option("--model-name", flags->model_name,
                    "Name of the model at --url (default: the one it serves)");
   chat->callback([flags, exit_code] { *exit_code = Chat(*flags); });

@@ -34,20 +34,24 @@ absl::Status ErrorOfBody(int status, const std::string& body) {
 
 class OverHttp : public ChatTransport {
  public:
-  OverHttp(std::unique_ptr<http::Client> client, std::string target)
-      : client_(std::move(client)), target_(std::move(target)) {}
+  OverHttp(std::unique_ptr<http::Client> client, std::string target, const std::string& api_key)
+      : client_(std::move(client)), target_(std::move(target)) {
+    if (!api_key.empty()) authorization_ = StrCat("Bearer ", api_key);
+  }
 
   absl::Status Post(const std::string& body, const std::function<bool(std::string_view)>& on_bytes,
                     const std::function<bool()>& stop) override {
+    http::Request request = PostRequest(target_, body);
+    if (!authorization_.empty()) request.headers.push_back({"Authorization", authorization_});
     ASSIGN_OR_RETURN(const http::Response response,
-                     client_->Stream(PostRequest(target_, body), absl::Hours(1), on_bytes, stop));
+                     client_->Stream(request, absl::Hours(1), on_bytes, stop));
     return response.status / 100 == 2 ? absl::OkStatus()
                                       : ErrorOfBody(response.status, response.body);
   }
 
  private:
   std::unique_ptr<http::Client> client_;
-  std::string target_;
+  std::string target_, authorization_;
 };
 
 /// Collects what the API writes and hands it to the thread that asked.
@@ -116,7 +120,8 @@ class InProcess : public ChatTransport {
   explicit InProcess(std::unique_ptr<LoadedModel> model)
       : telemetry_(registry_, model->served_name),
         probes_(service_, nullptr, "{}"),
-        api_(service_, telemetry_, probes_, RequestLimits{}),
+        inference_(service_, telemetry_, RequestLimits{}),
+        api_(inference_, probes_, gate_),
         model_(std::move(model)) {
     service_.Serve(model_.get());
   }
@@ -133,13 +138,16 @@ class InProcess : public ChatTransport {
   Telemetry telemetry_;
   Service service_;
   Probes probes_;
+  const Gate gate_;
+  Inference inference_;
   Api api_;
   std::unique_ptr<LoadedModel> model_;  // last: its step thread ends before what it calls
 };
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<ChatTransport>> HttpTransport(const std::string& url) {
+absl::StatusOr<std::unique_ptr<ChatTransport>> HttpTransport(const std::string& url,
+                                                             const ServerAccess& access) {
   // People paste OpenAI base URLs, which end in /v1. A path before it belongs to a gateway and
   // stays.
   std::string base = url;
@@ -150,8 +158,10 @@ absl::StatusOr<std::unique_ptr<ChatTransport>> HttpTransport(const std::string& 
   const std::string prefix = path == std::string::npos ? "" : base.substr(path);
   http::ClientOptions options;
   options.base_url = base.substr(0, path);
+  options.tls.ca_pem = access.ca_pem;
   ASSIGN_OR_RETURN(auto client, http::NewClient(std::move(options)));
-  return std::make_unique<OverHttp>(std::move(client), StrCat(prefix, "/v1/chat/completions"));
+  return std::make_unique<OverHttp>(std::move(client), StrCat(prefix, "/v1/chat/completions"),
+                                    access.api_key);
 }
 
 std::unique_ptr<ChatTransport> LocalTransport(std::unique_ptr<LoadedModel> model) {

@@ -18,6 +18,10 @@ void AddServeFlags(CLI::App& app, ServeOptions* o) {
                  "Name that clients use (default: the directory's name)");
   app.add_option("--http", o->http, "HOST:PORT of the OpenAI API; port 0 takes a free one")
       ->capture_default_str();
+  // The operator sets these two by their variables: an older agent's command line would refuse them.
+  app.add_option("--grpc", o->grpc,
+                 "HOST:PORT of gRPC (deepseek.v1.Inference); without: not served")
+      ->envname("DEEPSEEK_GRPC");
   app.add_option("--metrics", o->metrics, "HOST:PORT of /health, /ready, /metrics, /version")
       ->capture_default_str();
   app.add_option("--device", o->device, "auto, cpu or cuda")->capture_default_str();
@@ -38,6 +42,12 @@ void AddServeFlags(CLI::App& app, ServeOptions* o) {
   app.add_option("--max-queue", o->max_queue, "Waiting requests; one more gets a 429")
       ->check(CLI::Range(1, 1 << 20))
       ->capture_default_str();
+  app.add_option("--max-queue-delay", o->max_queue_delay,
+                 "A longer expected wait gets a 429; auto: 30s, once the batch is full")
+      ->capture_default_str();
+  app.add_option("--prefix-cache", o->prefix_cache,
+                 "on or off: requests that begin alike share their KV cache")
+      ->capture_default_str();
   app.add_option("--max-connections", o->max_connections, "Open connections; one more gets a 503")
       ->check(CLI::Range(1, 1 << 20))
       ->capture_default_str();
@@ -50,6 +60,19 @@ void AddServeFlags(CLI::App& app, ServeOptions* o) {
       ->capture_default_str();
   app.add_option("--drain-timeout", o->drain_timeout, "After the delay: answers may finish so long")
       ->capture_default_str();
+  app.add_option("--tls-cert", o->tls_cert,
+                 "Certificate chain in PEM for --http and --grpc; read again when it changes");
+  app.add_option("--tls-key", o->tls_key, "Its key in PEM");
+  app.add_option("--client-ca", o->client_ca,
+                 "Authorities in PEM: clients need a certificate of one of them");
+  app.add_flag("--insecure", o->insecure,
+               "Lets --grpc without --tls-cert listen on other addresses than loopback")
+      ->envname("DEEPSEEK_INSECURE");
+  app.add_option("--api-keys", o->api_keys,
+                 "File of hashed API keys; all routes but /health, /ready, /version ask for one");
+  app.add_option("--cors-origin", o->cors_origins,
+                 "Origins whose pages may call: https://HOST; several with commas")
+      ->delimiter(',');
   app.add_option("--log-level", o->log_level, "debug, info, warn or error")->capture_default_str();
   app.add_option("--config", o->config,
                  "YAML file with these flags as keys; the command line wins");
@@ -72,13 +95,31 @@ absl::Status ApplyConfig(CLI::App& app, const std::string& yaml, const std::stri
       }
       if (!entry.second.IsScalar()) return bad(StrCat("key '", key, "': expected a single value"));
       if (option->count() > 0) continue;
-      option->add_result(entry.second.as<std::string>());
+      auto value = entry.second.as<std::string>();
+      if (option->get_items_expected_max() == 0) {  // a flag
+        if (value != "true" && value != "false")
+          return bad(StrCat("key '", key, "': expected true or false"));
+      }
+      option->add_result(std::move(value));
       option->run_callback();
     }
   } catch (const std::exception& e) {
     return bad(e.what());
   }
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> LogLevelOf(const std::string& yaml, const std::string& file_name) {
+  ServeOptions options;
+  CLI::App app;
+  AddServeFlags(app, &options);
+  RETURN_IF_ERROR(ApplyConfig(app, yaml, file_name));
+  for (const std::string_view known : {"debug", "info", "warn", "error"}) {
+    if (options.log_level == known) return options.log_level;
+  }
+  return absl::InvalidArgumentError(StrCat("config: ", file_name, ": log-level '",
+                                           options.log_level,
+                                           "': expected debug, info, warn or error"));
 }
 
 absl::StatusOr<absl::Duration> ParseDurationFlag(const std::string& flag,
@@ -90,6 +131,12 @@ absl::StatusOr<absl::Duration> ParseDurationFlag(const std::string& flag,
         StrCat(flag, ": '", value, "' is not a duration (for example 200ms, 5s, 1m30s)"));
   }
   return duration;
+}
+
+absl::StatusOr<bool> ParseSwitchFlag(const std::string& flag, const std::string& value) {
+  if (value == "on") return true;
+  if (value == "off") return false;
+  return absl::InvalidArgumentError(StrCat(flag, ": '", value, "' is neither on nor off"));
 }
 
 absl::StatusOr<engine::ModelOptions> ToModelOptions(const ServeOptions& o) {

@@ -2,6 +2,7 @@
 // What `deepseek-agent serve` is told: flags, or the same names in a YAML file.
 
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -18,13 +19,20 @@ struct ServeOptions {
   std::string model;        ///< directory or builtin:NAME
   std::string served_name;  ///< empty: the last part of `model`
   std::string http = "0.0.0.0:8000";
+  std::string grpc;  ///< empty: not served
   std::string metrics = "0.0.0.0:9090";
+  bool insecure = false;  ///< gRPC in plain text on other addresses than loopback
+  std::string tls_cert, tls_key, client_ca;
+  std::string api_keys;
+  std::vector<std::string> cors_origins;
   std::string device = "auto", compute = "auto", weights = "native", kv = "auto";
   int threads = 0;
   int max_context = 0;
   int max_batch = 32;
   std::string max_batch_delay = "0ms", step_target = "200ms";
   int max_queue = 1024;
+  std::string max_queue_delay = "auto";  ///< or a duration
+  std::string prefix_cache = "on";       ///< or off
   int max_connections = 4096;
   std::string chat_template;
   std::string kv_memory = "0";  ///< bytes, or with a suffix of Kubernetes quantities: 512Mi, 4Gi
@@ -42,8 +50,15 @@ void AddServeFlags(CLI::App& app, ServeOptions* options);
 /// all.
 absl::Status ApplyConfig(CLI::App& app, const std::string& yaml, const std::string& file_name);
 
+/// What `log-level` of such a map says; "info" without. The errors of ApplyConfig, and an unknown
+/// level.
+absl::StatusOr<std::string> LogLevelOf(const std::string& yaml, const std::string& file_name);
+
 /// "200ms", "5s", "1m30s"; not negative. kInvalidArgument names the flag.
 absl::StatusOr<absl::Duration> ParseDurationFlag(const std::string& flag, const std::string& value);
+
+/// "on" or "off". kInvalidArgument names the flag.
+absl::StatusOr<bool> ParseSwitchFlag(const std::string& flag, const std::string& value);
 
 /// The engine's part of the options, checked.
 absl::StatusOr<engine::ModelOptions> ToModelOptions(const ServeOptions& options);

@@ -1,8 +1,11 @@
 #include "agent/openai/error.h"
 
+#include <algorithm>
+
 #include "absl/strings/cord.h"
 #include "base/json_full.h"
 #include "base/strings.h"
+#include "engine/refusal.h"
 
 namespace deepseek::agent {
 namespace {
@@ -14,6 +17,10 @@ absl::StatusCode CodeOf(int http_status) {
   switch (http_status) {
     case 400:
       return absl::StatusCode::kInvalidArgument;
+    case 401:
+      return absl::StatusCode::kUnauthenticated;
+    case 403:
+      return absl::StatusCode::kPermissionDenied;
     case 404:
       return absl::StatusCode::kNotFound;
     case 429:
@@ -29,6 +36,10 @@ int HttpStatusOf(absl::StatusCode code) {
   switch (code) {
     case absl::StatusCode::kInvalidArgument:
       return 400;
+    case absl::StatusCode::kUnauthenticated:
+      return 401;
+    case absl::StatusCode::kPermissionDenied:
+      return 403;
     case absl::StatusCode::kNotFound:
       return 404;
     case absl::StatusCode::kResourceExhausted:
@@ -80,6 +91,7 @@ ApiError FromStatus(const absl::Status& status) {
   }
   error.http_status = HttpStatusOf(status.code());
   error.type = std::string(TypeOf(error.http_status));
+  if (const auto after = engine::RetryAfter(status)) error.retry_after = *after;
   if (error.http_status == 500) error.message = "the server failed to answer this request";
   return error;
 }
@@ -96,8 +108,12 @@ http::Response ErrorResponse(const ApiError& error) {
   http::Response response;
   response.status = error.http_status;
   response.body = ErrorBody(error);
-  if (error.http_status == 429 || error.http_status == 503)
-    response.headers.push_back({"Retry-After", "1"});
+  if (error.http_status == 401) response.headers.push_back({"WWW-Authenticate", "Bearer"});
+  if (error.http_status == 429 || error.http_status == 503) {
+    const absl::Duration after = std::clamp(error.retry_after, absl::Seconds(1), absl::Seconds(60));
+    response.headers.push_back(
+        {"Retry-After", StrCat(absl::ToInt64Seconds(absl::Ceil(after, absl::Seconds(1))))});
+  }
   return response;
 }
 

@@ -264,8 +264,4 @@ std::unique_ptr<Format> GenerateFormat() {
   return std::make_unique<Generate>();
 }
 
-std::string Event(std::string_view json) {
-  return StrCat("data: ", json, "\n\n");
-}
-
 }  // namespace deepseek::agent

@@ -70,8 +70,4 @@ std::unique_ptr<Format> CompletionFormat(const engine::Tokenizer& tokenizer);
 /// /generate and /predict: {"text", "finish_reason", "usage"}; streamed: {"text": piece}.
 std::unique_ptr<Format> GenerateFormat();
 
-/// One server-sent event.
-std::string Event(std::string_view json);
-inline constexpr std::string_view kDoneEvent = "data: [DONE]\n\n";
-
 }  // namespace deepseek::agent

@@ -22,11 +22,17 @@ uint64_t RandomSeed() {
   return generator();
 }
 
-/// The engine calls sinks from its step thread, the HTTP server calls OnGone from an I/O thread;
+// Tenants share no cached prompts, whatever salts they send. A caller without a tenant may name
+// any, so its salt stands as it is.
+std::string SaltOf(const std::string& tenant, const std::string& salt) {
+  return tenant.empty() ? salt : StrCat(tenant.size(), ":", tenant, salt);
+}
+
+/// The engine calls sinks from its step thread, the server calls OnGone from an I/O thread;
 /// one lock covers all choices. Order of locks: this one, then the connection's or the engine's.
 class Generation : public std::enable_shared_from_this<Generation> {
  public:
-  Generation(GenerationJob job, std::shared_ptr<http::ResponseWriter> writer)
+  Generation(GenerationJob job, std::shared_ptr<AnswerWriter> writer)
       : job_(std::move(job)), writer_(std::move(writer)) {}
 
   void Start();
@@ -48,7 +54,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
                 const absl::Status& error);
   void OnGone();
   void Deliver(Running& running, ChoiceText text);
-  void Send(std::string_view json);
+  void Send(std::string piece);
   void Fail(const absl::Status& status);
   void FinishAnswer();
   void CancelAll();
@@ -56,8 +62,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
 
   const GenerationJob job_;
   std::mutex mutex_;
-  std::shared_ptr<http::ResponseWriter>
-      writer_;  ///< null: the answer is complete or nobody wants it
+  std::shared_ptr<AnswerWriter> writer_;  ///< null: the answer is complete or nobody wants it
   std::vector<Running> choices_;
   size_t unfinished_ = 0;
   bool streaming_ = false;  ///< the stream's head is out: errors are events from now on
@@ -89,25 +94,21 @@ void Generation::Start() {
     return;
   }
   if (job_.params.stream) {
-    http::Response head;
-    head.content_type = "text/event-stream; charset=utf-8";
-    head.headers = {{"Cache-Control", "no-cache"},
-                    {"X-Accel-Buffering", "no"},
-                    {"x-request-id", job_.request_id}};
+    std::vector<std::string> pieces;
     for (const Running& running : choices_) {
-      const std::string opening = job_.format->Opening(job_.meta, running.choice->options().index);
-      if (!opening.empty()) head.body += Event(opening);
+      std::string opening = job_.format->Opening(job_.meta, running.choice->options().index);
+      if (!opening.empty()) pieces.push_back(std::move(opening));
       if (const std::string& prefix = running.choice->options().prefix; !prefix.empty()) {
         ChoiceText echo;
         echo.index = running.choice->options().index;
         echo.piece.content = prefix;
-        head.body += Event(job_.format->Chunk(job_.meta, echo));
+        pieces.push_back(job_.format->Chunk(job_.meta, echo));
       }
     }
-    writer_->Start(std::move(head));
+    writer_->Start(std::move(pieces));
     streaming_ = true;
   }
-  const std::shared_ptr<http::ResponseWriter> writer = writer_;
+  const std::shared_ptr<AnswerWriter> writer = writer_;
   lock.unlock();
   writer->OnGone([weak = weak_from_this()] {
     if (const auto self = weak.lock()) self->OnGone();
@@ -121,6 +122,9 @@ absl::Status Generation::Submit() {
   for (const EncodedPrompt& prompt : job_.prompts) {
     ASSIGN_OR_RETURN(requests.emplace_back(), ToEngineRequest(*job_.model, job_.params, prompt,
                                                               seed, job_.constraint != nullptr));
+    requests.back().deadline = job_.context.deadline;
+    if (job_.context.priority != 0) requests.back().priority = job_.context.priority;
+    requests.back().cache_salt = SaltOf(job_.context.tenant, requests.back().cache_salt);
   }
   for (size_t p = 0; p < requests.size(); ++p) {
     for (int32_t n = 0; n < job_.params.n; ++n) {
@@ -167,7 +171,7 @@ void Generation::OnToken(size_t i, const engine::TokenEvent& token) {
   Running& running = choices_[i];
   const absl::Time now = absl::Now();
   if (running.last_token == absl::InfinitePast()) {
-    job_.telemetry->OnFirstToken(now - job_.arrival);
+    job_.telemetry->OnFirstToken(now - job_.context.arrival);
   } else {
     job_.telemetry->OnLaterToken(now - running.last_token);
   }
@@ -184,7 +188,8 @@ void Generation::OnFinish(size_t i, FinishReason reason, const engine::Usage& us
   running.ended = true;
   if (running.choice->stopped()) reason = FinishReason::kStop;  // ended by us, at a stop string
   const ChoiceOptions& options = running.choice->options();
-  job_.telemetry->OnFinished(reason, options.prompt_tokens, usage, absl::Now() - job_.arrival);
+  job_.telemetry->OnFinished(reason, options.prompt_tokens, usage,
+                             absl::Now() - job_.context.arrival);
   usage_.completion_tokens += usage.generated_tokens;
   // Choices of one prompt share it: the first one says how much of it was cached.
   if (options.index % job_.params.n == 0) usage_.cached_tokens += usage.cached_tokens;
@@ -205,7 +210,7 @@ void Generation::OnFinish(size_t i, FinishReason reason, const engine::Usage& us
     }
   } else if (reason == FinishReason::kError) {
     log::Error("request failed",
-               {{"request_id", job_.request_id}, {"reason", std::string(error.message())}});
+               {{"request_id", job_.context.request_id}, {"reason", std::string(error.message())}});
     Fail(absl::InternalError(""));
   } else if (reason == FinishReason::kDeadline) {
     Fail(absl::DeadlineExceededError("the request's deadline has passed"));
@@ -224,8 +229,8 @@ void Generation::Deliver(Running& running, ChoiceText text) {
   running.text.Append(std::move(text));
 }
 
-void Generation::Send(std::string_view json) {
-  if (!writer_ || writer_->Write(Event(json))) return;
+void Generation::Send(std::string piece) {
+  if (!writer_ || writer_->Piece(std::move(piece))) return;
   outcome_ = "client gone";
   writer_ = nullptr;
   CancelAll();
@@ -236,42 +241,32 @@ void Generation::Fail(const absl::Status& status) {
   if (!writer_) return;
   const ApiError error = FromStatus(status);
   outcome_ = "failed";
-  if (streaming_) {
-    writer_->Write(Event(ErrorBody(error)));
-    writer_->Write(kDoneEvent);
-    writer_->Finish();
-  } else {
+  if (!streaming_) {
     if (error.http_status == 429) job_.telemetry->OnRefused(Refusal::kQueueFull);
     if (error.http_status == 503) job_.telemetry->OnRefused(Refusal::kDraining);
-    http::Response response = ErrorResponse(error);
-    response.headers.push_back({"x-request-id", job_.request_id});
-    writer_->Send(std::move(response));
   }
+  writer_->Fail(error);
   writer_ = nullptr;
   CancelAll();
 }
 
 void Generation::FinishAnswer() {
-  log::Info("request", {{"request_id", job_.request_id},
+  log::Info("request", {{"request_id", job_.context.request_id},
                         {"outcome", outcome_},
                         {"choices", choices_.size()},
                         {"prompt_tokens", usage_.prompt_tokens},
                         {"cached_tokens", usage_.cached_tokens},
                         {"completion_tokens", usage_.completion_tokens},
-                        {"seconds", absl::ToDoubleSeconds(absl::Now() - job_.arrival)}});
+                        {"seconds", absl::ToDoubleSeconds(absl::Now() - job_.context.arrival)}});
   if (!writer_) return;
   if (job_.params.stream) {
     if (job_.params.include_usage) Send(job_.format->UsageChunk(job_.meta, usage_));
     if (!writer_) return;
-    writer_->Write(kDoneEvent);
     writer_->Finish();
   } else {
     std::vector<ChoiceText> texts;
     for (Running& running : choices_) texts.push_back(std::move(running.text));
-    http::Response response;
-    response.headers = {{"x-request-id", job_.request_id}};
-    response.body = job_.format->Whole(job_.meta, texts, usage_);
-    writer_->Send(std::move(response));
+    writer_->Whole(job_.format->Whole(job_.meta, texts, usage_));
   }
   writer_ = nullptr;
 }
@@ -292,7 +287,7 @@ void Generation::CancelAll() {
 
 }  // namespace
 
-void StartGeneration(GenerationJob job, std::shared_ptr<http::ResponseWriter> writer) {
+void StartGeneration(GenerationJob job, std::shared_ptr<AnswerWriter> writer) {
   std::make_shared<Generation>(std::move(job), std::move(writer))->Start();
 }
 
@@ -333,6 +328,8 @@ absl::StatusOr<engine::Request> ToEngineRequest(const LoadedModel& model,
                             defaults.eos_ids.end());
   }
   request.top_logprobs = params.top_logprobs;
+  request.priority = -params.priority;
+  request.cache_salt = params.cache_salt;
   return request;
 }
 

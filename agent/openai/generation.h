@@ -10,10 +10,10 @@
 #include "absl/time/time.h"
 #include "agent/grammar/constraint.h"
 #include "agent/load/loaded_model.h"
+#include "agent/openai/answer_writer.h"
 #include "agent/openai/format.h"
 #include "agent/openai/request.h"
 #include "agent/telemetry/telemetry.h"
-#include "base/http/server.h"
 
 namespace deepseek::agent {
 
@@ -25,6 +25,15 @@ struct EncodedPrompt {
   std::string echo;              ///< text that stands in front of the answer
 };
 
+/// What a request says besides its body.
+struct CallContext {
+  std::string request_id;
+  absl::Time arrival;
+  std::string tenant;                            ///< empty: none
+  absl::Time deadline = absl::InfiniteFuture();  ///< what is not done by then is an error
+  int32_t priority = 0;                          ///< higher first
+};
+
 struct GenerationJob {
   const LoadedModel* model = nullptr;  ///< outlives the answer
   GenerationParams params;
@@ -33,15 +42,14 @@ struct GenerationJob {
   std::shared_ptr<const ToolSyntax> tools;                    ///< null: none may be called
   std::shared_ptr<const grammar::ConstraintPlan> constraint;  ///< null: the answer is free
   AnswerMeta meta;
-  std::string request_id;
-  absl::Time arrival;
+  CallContext context;
   Telemetry* telemetry = nullptr;  ///< outlives the answer
 };
 
 /// Checks the prompts against the model, submits all choices and answers through `writer` as tokens
 /// come: errors before the first byte are ordinary answers, later ones an event in the stream. When
 /// the client is gone, what runs is cancelled. Returns at once.
-void StartGeneration(GenerationJob job, std::shared_ptr<http::ResponseWriter> writer);
+void StartGeneration(GenerationJob job, std::shared_ptr<AnswerWriter> writer);
 
 /// What the engine is asked for; a prompt that fills the context is a 400. max_tokens is cut to
 /// what the context leaves. `constrained`: the model's own end counts whatever ignore_eos says.

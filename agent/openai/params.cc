@@ -134,6 +134,16 @@ void ReadParams(Fields& fields, const RequestLimits& limits, GenerationParams* p
       best_of && *best_of != params->n) {
     fields.Unsupported("best_of", "other values than n");
   }
+  // Lower goes first here, higher in the engine: the least value has no opposite.
+  params->priority =
+      static_cast<int32_t>(fields.Integer("priority", -kMaxInt32, kMaxInt32).value_or(0));
+  params->cache_salt = fields.String("cache_salt").value_or("");
+  if (params->cache_salt.size() > limits.max_salt_bytes) {
+    fields.Fail(
+        "cache_salt",
+        StrCat("may have ", limits.max_salt_bytes, " bytes, has ", params->cache_salt.size()),
+        "invalid_value");
+  }
   params->stream = fields.Bool("stream").value_or(false);
   fields.String("user");
   if (const OrderedJson* options = fields.Find("stream_options")) {

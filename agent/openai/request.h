@@ -21,6 +21,7 @@ struct RequestLimits {
   int max_choices = 128;  ///< n, and prompts x n
   int max_stops = 16;
   size_t max_stop_bytes = 1024;
+  size_t max_salt_bytes = 256;
   int max_messages = 8192;
 };
 
@@ -68,6 +69,8 @@ struct GenerationParams {
   bool stream = false;
   bool include_usage = false;  ///< stream_options.include_usage
   int32_t top_logprobs = -1;   ///< -1: no log-probs; else [0, 20]
+  int32_t priority = 0;        ///< lower is served first, as vLLM's
+  std::string cache_salt;      ///< prompts share cached blocks only under the same one
   ResponseFormat response_format;
 };
 

@@ -18,6 +18,8 @@ enum class Refusal {
   kInvalid,
   kUnknownModel,
   kContextLength,
+  kUnauthenticated,
+  kForbidden,
   kQueueFull,
   kLoading,
   kDraining,

@@ -60,8 +60,8 @@ absl::Status Present(const ClientTls& tls, SSL_CTX* context) {
   ERR_clear_error();
   const Bio key_bio = Memory(tls.key_pem);
   const Key key(PEM_read_bio_PrivateKey(key_bio.get(), nullptr, nullptr, nullptr), &EVP_PKEY_free);
-  if (!key || SSL_CTX_use_PrivateKey(context, key.get()) != 1) return Error("key");
-  if (SSL_CTX_check_private_key(context) != 1) {
+  if (!key) return Error("key");
+  if (SSL_CTX_use_PrivateKey(context, key.get()) != 1 || SSL_CTX_check_private_key(context) != 1) {
     return Error("the key does not belong to the certificate");
   }
   return absl::OkStatus();

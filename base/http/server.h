@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -65,6 +66,10 @@ struct ServerOptions {
   int worker_threads = 2;
   /// HTTPS instead of HTTP; null: plain.
   std::shared_ptr<ServerTls> tls;
+  /// Looks at each request when its header is there and its body has not been read: an answer
+  /// refuses it, and the connection ends. Runs on an I/O thread, so it must be quick; null: all are
+  /// let in.
+  std::function<std::optional<Response>(const Request& head)> admit;
   /// Makes the body of refusals that no handler sees (400, 408, 413, 431, 503); null: plain text.
   std::function<Response(int status, std::string_view message)> refusal;
 };

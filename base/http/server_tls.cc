@@ -19,16 +19,24 @@ namespace {
 constexpr long kYear = 365L * 24 * 3600;
 constexpr long kClockSkew = 3600;
 
-absl::StatusOr<std::shared_ptr<boost::asio::ssl::context>> NewContext(const std::string& cert_pem,
-                                                                      const std::string& key_pem) {
+/// Sessions of one context are resumed by no other one: a new client CA asks everybody again.
+constexpr unsigned char kSessionContext[] = "deepseek";
+
+absl::StatusOr<std::shared_ptr<boost::asio::ssl::context>> NewContext(const TlsMaterial& material) {
   try {
     auto context =
         std::make_shared<boost::asio::ssl::context>(boost::asio::ssl::context::tls_server);
-    if (cert_pem.empty())
+    if (material.cert_pem.empty())
       return absl::InvalidArgumentError("TLS: a server needs a certificate and its key");
-    RETURN_IF_ERROR(
-        ConfigureTls({.ca_pem = "", .cert_pem = cert_pem, .key_pem = key_pem, .server_name = ""},
-                     context->native_handle()));
+    SSL_CTX* native = context->native_handle();
+    RETURN_IF_ERROR(ConfigureTls({.ca_pem = material.client_ca_pem,
+                                  .cert_pem = material.cert_pem,
+                                  .key_pem = material.key_pem,
+                                  .server_name = ""},
+                                 native));
+    SSL_CTX_set_session_id_context(native, kSessionContext, sizeof(kSessionContext) - 1);
+    if (!material.client_ca_pem.empty())
+      SSL_CTX_set_verify(native, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
     return context;
   } catch (const std::exception& e) {
     return absl::InternalError(StrCat("TLS: ", e.what()));
@@ -51,24 +59,41 @@ std::string Text(BIO* bio) {
 
 }  // namespace
 
-absl::StatusOr<std::shared_ptr<ServerTls>> ServerTls::Make(const std::string& cert_pem,
-                                                           const std::string& key_pem) {
+absl::StatusOr<std::shared_ptr<ServerTls>> ServerTls::Make(TlsMaterial material) {
   auto tls = std::make_shared<ServerTls>();
-  RETURN_IF_ERROR(tls->Replace(cert_pem, key_pem));
+  RETURN_IF_ERROR(tls->Replace(std::move(material)));
   return tls;
 }
 
-absl::Status ServerTls::Replace(const std::string& cert_pem, const std::string& key_pem) {
-  ASSIGN_OR_RETURN(std::shared_ptr<boost::asio::ssl::context> context,
-                   NewContext(cert_pem, key_pem));
+absl::Status ServerTls::Replace(TlsMaterial material) {
+  ASSIGN_OR_RETURN(std::shared_ptr<boost::asio::ssl::context> context, NewContext(material));
+  auto shared = std::make_shared<const TlsMaterial>(std::move(material));
   const std::lock_guard lock(mutex_);
+  material_ = std::move(shared);
   context_ = std::move(context);
   return absl::OkStatus();
+}
+
+std::shared_ptr<const TlsMaterial> ServerTls::material() const {
+  const std::lock_guard lock(mutex_);
+  return material_;
 }
 
 std::shared_ptr<boost::asio::ssl::context> ServerTls::context() const {
   const std::lock_guard lock(mutex_);
   return context_;
+}
+
+absl::StatusOr<Validity> ValidityOf(const std::string& cert_pem) {
+  const Bio bio(BIO_new_mem_buf(cert_pem.data(), static_cast<int>(cert_pem.size())));
+  const Certificate cert(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr));
+  tm begin{}, end{};
+  if (cert == nullptr || ASN1_TIME_to_tm(X509_get0_notBefore(cert.get()), &begin) != 1 ||
+      ASN1_TIME_to_tm(X509_get0_notAfter(cert.get()), &end) != 1) {
+    ERR_clear_error();
+    return absl::InvalidArgumentError("TLS: certificate: malformed PEM");
+  }
+  return Validity{absl::FromTM(begin, absl::UTCTimeZone()), absl::FromTM(end, absl::UTCTimeZone())};
 }
 
 absl::StatusOr<KeyPair> SelfSigned(const std::string& dns_name) {

@@ -1,5 +1,6 @@
 #pragma once
-// The certificate and key that a server presents, replaceable while it serves.
+// The certificate and key that a server presents, replaceable while it serves. OpenSSL and Asio
+// stay in the .cc file.
 
 #include <memory>
 #include <mutex>
@@ -7,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 
 namespace boost::asio::ssl {
 class context;
@@ -14,23 +16,43 @@ class context;
 
 namespace deepseek::http {
 
-/// Thread-safe. TLS 1.2 or later; no client certificates are asked for.
+/// What a server presents and whom it asks for.
+struct TlsMaterial {
+  std::string cert_pem;       ///< the leaf first, then its issuers
+  std::string key_pem;        ///< of the leaf
+  std::string client_ca_pem;  ///< clients must have a certificate of one of these; empty: need none
+
+  bool operator==(const TlsMaterial&) const = default;
+};
+
+/// Thread-safe. TLS 1.2 or later.
 class ServerTls {
  public:
-  /// `cert_pem`: the leaf first, then its issuers. kInvalidArgument: malformed, or the key does not
-  /// belong to the certificate.
+  /// kInvalidArgument: malformed, or the key does not belong to the certificate.
+  static absl::StatusOr<std::shared_ptr<ServerTls>> Make(TlsMaterial material);
   static absl::StatusOr<std::shared_ptr<ServerTls>> Make(const std::string& cert_pem,
-                                                         const std::string& key_pem);
-  /// For connections from now on; after an error the last good pair stays.
-  absl::Status Replace(const std::string& cert_pem, const std::string& key_pem);
+                                                         const std::string& key_pem) {
+    return Make({cert_pem, key_pem, ""});
+  }
+  /// For connections from now on; after an error the last good material stays.
+  absl::Status Replace(TlsMaterial material);
 
-  /// For base/http.
+  /// What is in use now: another pointer after each Replace.
+  std::shared_ptr<const TlsMaterial> material() const;
+  /// The same for base/http.
   std::shared_ptr<boost::asio::ssl::context> context() const;
 
  private:
   mutable std::mutex mutex_;
+  std::shared_ptr<const TlsMaterial> material_;
   std::shared_ptr<boost::asio::ssl::context> context_;
 };
+
+struct Validity {
+  absl::Time not_before, not_after;
+};
+/// Of the first certificate.
+absl::StatusOr<Validity> ValidityOf(const std::string& cert_pem);
 
 struct KeyPair {
   std::string cert_pem, key_pem;

@@ -191,6 +191,7 @@ bool Session::OnHeader() {
     Refuse(400, "only HTTP/1.0 and HTTP/1.1 are served");
     return false;
   }
+  if (!Admit()) return false;
   parser_->eager(true);
   ArmReadTimer(host_.options().limits.body_timeout);
   const auto expect = message[beast_http::field::expect];
@@ -203,12 +204,18 @@ bool Session::OnHeader() {
   return true;
 }
 
-void Session::DispatchRequest() {
-  read_timer_.cancel();
-  auto message = parser_->release();
-  parser_.reset();
-  state_ = State::kBusy;
-  ++requests_;
+bool Session::Admit() {
+  const auto& admit = host_.options().admit;
+  if (!admit) return true;
+  const Request head = HeadOfRequest();
+  std::optional<Response> refused = admit(head);
+  if (!refused) return true;
+  RefuseWith(*std::move(refused), head.method == "HEAD");
+  return false;
+}
+
+Request Session::HeadOfRequest() const {
+  const auto& message = parser_->get();
   Request request;
   request.method = std::string(message.method_string());
   request.target = std::string(message.target());
@@ -216,6 +223,16 @@ void Session::DispatchRequest() {
   for (const auto& field : message) {
     request.headers.push_back({std::string(field.name_string()), std::string(field.value())});
   }
+  return request;
+}
+
+void Session::DispatchRequest() {
+  read_timer_.cancel();
+  Request request = HeadOfRequest();
+  auto message = parser_->release();
+  parser_.reset();
+  state_ = State::kBusy;
+  ++requests_;
   request.body = std::move(message.body());
   uint64_t exchange;
   {
@@ -235,13 +252,18 @@ void Session::Refuse(int status, std::string_view message) {
   Response response =
       make ? make(status, message) : Response{status, "text/plain", {}, StrCat(message, "\n")};
   response.status = status;
+  RefuseWith(std::move(response));
+}
+
+void Session::RefuseWith(Response response, bool head_only) {
   state_ = State::kLingering;
   parser_.reset();
   {
     const std::lock_guard lock(mutex_);
-    keep_alive_ = head_only_ = http10_ = false;
+    keep_alive_ = http10_ = false;
+    head_only_ = head_only;
     outbox_ += Head(response, response.body.size());
-    outbox_ += response.body;
+    if (!head_only) outbox_ += response.body;
     ++exchange_;
     finished_ = started_ = true;
     ScheduleFlush();

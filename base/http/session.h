@@ -74,8 +74,11 @@ class Session : public std::enable_shared_from_this<Session> {
   void OnRead(boost::system::error_code ec, size_t n);
   void Parse();
   bool OnHeader();
+  bool Admit();
+  Request HeadOfRequest() const;
   void DispatchRequest();
   void Refuse(int status, std::string_view message);
+  void RefuseWith(Response response, bool head_only = false);
   void ArmReadTimer(absl::Duration timeout);
   void OnReadTimeout();
   void Flush();

@@ -16,8 +16,9 @@ class Clients(Story):
         self.apply(deepseek())
         self.until_ready()
         # When the official packages and those built on them use all that the API has
+        grpc = self.url().removeprefix("http://").replace(":8000", ":9000")
         done = subprocess.run([os.path.join(ROOT, "clients", "run"), self.url()], capture_output=True, text=True,
-                              check=False, timeout=400)
+                              check=False, timeout=400, env={**os.environ, "GRPC_ADDRESS": grpc})
         print(done.stdout)
         if done.returncode == 3:
             self.skipTest("no client could be installed: " + done.stdout.strip())

@@ -5,15 +5,15 @@
 namespace deepseek::engine {
 namespace {
 
-bool Senior(const Sequence& a, const Sequence& b) {
-  return a.priority != b.priority ? a.priority > b.priority : a.ticket < b.ticket;
-}
-
 /// One planning pass; the members are the snapshot as the decisions so far have changed it.
 class Planner {
  public:
   Planner(const Queues& queues, const Cache& cache, const Policy& policy, absl::Time now)
-      : policy_(policy), now_(now), free_(cache.blocks_free), block_tokens_(cache.block_tokens) {
+      : policy_(policy),
+        now_(now),
+        free_(cache.blocks_free),
+        block_tokens_(cache.block_tokens),
+        holders_(cache.holders.begin(), cache.holders.end()) {
     for (const Sequence& s : queues.running) Sort(s, &running_);
     for (const Sequence& s : queues.waiting) Sort(s, &waiting_);
     std::sort(running_.begin(), running_.end(), Senior);
@@ -34,7 +34,7 @@ class Planner {
   void Sort(const Sequence& s, std::vector<Sequence>* into) {
     if (s.deadline <= now_) {
       step_.expire.push_back(s.id);
-      free_ += s.blocks;
+      GiveBack(s);
     } else {
       into->push_back(s);
     }
@@ -59,9 +59,26 @@ class Planner {
     return next;
   }
 
+  // Blocks without a holder afterwards are free.
+  void GiveBack(const Sequence& s) {
+    if (s.blocks == 0) return;
+    free_ += s.blocks - static_cast<int32_t>(s.kept.size());
+    for (const int32_t block : s.kept) {
+      if (--holders_[static_cast<size_t>(block)] == 0) ++free_;
+    }
+  }
+
+  // Of the free ones, with those of the prefix cache that nobody holds now.
+  int32_t Need(const Sequence& s) const {
+    const auto held = std::count_if(s.kept.begin(), s.kept.end(), [this](int32_t block) {
+      return holders_[static_cast<size_t>(block)] > 0;
+    });
+    return BlocksFor(s.known_tokens, block_tokens_) - static_cast<int32_t>(held);
+  }
+
   void PreemptMostJunior() {
     step_.preempt.push_back(running_.back().id);
-    free_ += running_.back().blocks;
+    GiveBack(running_.back());
     running_.pop_back();
   }
 
@@ -94,35 +111,42 @@ class Planner {
   }
 
   bool Admit(Sequence* s) {
-    if (budget_ == 0) return false;
-    const int32_t need = BlocksFor(s->known_tokens, block_tokens_);
-    if (!Fits(need) && !MakeRoom(*s, need)) return false;
+    if (budget_ == 0 || s->follows) return false;
+    if (!Fits(*s) && !MakeRoom(*s)) return false;
     step_.admit.push_back(s->id);
     ++admitted_;
-    GivePromptRows(s, need);
+    free_ -= Need(*s);
+    for (const int32_t block : s->kept) ++holders_[static_cast<size_t>(block)];
+    s->blocks = BlocksFor(s->known_tokens, block_tokens_);
+    GivePromptRows(s, 0);
     return true;
   }
 
   // One block for each running sequence is left free, or a new one would soon be preempted again.
-  bool Fits(int32_t need) const { return FitsBeside(running_.size(), need, free_); }
-
-  bool FitsBeside(size_t running, int32_t need, int32_t free) const {
-    const int32_t others = static_cast<int32_t>(running) + admitted_;
-    return others < policy_.max_batch && need + others <= free;
+  bool Fits(const Sequence& s) const {
+    const int32_t others = static_cast<int32_t>(running_.size()) + admitted_;
+    return others < policy_.max_batch && Need(s) + others <= free_;
   }
 
   // A request of higher priority takes the place of the lowest ones, if that lets it in.
-  bool MakeRoom(const Sequence& s, int32_t need) {
-    int32_t freed = 0;
-    for (size_t keep = running_.size(); keep > 0 && running_[keep - 1].priority < s.priority;) {
-      freed += running_[--keep].blocks;
-      if (!FitsBeside(keep, need, free_ + freed)) continue;
-      while (running_.size() > keep) {
-        Withdraw(running_.back().id);
-        PreemptMostJunior();
+  bool MakeRoom(const Sequence& s) {
+    if (running_.empty() || running_.back().priority >= s.priority) return false;
+    const std::vector<Sequence> running = running_;
+    const std::vector<int32_t> holders = holders_;
+    const int32_t free = free_;
+    while (!running_.empty() && running_.back().priority < s.priority) {
+      GiveBack(running_.back());
+      running_.pop_back();
+      if (!Fits(s)) continue;
+      for (size_t i = running.size(); i-- > running_.size();) {
+        Withdraw(running[i].id);
+        step_.preempt.push_back(running[i].id);
       }
       return true;
     }
+    running_ = running;
+    holders_ = holders;
+    free_ = free;
     return false;
   }
 
@@ -152,6 +176,7 @@ class Planner {
   const absl::Time now_;
   int32_t free_;
   const int32_t block_tokens_;
+  std::vector<int32_t> holders_;  // of each block
   int32_t rows_ = 0;
   int32_t budget_ = 0;  // prompt rows still to give
   int32_t admitted_ = 0;
@@ -160,6 +185,10 @@ class Planner {
 };
 
 }  // namespace
+
+bool Senior(const Sequence& a, const Sequence& b) {
+  return a.priority != b.priority ? a.priority > b.priority : a.ticket < b.ticket;
+}
 
 int32_t BlocksFor(int32_t tokens, int32_t block_tokens) {
   return tokens / block_tokens + (tokens % block_tokens != 0 ? 1 : 0);

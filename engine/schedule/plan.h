@@ -8,11 +8,15 @@
 // junior sequence is preempted and computed again later. No livelock: nobody overtakes a waiting
 // senior of its priority, and the most senior one is never preempted, so it finishes; then the next
 // one is the most senior.
+//
+// Blocks may be shared (prefix cache): what a sequence gives back when it ends depends on who else
+// holds them, so the plan counts holders block by block.
 
 #include <cstdint>
 #include <vector>
 
 #include "absl/time/time.h"
+#include "absl/types/span.h"
 #include "engine/schedule/cost_model.h"
 
 namespace deepseek::engine {
@@ -27,8 +31,14 @@ struct Sequence {
   int32_t known_tokens =
       0;  ///< prompt and generated so far; the last one may not be in the cache yet
   int32_t prompt_tokens = 0;
-  int32_t computed = 0;  ///< rows in the cache; 0 while waiting
-  int32_t blocks = 0;    ///< blocks held; 0 while waiting
+  int32_t answer_left = 1;  ///< new tokens that it may still get
+  int32_t computed = 0;     ///< rows in the cache; while waiting: those that it finds there
+  int32_t blocks = 0;       ///< blocks held; 0 while waiting
+  /// Blocks that others may hold as well, the first ones of its table; while waiting: those that it
+  /// would share.
+  absl::Span<const int32_t> kept;
+  /// While waiting: a senior is computing rows that this one would find in the cache if it waited.
+  bool follows = false;
 
   int32_t rows_left() const { return known_tokens - computed; }
   /// One row is left and it is a generated one: it belongs to no prompt chunk.
@@ -43,8 +53,9 @@ struct Queues {
 /// The paged cache as the policy sees it.
 struct Cache {
   int32_t blocks_total = 0;
-  int32_t blocks_free = 0;
+  int32_t blocks_free = 0;  ///< without a holder
   int32_t block_tokens = 64;
+  absl::Span<const int32_t> holders = {};  ///< of each block; empty: none is shared
 };
 
 struct Policy {
@@ -66,11 +77,16 @@ struct Work {
 struct Step {
   std::vector<uint64_t> expire;   ///< past their deadline: finish them and free their blocks
   std::vector<uint64_t> preempt;  ///< running -> waiting: free their blocks, computed = 0
-  std::vector<uint64_t> admit;    ///< waiting -> running; each has Work in this step
-  std::vector<Work> work;         ///< in order of seniority within generated, then prompt rows
+  /// waiting -> running, with a holder more for its `kept` blocks; each has Work in this step. All
+  /// of these come before the first new block is taken: none of their `kept` ones gets lost.
+  std::vector<uint64_t> admit;
+  std::vector<Work> work;  ///< in order of seniority within generated, then prompt rows
   /// Without work: when to plan again although nothing was submitted. With work: meaningless.
   absl::Time wake = absl::InfiniteFuture();
 };
+
+/// Whether `a` is served before `b`.
+bool Senior(const Sequence& a, const Sequence& b);
 
 /// Blocks that `tokens` rows take.
 int32_t BlocksFor(int32_t tokens, int32_t block_tokens);

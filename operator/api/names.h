@@ -40,6 +40,7 @@ inline constexpr char kTokenAudience[] = "serving.deepseek-operator.io";
 
 inline constexpr char kAgentContainer[] = "agent";
 inline constexpr int kHttpPort = 8000;
+inline constexpr int kGrpcPort = 9000;
 inline constexpr int kMetricsPort = 9090;
 
 inline std::string RevisionName(std::string_view deployment, std::string_view hash) {

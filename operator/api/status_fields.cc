@@ -92,6 +92,10 @@ Fields All() {
        .type = Type::kString,
        .description = "URL of the OpenAI-compatible API.",
        .max_length = 512},
+      {.path = "endpoints.grpc",
+       .type = Type::kString,
+       .description = "host:port of deepseek.v1.Inference, in plain text.",
+       .max_length = 512},
       {.path = "conditions",
        .type = Type::kList,
        .description =

@@ -84,9 +84,12 @@ Json Args(const api::PodIntent& intent, const Resolved& r) {
 Json Env(const std::string& deployment, const std::string& hash8) {
   Json env = {{{"name", "DEEPSEEK_DEPLOYMENT"}, {"value", deployment}},
               {{"name", "DEEPSEEK_REVISION"}, {"value", hash8}}};
-  // An environment variable, not a flag: agents of earlier versions do not know it.
+  // Environment variables, not flags: agents of earlier versions do not know them. gRPC is plain
+  // text inside the NetworkPolicy until agents have identities.
   env.push_back({{"name", "DEEPSEEK_MODEL_DIGEST_FILE"},
                  {"value", StrCat(kRevisionMount, "/", api::kModelDigestKey)}});
+  env.push_back({{"name", "DEEPSEEK_GRPC"}, {"value", StrCat("0.0.0.0:", api::kGrpcPort)}});
+  env.push_back({{"name", "DEEPSEEK_INSECURE"}, {"value", "true"}});
   const std::pair<const char*, const char*> fields[] = {{"POD_NAME", "metadata.name"},
                                                         {"POD_NAMESPACE", "metadata.namespace"},
                                                         {"POD_IP", "status.podIP"},
@@ -115,6 +118,7 @@ Json Container(const std::string& deployment, const std::string& hash8,
       {"env", Env(deployment, hash8)},
       {"ports",
        {{{"name", "http"}, {"containerPort", api::kHttpPort}, {"protocol", "TCP"}},
+        {{"name", "grpc"}, {"containerPort", api::kGrpcPort}, {"protocol", "TCP"}},
         {{"name", "metrics"}, {"containerPort", api::kMetricsPort}, {"protocol", "TCP"}}}},
       {"securityContext",
        {{"allowPrivilegeEscalation", false},

@@ -24,7 +24,7 @@ struct Resolved {
 
 /// Number of the shape in which this operator renders a pod; grows when the rendering of the same
 /// wishes changes, so that older revisions learn of an upgrade.
-inline constexpr int kTemplateVersion = 2;
+inline constexpr int kTemplateVersion = 3;
 
 Resolved Resolve(const api::PodIntent& intent, std::string_view deployment,
                  const Defaults& defaults);

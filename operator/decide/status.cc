@@ -87,6 +87,7 @@ Json Status(const State& state, const std::vector<Condition>& conditions, absl::
   }
   const Json before =
       Find(*state.observed->dsd, "/status") == nullptr ? Json() : (*state.observed->dsd)["status"];
+  const std::string host = StrCat(dsd.name, ".", dsd.ns, ".svc");
   Json out = {
       {"observedGeneration", dsd.generation},
       {"replicas", pods},
@@ -98,7 +99,9 @@ Json Status(const State& state, const std::vector<Condition>& conditions, absl::
       {"revisions", revisions},
       {"rollout", RolloutJson(state, conditions.front(), ready)},
       {"model", ModelJson(state, TextAt(resolved, "/servedName"))},
-      {"endpoints", {{"http", StrCat("http://", dsd.name, ".", dsd.ns, ".svc:", api::kHttpPort)}}},
+      {"endpoints",
+       {{"http", StrCat("http://", host, ":", api::kHttpPort)},
+        {"grpc", StrCat(host, ":", api::kGrpcPort)}}},
       {"conditions", ConditionsJson(conditions, before, dsd.generation, now)},
   };
   if (!state.stable.empty()) out["stableRevision"] = api::RevisionName(dsd.name, state.stable);

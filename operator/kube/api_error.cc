@@ -1,5 +1,6 @@
 #include "operator/kube/api_error.h"
 
+#include <algorithm>
 #include <string>
 
 #include "absl/strings/cord.h"
@@ -12,6 +13,7 @@ namespace deepseek::kube {
 namespace {
 
 constexpr char kRetryAfterUrl[] = "deepseek.kube/retry-after-seconds";
+constexpr char kTerminatingUrl[] = "deepseek.kube/namespace-terminating";
 constexpr char kFieldConflictsUrl[] = "deepseek.kube/field-conflicts";
 // A proxy's HTML error page must not flood logs and conditions.
 constexpr size_t kMaxForeignBodyBytes = 256;
@@ -75,6 +77,16 @@ std::string ConflictsIn(const Json& status) {
   return out;
 }
 
+bool HasCause(const Json& status, std::string_view reason) {
+  const Json::json_pointer causes("/details/causes");
+  if (!status.is_object() || !status.contains(causes) || !status.at(causes).is_array())
+    return false;
+  const Json& all = status.at(causes);
+  return std::any_of(all.begin(), all.end(), [&](const Json& cause) {
+    return cause.is_object() && StringAt(cause, "reason") == reason;
+  });
+}
+
 }  // namespace
 
 absl::Status ErrorOf(const Json& status, int code, std::string_view what) {
@@ -91,6 +103,9 @@ absl::Status ErrorOf(const Json& status, int code, std::string_view what) {
   if (message.empty()) message = reason.empty() ? "no message" : reason;
   absl::Status error(lost_race ? absl::StatusCode::kAborted : CodeOf(code, reason, message),
                      StrCat(what, ": ", message, " (HTTP ", code, ")"));
+  if (code == 403 && HasCause(status, "NamespaceTerminating")) {
+    error.SetPayload(kTerminatingUrl, absl::Cord("1"));
+  }
   if (code == 409 && status.is_object()) {
     if (const std::string conflicts = ConflictsIn(status); !conflicts.empty()) {
       error.SetPayload(kFieldConflictsUrl, absl::Cord(conflicts));
@@ -115,6 +130,10 @@ absl::Status ErrorOf(const HttpResponse& response, std::string_view what) {
     status.SetPayload(kRetryAfterUrl, absl::Cord(it->second));
   }
   return status;
+}
+
+bool IsNamespaceTerminating(const absl::Status& status) {
+  return status.GetPayload(kTerminatingUrl).has_value();
 }
 
 std::string FieldConflicts(const absl::Status& status) {

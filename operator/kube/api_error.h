@@ -28,4 +28,7 @@ absl::Duration RetryAfter(const absl::Status& status);
 /// kubectl"); empty if that is not what was refused.
 std::string FieldConflicts(const absl::Status& status);
 
+/// Nothing can be made in the namespace any more, for it is being deleted.
+bool IsNamespaceTerminating(const absl::Status& status);
+
 }  // namespace deepseek::kube

@@ -13,6 +13,8 @@ namespace {
 // A server that is busy for so long is treated as one that failed.
 constexpr int kAttempts = 5;
 constexpr absl::Duration kLongestPause = absl::Minutes(1);
+// Of the burst; with less left it is called busy.
+constexpr double kBusy = 0.25;
 
 absl::Duration PauseOf(const HttpResponse& response, absl::Duration otherwise) {
   const auto it = response.headers.find("retry-after");
@@ -47,6 +49,14 @@ absl::Duration ThrottledTransport::Reserve() {
   const absl::Duration turn =
       tokens_ >= 0 ? absl::ZeroDuration() : absl::Seconds(-tokens_ / options_.requests_per_second);
   return std::max(turn, paused_until_ - now);
+}
+
+bool ThrottledTransport::Busy() const {
+  const std::lock_guard lock(mutex_);
+  const absl::Time now = world_.monotonic();
+  const double tokens =
+      tokens_ + options_.requests_per_second * absl::ToDoubleSeconds(now - counted_at_);
+  return now < paused_until_ || tokens < options_.burst * kBusy;
 }
 
 absl::Status ThrottledTransport::WaitForTurn(absl::Time deadline) {

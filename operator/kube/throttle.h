@@ -40,6 +40,10 @@ class ThrottledTransport : public Transport {
                                       const std::function<bool(std::string_view line)>& on_line,
                                       const std::function<bool()>& stop) override;
 
+  /// Whether requests wait, or soon will: most of the burst is used up, or the server is busy. What
+  /// can be put off is put off then.
+  bool Busy() const;
+
  private:
   /// Takes a token; how long to wait until it may be used.
   absl::Duration Reserve();
@@ -48,7 +52,7 @@ class ThrottledTransport : public Transport {
   const std::shared_ptr<Transport> inner_;
   const ThrottleOptions options_;
   const ThrottleWorld world_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   double tokens_;  ///< negative: promised to those who wait
   absl::Time counted_at_;
   absl::Time paused_until_ = absl::InfinitePast();

@@ -12,6 +12,7 @@
 #include "operator/decide/decide.h"
 #include "operator/decide/json_read.h"
 #include "operator/decide/reasons.h"
+#include "operator/kube/api_error.h"
 #include "operator/reconcile/apply.h"
 #include "operator/reconcile/observe.h"
 #include "operator/render/render.h"
@@ -179,8 +180,10 @@ absl::Status Reconciler::WriteStatus(const Json& dsd, const decide::Plan& plan) 
 absl::StatusOr<absl::Duration> Reconciler::Pass(std::string_view ns, std::string_view name,
                                                 Memory* memory) {
   const absl::Time now = now_();
-  const bool look = memory->failures >= kDistrust || memory->in_the_way ||
-                    (memory->look_at != absl::InfinitePast() && now >= memory->look_at);
+  const bool due = memory->look_at != absl::InfinitePast() && now >= memory->look_at;
+  const bool put_off = due && hooks_.busy && hooks_.busy();
+  const bool look = memory->failures >= kDistrust || memory->in_the_way || (due && !put_off);
+  if (put_off) memory->look_at = now + memory->quiet;
   if (look) RETURN_IF_ERROR(Refresh(client_, caches_, ns, name));
   std::optional<decide::Cluster> cluster = Observe(caches_, ns, name);
   if (!cluster) {
@@ -200,6 +203,12 @@ absl::StatusOr<absl::Duration> Reconciler::Pass(std::string_view ns, std::string
   absl::Status written = TryNewTemplate(client_, plan);
   if (written.ok()) written = CarryOut(changes, std::string(ns), client_, caches_);
   bool refused = false;
+  if (kube::IsNamespaceTerminating(written)) {
+    // Nothing more is made there; the deletion of what is there is watched.
+    log::Info("the namespace is being deleted, nothing is made in it any more",
+              {{"namespace", ns}, {"deployment", name}});
+    return absl::InfiniteDuration();
+  }
   if (!written.ok()) {
     observed.refusal_reason = RefusalReason(written);
     observed.refusal_message = std::string(ToStd(written.message()));

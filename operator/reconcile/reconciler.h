@@ -26,6 +26,8 @@ struct Hooks {
   std::function<absl::StatusOr<Json>(const std::string& pod_ip)> ask_agent;
   /// After each reconcile that got that far; `plan` null: the DeepSeekDeployment is gone.
   std::function<void(std::string_view ns, std::string_view name, const decide::Plan* plan)> on_plan;
+  /// Whether requests queue at the rate limit: looks for events that were lost are put off then.
+  std::function<bool()> busy;
 };
 
 /// Decides on what the caches hold, and reads nothing from the API server while nothing has to be

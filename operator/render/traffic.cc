@@ -1,5 +1,8 @@
 #include "operator/render/traffic.h"
 
+#include <initializer_list>
+#include <utility>
+
 #include "base/json_full.h"
 #include "operator/api/names.h"
 #include "operator/decide/pod_template.h"
@@ -8,21 +11,28 @@
 namespace deepseek::render {
 namespace {
 
-Json HttpPorts() {
-  return Json::array({{{"name", "http"},
-                       {"port", api::kHttpPort},
-                       {"targetPort", "http"},
-                       {"protocol", "TCP"},
-                       {"appProtocol", "http"}}});
+// Pods of revisions from before gRPC have no port of that name: it has no endpoints then.
+Json Ports() {
+  const auto port = [](const char* name, int number, const char* protocol) {
+    return Json{{"name", name},
+                {"port", number},
+                {"targetPort", name},
+                {"protocol", "TCP"},
+                {"appProtocol", protocol}};
+  };
+  return Json::array({port("http", api::kHttpPort, "http"),
+                      port("grpc", api::kGrpcPort, "kubernetes.io/h2c")});
 }
 
-// A rule from peers to a port. No rule at all where the user gave an empty list: in a NetworkPolicy
+// A rule from peers to ports. No rule at all where the user gave an empty list: in a NetworkPolicy
 // an empty `from` means everybody.
-void AddRule(const Json& peers, const Json& otherwise, int port, Json* ingress) {
+void AddRule(const Json& peers, const Json& otherwise, std::initializer_list<int> ports,
+             Json* ingress) {
   const Json& from = peers.is_null() ? otherwise : peers;
   if (from.empty()) return;
-  ingress->push_back(
-      {{"from", from}, {"ports", Json::array({{{"port", port}, {"protocol", "TCP"}}})}});
+  Json rule = {{"from", from}, {"ports", Json::array()}};
+  for (const int port : ports) rule["ports"].push_back({{"port", port}, {"protocol", "TCP"}});
+  ingress->push_back(std::move(rule));
 }
 
 }  // namespace
@@ -39,7 +49,7 @@ Json Service(const api::DeepSeekDeployment& dsd) {
     object["metadata"]["annotations"] = *dsd.service_annotations;
   }
   object["spec"] = {
-      {"type", dsd.service_type}, {"selector", decide::Selector(dsd.name)}, {"ports", HttpPorts()}};
+      {"type", dsd.service_type}, {"selector", decide::Selector(dsd.name)}, {"ports", Ports()}};
   return object;
 }
 
@@ -48,7 +58,7 @@ Json RevisionService(const api::DeepSeekDeployment& dsd, const std::string& name
   Json object = Skeleton(dsd, "v1", "Service", name, hash8, role);
   object["spec"] = {{"type", "ClusterIP"},
                     {"selector", decide::Selector(dsd.name, hash8)},
-                    {"ports", HttpPorts()}};
+                    {"ports", Ports()}};
   return object;
 }
 
@@ -66,14 +76,14 @@ Json NetworkPolicy(const api::DeepSeekDeployment& dsd, const std::string& operat
       {{{"namespaceSelector", Json::object()},
         {"podSelector", {{"matchLabels", {{"app.kubernetes.io/name", "prometheus"}}}}}}});
   Json ingress = Json::array();
-  AddRule(*dsd.allowed_from, same_namespace, api::kHttpPort, &ingress);
-  AddRule(*dsd.scrape_from, prometheus, api::kMetricsPort, &ingress);
+  AddRule(*dsd.allowed_from, same_namespace, {api::kHttpPort, api::kGrpcPort}, &ingress);
+  AddRule(*dsd.scrape_from, prometheus, {api::kMetricsPort}, &ingress);
   if (!operator_namespace.empty()) {
     const Json ours = Json::array(
         {{{"namespaceSelector",
            {{"matchLabels", {{"kubernetes.io/metadata.name", operator_namespace}}}}},
           {"podSelector", {{"matchLabels", {{"app.kubernetes.io/name", "deepseek-operator"}}}}}}});
-    AddRule(ours, ours, api::kMetricsPort, &ingress);
+    AddRule(ours, ours, {api::kMetricsPort}, &ingress);
   }
   Json object = Skeleton(dsd, "networking.k8s.io/v1", "NetworkPolicy", dsd.name);
   object["spec"] = {{"podSelector", {{"matchLabels", decide::Selector(dsd.name)}}},

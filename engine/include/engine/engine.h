@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -49,7 +50,10 @@ struct Request {
       stop_ids;  ///< a generated id among these ends the answer (it is delivered, reason kStop)
   int32_t top_logprobs = -1;  ///< -1: no log-probs; n: of the chosen token and the n best (<= 20)
   absl::Time deadline = absl::InfiniteFuture();
-  int32_t priority = 0;                         ///< higher first
+  int32_t priority = 0;  ///< higher first
+  /// The prefix cache is shared among requests with the same salt only: a tenant whose prompts
+  /// must not be guessed from how soon answers begin has its own.
+  std::string cache_salt;
   std::shared_ptr<TokenConstraint> constraint;  ///< of this request alone; null: free
 };
 
@@ -66,7 +70,7 @@ struct TokenEvent {
 
 struct Usage {
   int32_t prompt_tokens = 0;
-  int32_t cached_tokens = 0;
+  int32_t cached_tokens = 0;  ///< of the prompt, found in the prefix cache
   int32_t generated_tokens = 0;
   absl::Duration queue_time;    ///< submit -> first row computed
   absl::Duration prefill_time;  ///< first row computed -> first token
@@ -88,7 +92,7 @@ struct Stats {
   int32_t running = 0;
   int32_t waiting = 0;
   int64_t kv_blocks_total = 0;
-  int64_t kv_blocks_used = 0;
+  int64_t kv_blocks_used = 0;  ///< held by requests; blocks kept only for later ones are not used
   int64_t preemptions = 0;
   int64_t prefix_queries = 0;  ///< prompt tokens looked up in the prefix cache
   int64_t prefix_hits = 0;     ///< of these, found
@@ -109,6 +113,10 @@ struct LoadProgress {
 struct EngineOptions {
   ModelOptions model;
   int32_t max_queue = 1024;  ///< waiting requests; one more is refused (kResourceExhausted)
+  /// A request that would wait longer for its first row is refused (kResourceExhausted). Nothing:
+  /// 30 s for those who find no free place in the batch, no limit for the others.
+  std::optional<absl::Duration> max_queue_delay;
+  bool prefix_cache = true;  ///< requests with the same beginning share its KV blocks
   absl::Duration max_batch_delay =
       absl::ZeroDuration();  ///< waits so long for company before the first step
   absl::Duration step_target =
@@ -167,7 +175,9 @@ class Engine {
   virtual const ModelOptions& options() const = 0;  ///< resolved: no kAuto left
   virtual int32_t max_context() const = 0;
   /// kInvalidArgument: the request can never run (too long, bad id, bad parameter; the message
-  /// names it). kResourceExhausted: the queue is full. kUnavailable: draining.
+  /// names it). kResourceExhausted: the queue is full, or the wait too long for the request's
+  /// deadline or max_queue_delay; RetryAfter (refusal.h) says when to come back. kUnavailable:
+  /// draining.
   virtual absl::StatusOr<RequestId> Submit(Request request, std::shared_ptr<Sink> sink) = 0;
   /// Idempotent; the sink gets OnFinish(kCancelled) within one step. Unknown ids are ignored.
   virtual void Cancel(RequestId id) = 0;

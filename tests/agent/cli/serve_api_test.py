@@ -1,13 +1,10 @@
 """`deepseek-agent serve` with the demo model, over HTTP: tools, JSON schemas and the rest of what OpenAI's clients
 ask for. The demo model was trained on calls of get_weather."""
-import http.client
 import json
 import random
-import re
-import subprocess
-import time
 
 from agent_case import AGENT, DEMO, AgentCase, main
+from serve_case import Server
 
 WEATHER = {"type": "function", "function": {
     "name": "get_weather", "description": "Get the weather of a city.",
@@ -15,57 +12,17 @@ WEATHER = {"type": "function", "function": {
 ASK = [{"role": "user", "content": "What is the weather in Paris?"}]
 
 
-class Server:
-    def __init__(self):
-        self.process = subprocess.Popen(
-            [AGENT, "serve", "--model", DEMO, "--http", "127.0.0.1:0", "--metrics", "127.0.0.1:0", "--compute",
-             "fp32", "--threads", "2"], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
-        self.lines = []
-        self.port = None
-        deadline = time.time() + 60
-        while self.port is None and time.time() < deadline:
-            line = self.process.stderr.readline()
-            self.lines.append(line)
-            found = re.search(r'"http":"127\.0\.0\.1:(\d+)"', line) or re.search(r'http[^\n]*127\.0\.0\.1:(\d+)', line)
-            if found:
-                self.port = int(found.group(1))
-        while time.time() < deadline:
-            try:
-                if self.call("GET", "/ready")[0] == 200:
-                    return
-            except OSError:
-                pass
-            time.sleep(0.05)
-        raise AssertionError("not ready: " + "".join(self.lines))
-
-    def call(self, method, path, body=None):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
-        connection.request(method, path, json.dumps(body) if body is not None else None)
-        response = connection.getresponse()
-        text = response.read().decode()
-        connection.close()
-        return response.status, text
-
-    def stop(self):
-        self.process.terminate()
-        try:
-            self.process.wait(20)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-        self.process.stderr.close()
-
-
 class ServeApi(AgentCase):
     @classmethod
     def setUpClass(cls):
-        cls.server = Server()
+        cls.server = Server(AGENT, DEMO, "--compute", "fp32")
 
     @classmethod
     def tearDownClass(cls):
         cls.server.stop()
 
     def post(self, path, body, status=200):
-        got, text = self.server.call("POST", path, body)
+        got, text, _ = self.server.call("POST", path, body)
         self.assertEqual(got, status, text)
         return json.loads(text)
 
@@ -73,7 +30,7 @@ class ServeApi(AgentCase):
         return self.post("/v1/chat/completions", {"temperature": 0, "max_tokens": 128, "messages": ASK, **fields}, status)
 
     def stream(self, **fields):
-        got, text = self.server.call("POST", "/v1/chat/completions",
+        got, text, _ = self.server.call("POST", "/v1/chat/completions",
                                      {"temperature": 0, "max_tokens": 128, "messages": ASK, "stream": True, **fields})
         self.assertEqual(got, 200, text)
         events = [line[6:] for line in text.split("\n") if line.startswith("data: ")]

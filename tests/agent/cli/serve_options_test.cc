@@ -1,5 +1,6 @@
 #include "agent/cli/serve_options.h"
 #include "agent/cli/bytes_flag.h"
+#include "agent/cli/edge_options.h"
 
 #include <gtest/gtest.h>
 
@@ -34,8 +35,8 @@ TEST(ServeConfig, FillsWhatTheCommandLineLeavesOpen) {
 
 TEST(ServeConfig, NamesWhatIsWrong) {
   const std::vector<std::pair<std::string, std::string>> cases = {
-      {"modell: x", "modell"},       {"grpc: x", "grpc"},
-      {"tls-cert: x", "tls-cert"},   {"config: x", "config"},
+      {"modell: x", "modell"},       {"help: x", "help"},
+      {"insecure: yes", "insecure"}, {"config: x", "config"},
       {"max-batch: x", "max-batch"}, {"max-batch: 0", "max-batch"},
       {"model: [a]", "model"},       {"- a", "map"},
       {"a: b: c", "c.yaml"}};
@@ -48,8 +49,68 @@ TEST(ServeConfig, NamesWhatIsWrong) {
 }
 
 TEST(ServeFlags, UnknownOnesAreRefused) {
-  EXPECT_THROW(Parsed({"--grpc", "x"}), CLI::ParseError);
+  EXPECT_THROW(Parsed({"--grcp", "x"}), CLI::ParseError);
   EXPECT_THROW(Parsed({"--max-connections", "0"}), CLI::ParseError);
+}
+
+TEST(ServeConfig, FlagsAndLists) {
+  Parsed p({});
+  const auto status = ApplyConfig(
+      p.app, "insecure: true\ncors-origin: https://a.example,https://b.example\n", "c.yaml");
+  ASSERT_TRUE(status.ok()) << status;
+  EXPECT_TRUE(p.options.insecure);
+  EXPECT_EQ(p.options.cors_origins,
+            (std::vector<std::string>{"https://a.example", "https://b.example"}));
+  Parsed off({});
+  ASSERT_TRUE(ApplyConfig(off.app, "insecure: false\n", "c.yaml").ok());
+  EXPECT_FALSE(off.options.insecure);
+}
+
+TEST(ServeConfig, LogLevel) {
+  EXPECT_EQ(*LogLevelOf("log-level: debug\nmodel: x\n", "c.yaml"), "debug");
+  EXPECT_EQ(*LogLevelOf("", "c.yaml"), "info");
+  EXPECT_FALSE(LogLevelOf("log-level: loud\n", "c.yaml").ok());
+  EXPECT_FALSE(LogLevelOf("log-levle: debug\n", "c.yaml").ok());
+}
+
+TEST(ServeFlags, TheEdge) {
+  const auto check = [](std::vector<std::string> args) {
+    return CheckEdgeOptions(Parsed(std::move(args)).options);
+  };
+  for (const std::vector<std::string>& good : std::vector<std::vector<std::string>>{
+           {},
+           {"--grpc", "127.0.0.1:9000"},
+           {"--grpc", "[::1]:9000"},
+           {"--grpc", "localhost:9000"},
+           {"--grpc", "0.0.0.0:9000", "--insecure"},
+           {"--grpc", "0.0.0.0:9000", "--tls-cert", "c", "--tls-key", "k"},
+           {"--tls-cert", "c", "--tls-key", "k", "--client-ca", "a"},
+           {"--cors-origin", "https://a.example,https://b.example"}}) {
+    EXPECT_TRUE(check(good).ok()) << check(good);
+  }
+  for (const std::vector<std::string>& bad :
+       std::vector<std::vector<std::string>>{{"--grpc", "0.0.0.0:9000"},
+                                             {"--grpc", ":9000"},
+                                             {"--grpc", "10.0.0.1:9000"},
+                                             {"--grpc", "[::]:9000"},
+                                             {"--grpc", "127.0.0.1"},
+                                             {"--tls-cert", "c"},
+                                             {"--tls-key", "k"},
+                                             {"--client-ca", "a"},
+                                             {"--cors-origin", "*"},
+                                             {"--cors-origin", "https://a.example,b.example"}}) {
+    EXPECT_FALSE(check(bad).ok()) << bad.back();
+  }
+}
+
+TEST(ServeFlags, Switches) {
+  Parsed p({"--prefix-cache", "off"});
+  ASSERT_TRUE(ApplyConfig(p.app, "prefix-cache: on\nmax-queue-delay: 2s\n", "c.yaml").ok());
+  EXPECT_EQ(p.options.prefix_cache, "off");
+  EXPECT_EQ(p.options.max_queue_delay, "2s");
+  EXPECT_TRUE(*ParseSwitchFlag("--x", Parsed({}).options.prefix_cache));
+  EXPECT_FALSE(*ParseSwitchFlag("--x", "off"));
+  EXPECT_EQ(ParseSwitchFlag("--x", "yes").status().code(), absl::StatusCode::kInvalidArgument);
 }
 
 TEST(ServeFlags, DurationsAndBytes) {

@@ -35,7 +35,9 @@ class ApiTest : public ::testing::Test {
     http::ServerOptions server;
     server.addresses = {"127.0.0.1:0"};
     server.refusal = RefusalResponse;
-    auto started = http::StartServer(server, api_);
+    if (!api_) api_ = std::make_unique<Api>(inference_, probes_, *gate_);
+    server.admit = [this](const http::Request& head) { return api_->Admit(head); };
+    auto started = http::StartServer(server, *api_);
     ASSERT_TRUE(started.ok()) << started.status();
     server_ = *std::move(started);
     address_ = server_->addresses().front();
@@ -81,7 +83,9 @@ class ApiTest : public ::testing::Test {
   Telemetry telemetry_{registry_, "fake"};
   Service service_;
   Probes probes_{service_, &registry_, R"({"version":"t"})"};
-  Api api_{service_, telemetry_, probes_, RequestLimits{}};
+  Inference inference_{service_, telemetry_, RequestLimits{}};
+  std::unique_ptr<Gate> gate_ = std::make_unique<Gate>();
+  std::unique_ptr<Api> api_;
   FakeEngine* engine_ = nullptr;
   std::unique_ptr<LoadedModel> model_;
   std::unique_ptr<http::Server> server_;
@@ -257,6 +261,21 @@ TEST_F(ApiTest, RequestIdsAreReturned) {
   EXPECT_TRUE(RequestId("a b").starts_with("req-"));
 }
 
+TEST_F(ApiTest, PriorityAndSaltReachTheEngine) {
+  Start({.script = [](const engine::Request& r) {
+    return BytesThenEos(StrCat(r.priority, " ", r.cache_salt));
+  }});
+  const Json answer = Post(
+      kChat, R"({"messages":[{"role":"user","content":"hi"}],"priority":3,"cache_salt":"ab"})");
+  EXPECT_EQ(answer["choices"][0]["message"]["content"], "-3 ab") << "higher goes first there";
+  const std::string salt(257, 'x');
+  EXPECT_EQ(
+      Post(kChat,
+           StrCat(R"({"messages":[{"role":"user","content":"hi"}],"cache_salt":")", salt, "\"}"),
+           400)["error"]["param"],
+      "cache_salt");
+}
+
 TEST_F(ApiTest, AFullQueueIs429AndNothingOfTheRequestRuns) {
   Start({.script = [](const engine::Request&) { return BytesThenEos("x"); },
          .max_queue = 2,
@@ -264,7 +283,7 @@ TEST_F(ApiTest, AFullQueueIs429AndNothingOfTheRequestRuns) {
   const RawResponse refused =
       HttpPost(address_, kChat, R"({"messages":[{"role":"user","content":"hi"}],"n":3})");
   EXPECT_EQ(refused.status, 429);
-  EXPECT_TRUE(refused.headers.contains("retry-after"));
+  EXPECT_EQ(refused.headers.at("retry-after"), "7") << "what the engine expects, in whole seconds";
   EXPECT_TRUE(engine_->WaitUntil([](const engine::Stats& s) { return s.running == 0; }));
 }
 

@@ -37,7 +37,8 @@ TEST(ParseChat, ReadsEveryParameter) {
       Chat(R"("model":"m","temperature":0.5,"top_p":0.9,"top_k":40,"min_p":0.05,"seed":-3,
     "presence_penalty":-1,"frequency_penalty":1.5,"repetition_penalty":1.1,"logit_bias":{"5":-100,"7":2.5},
     "stop":["a","","b"],"stop_token_ids":[3],"ignore_eos":true,"max_tokens":5,"max_completion_tokens":7,"n":3,
-    "stream":true,"stream_options":{"include_usage":true},"logprobs":true,"top_logprobs":4,"user":"u")");
+    "stream":true,"stream_options":{"include_usage":true},"logprobs":true,"top_logprobs":4,"user":"u",
+    "priority":-2,"cache_salt":"tenant")");
   ASSERT_TRUE(request.ok()) << request.status();
   const GenerationParams& p = request->params;
   EXPECT_EQ(p.model, "m");
@@ -57,6 +58,8 @@ TEST(ParseChat, ReadsEveryParameter) {
   EXPECT_EQ(p.n, 3);
   EXPECT_TRUE(p.stream && p.include_usage);
   EXPECT_EQ(p.top_logprobs, 4);
+  EXPECT_EQ(p.priority, -2);
+  EXPECT_EQ(p.cache_salt, "tenant");
 }
 
 TEST(ParseChat, NullIsAbsentAndUnknownFieldsAreTolerated) {
@@ -104,6 +107,8 @@ TEST(ParseChat, RefusesAndNamesTheField) {
       {R"("stream":true,"stream_options":{"include_usage":1})", "stream_options.include_usage",
        "invalid_type"},
       {R"("top_logprobs":3)", "top_logprobs", "invalid_value"},
+      {R"("priority":-2147483648)", "priority", "invalid_value"},
+      {R"("priority":"high")", "priority", "invalid_type"},
       {R"("logprobs":true,"top_logprobs":21)", "top_logprobs", "invalid_value"},
       {R"("logprobs":5)", "logprobs", "invalid_type"},
       {R"("logit_bias":[1])", "logit_bias", "invalid_type"},

@@ -52,11 +52,13 @@ class Event {
 
 class ServerTest : public ::testing::Test {
  protected:
-  void Start(Function f, ServerLimits limits = {}) {
+  void Start(Function f, ServerLimits limits = {},
+             std::function<std::optional<Response>(const Request&)> admit = nullptr) {
     handler_ = std::make_unique<FunctionHandler>(std::move(f));
     ServerOptions options;
     options.addresses = {"127.0.0.1:0"};
     options.limits = limits;
+    options.admit = std::move(admit);
     auto server = StartServer(options, *handler_);
     ASSERT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
@@ -163,6 +165,30 @@ TEST_F(ServerTest, TooLargeHeadersAreRefused) {
   EXPECT_EQ(client.Read().status, 431);
 }
 
+TEST_F(ServerTest, WhoIsNotAdmittedIsToldBeforeTheBodyIsRead) {
+  const auto admit = [](const Request& head) -> std::optional<Response> {
+    EXPECT_TRUE(head.body.empty());
+    if (head.Get("x-who") == "friend") return std::nullopt;
+    return Response{401, "text/plain", {{"WWW-Authenticate", "Bearer"}}, "no"};
+  };
+  Start(Echo, {}, admit);
+  RawClient stranger(address_);
+  // Nothing of the announced body is ever sent.
+  stranger.Send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 8000000\r\n\r\n");
+  const RawResponse refused = stranger.Read();
+  EXPECT_EQ(refused.status, 401);
+  EXPECT_EQ(refused.body, "no");
+  EXPECT_EQ(refused.headers.at("www-authenticate"), "Bearer");
+  EXPECT_EQ(refused.headers.at("connection"), "close");
+  EXPECT_TRUE(stranger.ClosedByPeer());
+  RawClient expecting(address_);
+  expecting.Send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n");
+  EXPECT_EQ(expecting.Read().status, 401) << "it is not even asked to go on";
+  RawClient friendly(address_);
+  friendly.Post("/", "hello", "X-Who: friend\r\n");
+  EXPECT_EQ(friendly.Read().body, "POST / hello");
+}
+
 TEST_F(ServerTest, NonsenseIsRefused) {
   Start(Echo);
   for (const char* bytes :
@@ -192,6 +218,27 @@ TEST_F(ServerTest, SlowBodiesAndIdleConnectionsAreClosed) {
   idle.Get("/");
   EXPECT_EQ(idle.Read().status, 200);
   EXPECT_TRUE(idle.ClosedByPeer());
+}
+
+TEST_F(ServerTest, ClientsThatSendByteByByteAreClosedAndOthersServed) {
+  ServerLimits limits;
+  limits.header_timeout = limits.body_timeout = limits.linger = absl::Milliseconds(300);
+  Start(Echo, limits);
+  std::vector<std::unique_ptr<RawClient>> slow;
+  for (int i = 0; i < 200; ++i) {
+    slow.push_back(std::make_unique<RawClient>(address_));
+    slow.back()->Send(i % 2 == 0 ? "POST / HTTP/1.1\r\nHost: x\r\nX-Slow: "
+                                 : "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n");
+  }
+  // A byte of each between two answers to an honest one, until the server has ended all of them.
+  const absl::Time deadline = absl::Now() + absl::Seconds(20);
+  while (server_->connections() > 1 && absl::Now() < deadline) {
+    RawClient honest(address_);
+    honest.Post("/", "hello");
+    ASSERT_EQ(honest.Read().body, "POST / hello");
+    for (const auto& client : slow) client->Send("x");  // to a closed one in vain
+  }
+  for (const auto& client : slow) EXPECT_TRUE(client->ClosedByPeer());
 }
 
 TEST_F(ServerTest, StreamsPieces) {

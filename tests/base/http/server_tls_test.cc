@@ -118,10 +118,10 @@ TEST_F(ServerTlsTest, StopEndsHandshakesToo) {
 
 TEST_F(ServerTlsTest, BadMaterialIsRefusedAndTheGoodStays) {
   const auto a = authority_.Issue("a", "DNS:localhost"), b = authority_.Issue("b", "DNS:localhost");
-  EXPECT_FALSE(tls_->Replace(a.cert_pem, b.key_pem).ok()) << "a key of another certificate";
-  EXPECT_FALSE(tls_->Replace("", "").ok());
-  EXPECT_FALSE(tls_->Replace(a.cert_pem.substr(0, 100), a.key_pem).ok());
-  EXPECT_FALSE(tls_->Replace(a.cert_pem, "").ok());
+  EXPECT_FALSE(tls_->Replace({a.cert_pem, b.key_pem, ""}).ok()) << "a key of another certificate";
+  EXPECT_FALSE(tls_->Replace({"", "", ""}).ok());
+  EXPECT_FALSE(tls_->Replace({a.cert_pem.substr(0, 100), a.key_pem, ""}).ok());
+  EXPECT_FALSE(tls_->Replace({a.cert_pem, "", ""}).ok());
   const auto client = NewTlsClient(authority_.ca_pem());
   EXPECT_TRUE(Post(*client, "x").ok());
   EXPECT_FALSE(ServerTls::Make("no PEM", "no PEM").ok());

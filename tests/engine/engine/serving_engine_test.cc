@@ -1,4 +1,5 @@
 #include "engine/serving_engine.h"
+#include "engine/refusal.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -24,7 +25,7 @@ class ServingEngineTest : public ::testing::Test {
   void Start(FakeModel::Options model = {}, EngineOptions options = {}) {
     auto owned = std::make_unique<FakeModel>(model);
     fake_ = owned.get();
-    options.now = [this] { return absl::FromUnixMicros(now_us_.load()); };
+    options.now = [this] { return absl::FromUnixMicros(now_us_ += tick_us_); };
     engine_ = std::make_unique<ServingEngine>(std::move(owned), options);
   }
   absl::Time Now() const { return absl::FromUnixMicros(now_us_.load()); }
@@ -39,6 +40,7 @@ class ServingEngineTest : public ::testing::Test {
   }
 
   std::atomic<int64_t> now_us_{1'000'000'000};
+  std::atomic<int64_t> tick_us_{0};  // time that each look at the clock takes
   FakeModel* fake_ = nullptr;
   std::unique_ptr<ServingEngine> engine_;
 };
@@ -220,6 +222,41 @@ TEST_F(ServingEngineTest, AFullQueueRefuses) {
   EXPECT_EQ(engine_->stats().running, 1);
   fake_->Release();
   EXPECT_EQ(third->Wait(), FinishReason::kLength);
+}
+
+// One place, steps of 100 ms, and an answer in it that has some eighty steps to go.
+TEST_F(ServingEngineTest, RefusesWhoWouldWaitTooLong) {
+  for (const bool limited : {false, true}) {
+    FakeModel::Options o;
+    o.max_batch = 1;
+    EngineOptions options;
+    if (limited) options.max_queue_delay = absl::Seconds(5);
+    tick_us_ = 100'000;
+    Start(o, options);
+    fake_->HoldAt(20);
+    const auto running = Submit(Of({1}, 100));
+    fake_->WaitUntilHeld();
+    tick_us_ = 0;
+    const auto refused = [&](Request r) {
+      const auto got = engine_->Submit(std::move(r), std::make_shared<RecordingSink>());
+      EXPECT_EQ(got.status().code(), absl::StatusCode::kResourceExhausted) << got.status();
+      return got.status();
+    };
+    if (limited) {
+      const absl::Status status = refused(Of({2}, 3));
+      EXPECT_THAT(std::string(status.message()), HasSubstr("--max-queue-delay"));
+      EXPECT_GT(*RetryAfter(status), absl::Seconds(2));
+      EXPECT_LT(*RetryAfter(status), absl::Seconds(4));
+    } else {
+      Request r = Of({2}, 3);
+      r.deadline = Now() + absl::Seconds(4);
+      EXPECT_THAT(std::string(refused(r).message()), HasSubstr("deadline"));
+      Submit(Of({2}, 200));
+      refused(Of({3}, 3));  // behind more than 30 s
+    }
+    fake_->Release();
+    engine_.reset();
+  }
 }
 
 TEST_F(ServingEngineTest, WithoutAQueueFreePlacesAreStillFilled) {

@@ -14,27 +14,71 @@ TEST(CostModel, BeforeTheFirstStepAFixedChunkIsTried) {
 
 TEST(CostModel, PromptRowsFillTheTarget) {
   const CostModel m = Observe({}, 64, 0, absl::Milliseconds(64));
-  EXPECT_EQ(m.per_prompt_row, absl::Milliseconds(1));
-  EXPECT_EQ(PromptRowBudget(m, 0, kTarget), 200);
+  EXPECT_NEAR(absl::ToDoubleMilliseconds(StepTime(m, 64, 0)), 64, 1e-3);
+  EXPECT_NEAR(absl::FDivDuration(StepTime(m, PromptRowBudget(m, 0, kTarget), 0), kTarget), 1, 0.01);
 }
 
 TEST(CostModel, GeneratedRowsTakeTheirShareOfTheTarget) {
   CostModel m = Observe({}, 0, 4, absl::Milliseconds(40));
-  EXPECT_EQ(m.per_generated_row, absl::Milliseconds(10));
-  m = Observe(m, 50, 5, absl::Milliseconds(100));  // 50 ms are left for 50 prompt rows
-  EXPECT_EQ(m.per_prompt_row, absl::Milliseconds(1));
-  EXPECT_EQ(PromptRowBudget(m, 10, kTarget), 100);
+  EXPECT_NEAR(absl::ToDoubleMilliseconds(StepTime(m, 0, 4)), 40, 1e-3);
+  EXPECT_LT(StepTime(m, 0, 8), absl::Milliseconds(80)) << "most of it is reading the weights";
+  m = Observe(m, 50, 4, absl::Milliseconds(90));  // 50 ms are left for 50 prompt rows
+  EXPECT_NEAR(PromptRowBudget(m, 4, kTarget), 160, 2);
+}
+
+TEST(CostModel, StreamsCannotStarvePrompts) {
+  CostModel m;
+  m.step = absl::Milliseconds(100);
+  m.per_generated_row = absl::Milliseconds(10);
+  m.per_prompt_row = absl::Milliseconds(1);
+  EXPECT_EQ(PromptRowBudget(m, 1, kTarget), 90);
+  EXPECT_EQ(PromptRowBudget(m, 8, kTarget), 90) << "half of the rest";
+  EXPECT_EQ(PromptRowBudget(m, 50, kTarget), 300);
+}
+
+// On a crowded machine the fixed part alone takes more than the target: chunks must not shrink to
+// nothing, for each pays it again.
+TEST(CostModel, AnExpensiveStepTakesMoreRows) {
+  const auto truth = [](int32_t rows) {
+    return absl::Milliseconds(600) + absl::Milliseconds(3) * rows;
+  };
+  CostModel m;
+  for (int i = 0; i < 100; ++i) {
+    const int32_t rows = PromptRowBudget(m, 0, kTarget);
+    m = Observe(m, rows, 0, truth(rows));
+  }
+  EXPECT_GE(PromptRowBudget(m, 0, kTarget), 50);
+}
+
+// Learnt from one stream, used with thirty and prompts in every step.
+TEST(CostModel, PricesOfOtherCompanyHeal) {
+  const auto truth = [](int32_t prompt, int32_t generated) {
+    return absl::Milliseconds(30) + absl::Milliseconds(4) * generated +
+           absl::Microseconds(2500) * prompt;
+  };
+  CostModel m;
+  for (int i = 0; i < 20; ++i) m = Observe(m, 0, 1, truth(0, 1));
+  for (int i = 0; i < 100; ++i) {
+    const int32_t generated = 20 + i % 13;
+    const int32_t rows = PromptRowBudget(m, generated, kTarget);
+    m = Observe(m, rows, generated, truth(rows, generated));
+  }
+  const int32_t rows = PromptRowBudget(m, 24, kTarget);
+  EXPECT_NEAR(absl::FDivDuration(truth(rows, 24), kTarget), 1, 0.2);
 }
 
 TEST(CostModel, PromptsMoveHoweverSlowTheMachine) {
-  const CostModel m = Observe(Observe({}, 0, 1, absl::Seconds(3)), 64, 0, absl::Seconds(60));
+  const CostModel m = Observe(Observe({}, 0, 1, absl::Milliseconds(3)), 64, 0, absl::Seconds(60));
   EXPECT_EQ(PromptRowBudget(m, 8, kTarget), kLeastPromptRows);
 }
 
 TEST(CostModel, FollowsAMachineThatSlowsDown) {
   CostModel m = Observe({}, 100, 0, absl::Milliseconds(100));
-  for (int i = 0; i < 30; ++i) m = Observe(m, 100, 0, absl::Milliseconds(400));
-  EXPECT_NEAR(PromptRowBudget(m, 0, kTarget), 50, 1);
+  for (int i = 0; i < 60; ++i) {
+    const int32_t rows = PromptRowBudget(m, 0, kTarget);
+    m = Observe(m, rows, 0, absl::Milliseconds(4) * rows);
+  }
+  EXPECT_NEAR(PromptRowBudget(m, 0, kTarget), 50, 5);
 }
 
 TEST(CostModel, StepsThatTellNothingChangeNothing) {

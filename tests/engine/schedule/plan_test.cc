@@ -74,7 +74,8 @@ TEST(Plan, GeneratedRowsGoBeforePromptRows) {
 TEST(Plan, TheStepTargetCutsChunks) {
   Policy p = Rows(512);
   p.step_target = absl::Milliseconds(100);
-  p.cost = {absl::Milliseconds(10), absl::Milliseconds(1)};
+  p.cost.per_generated_row = absl::Milliseconds(10);
+  p.cost.per_prompt_row = absl::Milliseconds(1);
   const Step step = Plan({{Waiting(9, 600)}, {Decoding(1, 30), Decoding(2, 30)}}, kRoomy, p, kNow);
   EXPECT_THAT(step.work, ElementsAre(IsWork(1, 1, 1), IsWork(2, 1, 1), IsWork(9, 80, 10)));
 }
@@ -204,6 +205,62 @@ TEST(Plan, RowsToComputeAgainAreCutLikePrompts) {
   again.known_tokens = 300;  // 200 were generated before it was preempted
   const Step step = Plan({{again}, {}}, kRoomy, Rows(128), kNow);
   EXPECT_THAT(step.work, ElementsAre(IsWork(1, 128, 5)));
+}
+
+// Holders of blocks 0, 1, 2, ..: what the tests below share.
+Sequence Sharing(Sequence s, absl::Span<const int32_t> kept) {
+  s.kept = kept;
+  if (s.blocks == 0) s.computed = static_cast<int32_t>(kept.size()) * 64;
+  return s;
+}
+
+TEST(Plan, WhatThePrefixCacheHasIsNotComputed) {
+  const std::vector<int32_t> kept = {0, 1}, holders = {0, 0, 0};
+  const Step step =
+      Plan({{Sharing(Waiting(1, 150), kept)}, {}}, {3, 3, 64, holders}, Rows(512), kNow);
+  EXPECT_THAT(step.work, ElementsAre(IsWork(1, 22, 3)));
+}
+
+TEST(Plan, BlocksThatOthersHoldTakeNoRoom) {
+  const std::vector<int32_t> kept = {0, 1};
+  const Sequence running = Sharing(Running(1, 150, 151, 150), kept);  // three blocks
+  const Queues queues{{Sharing(Waiting(2, 150), kept)}, {running}};
+  EXPECT_THAT(Plan(queues, {5, 2, 64, std::vector<int32_t>{1, 1, 1, 0, 0}}, Rows(512), kNow).admit,
+              ElementsAre(2));
+  // Idle ones do: with nobody else to hold them they are among the free ones.
+  const Queues alone{{Sharing(Waiting(2, 150), kept)}, {Decoding(1, 30)}};
+  EXPECT_THAT(Plan(alone, {4, 3, 64, std::vector<int32_t>{0, 0, 0, 1}}, Rows(512), kNow).admit,
+              IsEmpty());
+  EXPECT_THAT(Plan(alone, {5, 4, 64, std::vector<int32_t>{0, 0, 0, 1, 0}}, Rows(512), kNow).admit,
+              ElementsAre(2));
+}
+
+TEST(Plan, APreemptedSequenceGivesBackOnlyWhatNobodyElseHolds) {
+  const std::vector<int32_t> kept = {0}, holders = {2, 1, 1, 1};
+  const Sequence senior = Sharing(Running(1, 64, 129, 128), kept);  // needs a third block
+  const Sequence junior = Sharing(Running(3, 64, 100, 99), kept);   // holds two, one alone
+  const Sequence middle = Decoding(2, 30);
+  const Step step = Plan({{}, {junior, middle, senior}}, {4, 0, 64, holders}, Rows(512), kNow);
+  EXPECT_THAT(step.preempt, ElementsAre(3)) << "its own block is enough";
+  EXPECT_THAT(step.work, ElementsAre(IsWork(1, 1, 3), IsWork(2, 1, 1)));
+}
+
+TEST(Plan, BlocksThatOnlyVictimsHoldAreFreeOnceAllOfThemAreGone) {
+  const std::vector<int32_t> kept = {0, 1}, holders = {2, 2, 1, 1};
+  Sequence a = Sharing(Running(1, 129, 130, 129), kept);
+  Sequence b = Sharing(Running(2, 129, 130, 129), kept);
+  const Step step = Plan({{Waiting(9, 200, 1)}, {a, b}}, {4, 0, 64, holders}, Rows(512), kNow);
+  EXPECT_THAT(step.preempt, ElementsAre(2, 1));
+  EXPECT_THAT(step.admit, ElementsAre(9));
+}
+
+TEST(Plan, WhoFollowsASeniorWaitsForItsRows) {
+  Sequence follower = Waiting(2, 200);
+  follower.follows = true;
+  const Step step =
+      Plan({{follower, Waiting(3, 10)}, {Running(1, 200, 200, 64)}}, kRoomy, Rows(512), kNow);
+  EXPECT_THAT(step.admit, IsEmpty()) << "nor is it overtaken";
+  EXPECT_THAT(step.work, ElementsAre(IsWork(1, 136, 4)));
 }
 
 TEST(Plan, DoesNotDependOnTheOrderOfTheQueues) {

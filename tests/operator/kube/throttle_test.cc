@@ -57,6 +57,17 @@ TEST_F(ThrottleTest, ABurstGoesAtOnceAndTheRestAtTheRate) {
   EXPECT_EQ(sent_.back() - sent_.front(), absl::Milliseconds(100));
 }
 
+TEST_F(ThrottleTest, BusyIsWhenMostOfTheBurstIsUsedOrTheServerPauses) {
+  EXPECT_FALSE(throttled_.Busy());
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(Ask().ok());
+  EXPECT_TRUE(throttled_.Busy());
+  now_ += absl::Milliseconds(100);
+  EXPECT_FALSE(throttled_.Busy());
+  answers_ = {Busy(429, "7"), Busy(429, "7")};
+  ASSERT_TRUE(Ask(absl::Seconds(10)).ok());
+  EXPECT_TRUE(throttled_.Busy());
+}
+
 TEST_F(ThrottleTest, NotNowIsAskedAgainWhenTheServerSaid) {
   answers_ = {Busy(429, "3"), Busy(503, "2")};
   const auto answer = Ask();

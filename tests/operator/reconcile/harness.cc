@@ -1,6 +1,7 @@
 #include "tests/operator/reconcile/harness.h"
 
 #include <gtest/gtest.h>
+#include <utility>
 
 #include "base/strings.h"
 #include "operator/api/names.h"
@@ -20,10 +21,11 @@ Json Spec(const Json& more) {
 }
 
 OperatorProcess::OperatorProcess(std::shared_ptr<kube::Transport> transport,
-                                 const decide::Defaults& defaults, std::function<absl::Time()> now)
+                                 const decide::Defaults& defaults, std::function<absl::Time()> now,
+                                 Hooks hooks)
     : client(std::move(transport)),
       caches(client, Sources(), {}, now),
-      reconciler(client, caches, defaults, now),
+      reconciler(client, caches, defaults, now, std::move(hooks)),
       controller(
           caches, {},
           [this](std::string_view ns, std::string_view name) {

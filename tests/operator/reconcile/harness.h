@@ -23,7 +23,7 @@ inline constexpr char kNamespace[] = "models";
 /// What one process of the operator holds. Made anew, it knows nothing.
 struct OperatorProcess {
   OperatorProcess(std::shared_ptr<kube::Transport> transport, const decide::Defaults& defaults,
-                  std::function<absl::Time()> now);
+                  std::function<absl::Time()> now, Hooks hooks = {});
   /// Caches take in what the server has to tell.
   void Pump();
   /// Reconciles every key that is due.

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/strings.h"
 #include "operator/api/names.h"
 #include "tests/operator/reconcile/harness.h"
 
@@ -111,6 +112,50 @@ TEST(ReadsTest, AnEditThatWasTakenBackUnheardMovesNoPod) {
   h.Settle();
   EXPECT_EQ(h.Pods(), pods);
   EXPECT_EQ(h.server->All(kDeployment).size(), 1u);
+}
+
+TEST(ReadsTest, WhileRequestsQueueNothingIsReadInCaseAnEventWasLost) {
+  for (const bool busy : {false, true}) {
+    Harness h;
+    h.process = std::make_unique<OperatorProcess>(
+        h.server, h.defaults(), [&h] { return h.now; },
+        Hooks{.ask_agent = nullptr, .on_plan = nullptr, .busy = [busy] { return busy; }});
+    h.workloads.set_fate("", kube::FakeWorkloads::Fate::kNotReady);  // under way for a while
+    h.Apply("demo", Spec());
+    for (int i = 0; i < 10; ++i) h.Round();
+    h.server->ForgetCalls();
+    for (int i = 0; i < 5; ++i) {
+      h.now += absl::Seconds(6);
+      Patch(&h, kService, "demo", StrCat(R"({"metadata":{"annotations":{"n":")", i, "\"}}}"));
+      h.Round();
+    }
+    EXPECT_THAT(Reads(h), testing::Conditional(busy, testing::IsEmpty(), testing::Not(IsEmpty())));
+  }
+}
+
+TEST(ReadsTest, NothingIsSaidOfANamespaceThatIsBeingDeleted) {
+  Harness h;
+  h.Apply("demo", Spec());
+  h.Settle();
+  h.server->ForgetCalls();
+  h.server->set_before(
+      [](const kube::FakeCall& call) -> std::optional<absl::StatusOr<kube::HttpResponse>> {
+        if (call.verb != "create") return std::nullopt;
+        kube::HttpResponse refused = kube::FakeApiServer::Refusal(403, "Forbidden", "no");
+        Json body = Json::parse(refused.body);
+        body["details"]["causes"] = {{{"reason", "NamespaceTerminating"}, {"message", "no"}}};
+        refused.body = body.dump();
+        return refused;
+      });
+  h.server->SendAsController({.method = "DELETE",
+                              .path = kube::ObjectPath(kService, kNamespace, "demo"),
+                              .headers = {},
+                              .body = ""});
+  h.Round();
+  EXPECT_THAT(Calls(h),
+              ElementsAre("get serving.deepseek-operator.io/deepseekdeployments models/demo",
+                          "create /services models/demo"));
+  EXPECT_EQ(h.Condition("demo", "Ready"), "True AllReplicasReady");
 }
 
 TEST(ReadsTest, AFightOverAFieldSlowsDown) {

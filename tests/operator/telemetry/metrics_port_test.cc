@@ -6,9 +6,10 @@
 #include <filesystem>
 #include <fstream>
 
+#include "absl/time/clock.h"
+#include "base/http/certificate_files.h"
 #include "base/http/client.h"
 #include "base/strings.h"
-#include "operator/telemetry/certificate_files.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/tls/certificates.h"
 
@@ -73,26 +74,26 @@ TEST_F(MetricsPortTest, ACertificateInFilesIsReplacedWhileItIsServed) {
     std::ofstream(dir / "tls.key") << identity.key_pem;
   };
   write(authority_.Issue("operator", "DNS:localhost"));
-  CertificateFiles files((dir / "tls.crt").string(), (dir / "tls.key").string());
+  http::CertificateFiles files((dir / "tls.crt").string(), (dir / "tls.key").string());
   auto tls = files.Load();
   ASSERT_TRUE(tls.ok()) << tls.status();
   Serve(*tls);
   EXPECT_EQ(Get(authority_.ca_pem(), "/metrics", "Bearer good")->status, 200);
-  EXPECT_FALSE(*files.Refresh());
+  EXPECT_FALSE(*files.Refresh(absl::Now()));
 
   const testing_tls::Authority other;
   const auto next = other.Issue("operator", "DNS:localhost");
   std::ofstream(dir / "tls.crt")
       << next.cert_pem;  // half of a change: the key is still the old one
-  EXPECT_FALSE(files.Refresh().ok());
+  EXPECT_FALSE(files.Refresh(absl::Now()).ok());
   EXPECT_EQ(Get(authority_.ca_pem(), "/metrics", "Bearer good")->status, 200);
   write(next);
-  EXPECT_TRUE(*files.Refresh());
+  EXPECT_TRUE(*files.Refresh(absl::Now()));
   EXPECT_EQ(Get(other.ca_pem(), "/metrics", "Bearer good")->status, 200);
   EXPECT_FALSE(Get(authority_.ca_pem(), "/metrics", "Bearer good").ok());
   fs::remove(dir / "tls.crt");
-  EXPECT_FALSE(files.Refresh().ok());
-  EXPECT_FALSE(CertificateFiles("/absent", "/absent").Load().ok());
+  EXPECT_FALSE(files.Refresh(absl::Now()).ok());
+  EXPECT_FALSE(http::CertificateFiles("/absent", "/absent").Load().ok());
 }
 
 TEST_F(MetricsPortTest, ACertificateOfOurOwnMaking) {

@@ -7,6 +7,7 @@
 #include "absl/time/clock.h"
 #include "base/json_full.h"
 #include "base/strings.h"
+#include "engine/refusal.h"
 
 namespace deepseek::testing {
 namespace {
@@ -106,7 +107,7 @@ absl::StatusOr<engine::RequestId> FakeEngine::Submit(engine::Request request,
   const std::lock_guard lock(mutex_);
   if (draining_) return absl::UnavailableError("draining");
   if (static_cast<int32_t>(live_.size()) >= options_.max_queue)
-    return absl::ResourceExhaustedError("the queue is full");
+    return engine::Refused("the queue is full", absl::Seconds(6.5));
   requests_.push_back(request);
   std::vector<int32_t> answer = options_.script(request);
   live_[++last_id_] = {std::move(request), std::move(sink), std::move(answer)};

@@ -55,10 +55,13 @@ void FakeBackend::Sample(const Buffer&, absl::Span<const SampleSpec> specs,
 }
 
 FakeModel::FakeModel(const Options& o)
-    : limits_(o.limits), cache_(o.kv_blocks, std::vector<uint64_t>(kBlockTokens)) {
+    : limits_(o.limits),
+      one_path_(o.one_path),
+      cache_(o.kv_blocks, std::vector<uint64_t>(kBlockTokens)) {
   spec_.family = "fake";
   spec_.vocab = backend_.vocab = o.vocab;
   spec_.max_positions = o.max_positions;
+  spec_.attention = o.one_path ? Attention::kGqa : Attention::kMla;
   spec_.layers = 2;
   spec_.hidden = 3;
   spec_.mtp_layers = o.mtp ? 1 : 0;
@@ -92,6 +95,7 @@ absl::Status FakeModel::Forward(const Batch& batch) {
       static_cast<int32_t>(batch.logit_rows.size()) > limits_.max_logit_rows) {
     return absl::InternalError("forward: more rows than planned");
   }
+  rows_computed += rows;
   max_rows_seen = std::max<int>(max_rows_seen, rows);
   max_segments_seen = std::max<int>(max_segments_seen, static_cast<int>(batch.segments.size()));
   if (fail_forwards > 0) {
@@ -106,7 +110,8 @@ absl::Status FakeModel::Forward(const Batch& batch) {
       const int32_t position = s.context + i;
       const uint64_t before = position == 0 ? 0 : RowState(batch, s, position - 1);
       const int32_t block = batch.block_ids[s.first_block + position / kBlockTokens];
-      states[s.first_row + i] = Extend(before, batch.tokens[s.first_row + i], position, s.path);
+      states[s.first_row + i] = Extend(before, batch.tokens[s.first_row + i], position,
+                                       one_path_ ? RowPath::kPrompt : s.path);
       cache_[block][position % kBlockTokens] = states[s.first_row + i];
     }
   }
@@ -153,7 +158,8 @@ std::vector<int32_t> FakeModel::Expected(const std::vector<int32_t>& prompt, int
   while (static_cast<int32_t>(answer.size()) < tokens) {
     WriteLogits(state, false, row.data());
     answer.push_back(static_cast<int32_t>(std::max_element(row.begin(), row.end()) - row.begin()));
-    state = Extend(state, answer.back(), position++, RowPath::kGenerated);
+    state = Extend(state, answer.back(), position++,
+                   one_path_ ? RowPath::kPrompt : RowPath::kGenerated);
   }
   return answer;
 }

@@ -67,6 +67,7 @@ class FakeModel final : public Model {
     int32_t max_batch = 8;
     StepLimits limits{128, 16};
     bool mtp = false;
+    bool one_path = false;  ///< a generated row is as a prompt row, as with GQA; else as with MLA
   };
   explicit FakeModel(const Options& options);
 
@@ -93,6 +94,7 @@ class FakeModel final : public Model {
   std::atomic<int> fail_forwards{0};      ///< the next n Forward calls fail
   std::atomic<int32_t> poison_token{-1};  ///< a row of this token has NaN logits
   std::atomic<int> max_rows_seen{0}, max_segments_seen{0};
+  std::atomic<int64_t> rows_computed{0};
 
  private:
   uint64_t RowState(const Batch& batch, const Segment& segment, int32_t position) const;
@@ -101,6 +103,7 @@ class FakeModel final : public Model {
   ModelSpec spec_;
   ModelOptions options_;
   StepLimits limits_;
+  const bool one_path_;
   FakeBackend backend_;
   std::vector<std::vector<uint64_t>> cache_;  // [block][offset]
   std::vector<float>* hidden_ = nullptr;

@@ -1,0 +1,168 @@
+#include "agent/openai/inference.h"
+
+#include <algorithm>
+#include <random>
+#include <utility>
+
+#include "base/log.h"
+#include "base/status.h"
+#include "base/strings.h"
+#include "base/version.h"
+
+namespace deepseek::agent {
+namespace {
+
+std::string RandomHex() {
+  thread_local std::mt19937_64 generator{std::random_device{}()};
+  return StrCat(absl::Hex(generator(), absl::kZeroPad16), absl::Hex(generator(), absl::kZeroPad16));
+}
+
+/// Tokens depend on the version, the model and how it is computed; OpenAI's clients log this next
+/// to a seed.
+std::string Fingerprint(const LoadedModel& model) {
+  const engine::ModelOptions& o = model.engine->options();
+  uint64_t hash = 14695981039346656037U;  // FNV-1a
+  for (const unsigned char c :
+       StrCat(kVersion, "/", model.served_name, "/", static_cast<int>(o.device), "/",
+              static_cast<int>(o.compute), "/", static_cast<int>(o.weights), "/",
+              static_cast<int>(o.kv))) {
+    hash = (hash ^ c) * 1099511628211U;
+  }
+  return StrCat("fp_", absl::Hex(hash, absl::kZeroPad16));
+}
+
+Refusal ReasonOf(const ApiError& error) {
+  if (error.code == "server_loading") return Refusal::kLoading;
+  if (error.code == "server_shutting_down") return Refusal::kDraining;
+  if (error.code == "model_not_found") return Refusal::kUnknownModel;
+  if (error.code == "context_length_exceeded") return Refusal::kContextLength;
+  if (error.http_status == 401) return Refusal::kUnauthenticated;
+  if (error.http_status == 403) return Refusal::kForbidden;
+  if (error.http_status == 429) return Refusal::kQueueFull;
+  return error.http_status >= 500 ? Refusal::kError : Refusal::kInvalid;
+}
+
+}  // namespace
+
+std::string RequestId(std::string_view given) {
+  const auto printable = [](unsigned char c) { return c > 0x20 && c < 0x7f; };
+  if (!given.empty() && given.size() <= 128 && std::all_of(given.begin(), given.end(), printable)) {
+    return std::string(given);
+  }
+  return StrCat("req-", RandomHex());
+}
+
+absl::StatusOr<const LoadedModel*> Inference::Model() const {
+  if (const LoadedModel* model = service_.model()) return model;
+  const bool loading = service_.phase() == Phase::kLoading;
+  return ToStatus(
+      {503,
+       loading ? "the model is still being loaded, try again later" : "the server is shutting down",
+       "server_error", "", loading ? "server_loading" : "server_shutting_down"});
+}
+
+absl::Status Inference::CheckModel(const LoadedModel& model, std::string_view name) {
+  if (name.empty() || name == model.served_name) return absl::OkStatus();
+  return ToStatus(
+      {404,
+       StrCat("The model `", name, "` does not exist. This server has `", model.served_name, "`."),
+       "invalid_request_error", "model", "model_not_found"});
+}
+
+ApiError Inference::Refused(const absl::Status& status, const std::string& request_id) {
+  ApiError error = FromStatus(status);
+  // The inner message may quote the request; the log gets only what is ours.
+  log::Debug("request refused",
+             {{"request_id", request_id}, {"status", error.http_status}, {"code", error.code}});
+  telemetry_.OnRefused(ReasonOf(error));
+  return error;
+}
+
+void Inference::Run(const LoadedModel& model, const char* id_prefix, GenerationJob job,
+                    CallContext context, Writer writer) {
+  job.model = &model;
+  job.meta = {StrCat(id_prefix, RandomHex()), model.served_name, Fingerprint(model),
+              absl::ToUnixSeconds(context.arrival)};
+  job.context = std::move(context);
+  job.telemetry = &telemetry_;
+  StartGeneration(std::move(job), std::move(writer));
+}
+
+absl::Status Inference::Chat(std::string_view body, CallContext context, Writer writer) {
+  ASSIGN_OR_RETURN(const LoadedModel* model, Model());
+  ASSIGN_OR_RETURN(ChatRequest request, ParseChatRequest(body, limits_));
+  RETURN_IF_ERROR(CheckModel(*model, request.params.model));
+  ASSIGN_OR_RETURN(ChatPlan plan, PlanChat(*model, request, grammars_));
+  GenerationJob job;
+  job.params = std::move(request.params);
+  job.prompts.push_back(std::move(plan.prompt));
+  job.format = ChatFormat(*model->text.tokenizer);
+  job.tools = std::move(plan.tools);
+  job.constraint = std::move(plan.constraint);
+  Run(*model, "chatcmpl-", std::move(job), std::move(context), std::move(writer));
+  return absl::OkStatus();
+}
+
+absl::Status Inference::Complete(std::string_view body, CallContext context, Writer writer,
+                                 std::shared_ptr<const Format> format) {
+  ASSIGN_OR_RETURN(const LoadedModel* model, Model());
+  ASSIGN_OR_RETURN(CompletionRequest request, ParseCompletionRequest(body, limits_));
+  RETURN_IF_ERROR(CheckModel(*model, request.params.model));
+  GenerationJob job;
+  ASSIGN_OR_RETURN(job.constraint, PlanText(*model, request.params, grammars_));
+  for (Prompt& prompt : request.prompts) {
+    EncodedPrompt& encoded = job.prompts.emplace_back();
+    if (const auto* text = std::get_if<std::string>(&prompt)) {
+      if (request.echo) encoded.echo = *text;
+      encoded.ids = model->text.Encode(*text, request.add_special_tokens, request.parse_special);
+    } else {
+      encoded.ids = std::get<std::vector<int32_t>>(std::move(prompt));
+      if (request.echo) encoded.echo = model->text.tokenizer->Decode(encoded.ids);
+    }
+  }
+  job.params = std::move(request.params);
+  job.format = format ? std::move(format) : CompletionFormat(*model->text.tokenizer);
+  Run(*model, "cmpl-", std::move(job), std::move(context), std::move(writer));
+  return absl::OkStatus();
+}
+
+absl::Status Inference::Generate(std::string_view body, std::string_view prompt_field,
+                                 CallContext context, Writer writer) {
+  ASSIGN_OR_RETURN(const LoadedModel* model, Model());
+  ASSIGN_OR_RETURN(CompletionRequest request, ParseGenerateRequest(body, prompt_field, limits_));
+  RETURN_IF_ERROR(CheckModel(*model, request.params.model));
+  GenerationJob job;
+  ASSIGN_OR_RETURN(job.constraint, PlanText(*model, request.params, grammars_));
+  EncodedPrompt& prompt = job.prompts.emplace_back();
+  prompt.ids = model->text.Encode(std::get<std::string>(request.prompts.front()),
+                                  request.add_special_tokens, request.parse_special);
+  if (prompt_field == "text") prompt.param = "text";
+  job.params = std::move(request.params);
+  job.format = GenerateFormat();
+  Run(*model, "gen-", std::move(job), std::move(context), std::move(writer));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Inference::Tokens> Inference::Tokenize(std::string_view body) {
+  ASSIGN_OR_RETURN(const LoadedModel* model, Model());
+  ASSIGN_OR_RETURN(const TokenizeRequest request, ParseTokenizeRequest(body, limits_));
+  RETURN_IF_ERROR(CheckModel(*model, request.model));
+  Tokens out{{}, model->engine->max_context()};
+  if (request.variables) {
+    ASSIGN_OR_RETURN(EncodedPrompt prompt,
+                     EncodeChat(*model, *request.variables, request.tools.get()));
+    out.ids = std::move(prompt.ids);
+  } else {
+    out.ids = model->text.Encode(request.text, request.add_special_tokens, request.parse_special);
+  }
+  return out;
+}
+
+absl::StatusOr<std::string> Inference::Detokenize(std::string_view body) {
+  ASSIGN_OR_RETURN(const LoadedModel* model, Model());
+  ASSIGN_OR_RETURN(const DetokenizeRequest request, ParseDetokenizeRequest(body, limits_));
+  RETURN_IF_ERROR(CheckModel(*model, request.model));
+  return model->text.tokenizer->Decode(request.tokens);
+}
+
+}  // namespace deepseek::agent
