@@ -155,6 +155,10 @@ const Words kWords[] = {
      "spec.volumes[0].name: required: items of this list are merged by it"},
     {"Twice", AGENT(R"("ports":[{"containerPort":1},{"containerPort":1,"protocol":"TCP"}])"),
      "spec.containers[agent].ports[1/TCP]: is there twice"},
+    {"InitTwice", POD(R"("initContainers":[{"name":"a"},{"name":"a"}])"),
+     "spec.initContainers[a]: is there twice"},
+    {"SecretTwice", POD(R"("imagePullSecrets":[{"name":"a"},{"name":"a"}])"),
+     "spec.imagePullSecrets[a]: is there twice"},
     {"Directive", POD(R"("$patch":"delete")"),
      "spec.$patch: directives of a strategic merge patch are not understood here (null removes)"},
 };
