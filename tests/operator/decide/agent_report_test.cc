@@ -36,7 +36,8 @@ TEST(AgentReportTest, IsReadWithoutTrust) {
 
   EXPECT_FALSE(ReadAgentReport("text"));
   EXPECT_FALSE(ReadAgentReport({{"state", 7}}));
-  EXPECT_FALSE(ReadAgentReport({{"state", "two words"}}));
+  for (const char* odd : {"two words", "tab\t", "del\x7f", "\xc3\xa9"})
+    EXPECT_FALSE(ReadAgentReport({{"state", odd}})) << odd;
   const auto odd = ReadAgentReport({{"state", "loading"},
                                     {"loaded_bytes", 50},
                                     {"total_bytes", -1},

@@ -104,6 +104,19 @@ TEST(RecordModelTest, AnEmptyDigestIsPassedOver) {
   EXPECT_EQ(plan.workloads.at(0).model_digest, "sha256:bb");
 }
 
+TEST(RecordModelTest, WhatIsRecordedIsNotRecordedAnew) {
+  World w;
+  ASSERT_TRUE(w.Settle());
+  w.answer = [](const WorldPod&) { return Serving(); };
+  w.Reconcile();
+  Observed observed = Read(w.Observe());
+  observed.pods.at(0).agent = AgentReport();
+  observed.pods.at(0).agent->digest = "sha256:bb";
+  const Plan plan = Decide(observed, w.defaults, w.now);
+  EXPECT_TRUE(plan.decisions.empty());
+  EXPECT_EQ(plan.workloads.at(0).model_digest, "sha256:aa");
+}
+
 // A newer operator may have a higher floor. What was made under a lower one serves on.
 TEST(StoredRevisionTest, IsNotHeldAgainstTodaysFloor) {
   World w;

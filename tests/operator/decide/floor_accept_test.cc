@@ -141,6 +141,11 @@ TEST(FloorAcceptTest, AWrongTypeIsRefused) {
   }
 }
 
+TEST(FloorAcceptTest, WithoutASpecThereIsNoPod) {
+  EXPECT_EQ(With("/spec", Json::array()).message(),
+            "spec.workload.template.spec: must not be removed");
+}
+
 TEST(FloorAcceptTest, ANameThatIsNoTextStillHasAPath) {
   EXPECT_EQ(With("/spec/volumes/0", {{"name", 7}, {"nfs", 1}}).message(),
             "spec.workload.template.spec.volumes[].nfs: is a volume that Pod Security restricted "

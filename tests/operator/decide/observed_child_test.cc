@@ -161,6 +161,18 @@ TEST(ObservedChildTest, ADeployment) {
   EXPECT_FALSE(observed.workloads[1].settled) << "its controller has not said a word";
 }
 
+TEST(ObservedChildTest, ADeploymentIsSettledOnceItsControllerHasSeenTheSpec) {
+  const auto settled = [](int generation, int observed) {
+    return ReadAll({Child("Deployment", "a",
+                          {{"metadata", {{"generation", generation}}},
+                           {"status", {{"observedGeneration", observed}}}})})
+        .workloads.at(0)
+        .settled;
+  };
+  EXPECT_FALSE(settled(3, 2));
+  EXPECT_TRUE(settled(3, 3));
+}
+
 TEST(ObservedChildTest, ADeploymentThatIsNotOursIsNoWorkload) {
   Json object = Child("Deployment", "a");
   object["metadata"]["ownerReferences"][0]["uid"] = "u2";

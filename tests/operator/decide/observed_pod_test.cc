@@ -35,7 +35,7 @@ Pod ReadOne(const Json& object) {
   Cluster cluster = Empty();
   cluster.pods = {std::make_shared<const Json>(object)};
   const Observed observed = Read(cluster);
-  return observed.pods.empty() ? Pod{.name = "none"} : observed.pods[0];
+  return observed.pods.empty() ? Pod() : observed.pods[0];
 }
 
 Pod WithStatus(const char* status) {
@@ -89,7 +89,8 @@ TEST(ObservedPodTest, OnlyTheAgentsContainerCounts) {
   EXPECT_EQ(pod.waiting_message, "m");
   EXPECT_TRUE(
       WithStatus(R"({"containerStatuses":[{"name":"agent","state":{"running":{}}}]})").running);
-  EXPECT_FALSE(WithStatus(R"({"containerStatuses":{"name":"agent"}})").running);
+  EXPECT_FALSE(
+      WithStatus(R"({"containerStatuses":{"a":{"name":"agent","state":{"running":{}}}}})").running);
 }
 
 TEST(ObservedPodTest, TheLastEndIsTold) {
@@ -107,6 +108,10 @@ TEST(ObservedPodTest, TheLastEndIsTold) {
   EXPECT_EQ(now.ended->ran, absl::ZeroDuration()) << "nobody said how long";
   EXPECT_EQ(WithStatus(R"({"containerStatuses":[{"name":"agent","state":{"terminated":{
       "finishedAt":"2023-01-01T00:30:00Z"}}}]})")
+                .ended->ran,
+            absl::ZeroDuration());
+  EXPECT_EQ(WithStatus(R"({"containerStatuses":[{"name":"agent","state":{"terminated":{
+      "startedAt":"2023-01-01T00:30:00Z"}}}]})")
                 .ended->ran,
             absl::ZeroDuration());
 }

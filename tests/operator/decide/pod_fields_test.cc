@@ -135,6 +135,7 @@ TEST(PlainPodTest, TheContainer) {
   EXPECT_EQ(container["imagePullPolicy"], "IfNotPresent");
   EXPECT_EQ(container["ports"], Json::parse(R"([
       {"name":"http","containerPort":8000,"protocol":"TCP"},
+      {"name":"grpc","containerPort":9000,"protocol":"TCP"},
       {"name":"metrics","containerPort":9090,"protocol":"TCP"}])"));
   EXPECT_EQ(container["terminationMessagePath"], "/dev/termination-log");
   EXPECT_EQ(container["terminationMessagePolicy"], "File");
@@ -161,13 +162,15 @@ TEST(PlainPodTest, Environment) {
     return Json{{"name", name},
                 {"valueFrom", {{"fieldRef", {{"apiVersion", "v1"}, {"fieldPath", path}}}}}};
   };
-  ASSERT_EQ(env.size(), 7u);
+  ASSERT_EQ(env.size(), 9u);
   EXPECT_EQ(env[0], Json::parse(R"({"name":"DEEPSEEK_DEPLOYMENT","value":"demo"})"));
   EXPECT_EQ(env[1], Json::parse(R"({"name":"DEEPSEEK_REVISION","value":"cafe0000"})"));
-  EXPECT_EQ(env[3], field("POD_NAME", "metadata.name"));
-  EXPECT_EQ(env[4], field("POD_NAMESPACE", "metadata.namespace"));
-  EXPECT_EQ(env[5], field("POD_IP", "status.podIP"));
-  EXPECT_EQ(env[6], field("NODE_NAME", "spec.nodeName"));
+  EXPECT_EQ(env[3], Json::parse(R"({"name":"DEEPSEEK_GRPC","value":"0.0.0.0:9000"})"));
+  EXPECT_EQ(env[4], Json::parse(R"({"name":"DEEPSEEK_INSECURE","value":"true"})"));
+  EXPECT_EQ(env[5], field("POD_NAME", "metadata.name"));
+  EXPECT_EQ(env[6], field("POD_NAMESPACE", "metadata.namespace"));
+  EXPECT_EQ(env[7], field("POD_IP", "status.podIP"));
+  EXPECT_EQ(env[8], field("NODE_NAME", "spec.nodeName"));
 }
 
 TEST(PlainPodTest, ThePod) {

@@ -65,7 +65,7 @@ TEST(ResolveTest, IsStoredInFull) {
       "image": "mine", "imagePullPolicy": "Never", "servedName": "m", "device": "cpu",
       "compute": "fp32", "logLevel": "debug", "maxBatch": 2, "maxBatchDelay": "3ms",
       "drainDelay": "1s", "drainTimeout": "2m", "startupDeadline": "1h",
-      "operatorVersion": "0.1.0", "templateVersion": 2})"));
+      "operatorVersion": "0.1.0", "templateVersion": 3})"));
 }
 
 TEST(ResolveTest, TheOverlaysImageOfTheAgentOutranks) {

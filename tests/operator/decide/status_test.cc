@@ -38,7 +38,7 @@ TEST(StatusTest, BeforeThereArePods) {
       "rollout": {"phase": "Progressing", "reason": "Creating",
                   "message": "0 of 2 replicas of revision %1 are ready",
                   "weight": {"desired": 100, "observed": 0}},
-      "endpoints": {"http": "http://demo.ns.svc:8000"}})json",
+      "endpoints": {"http": "http://demo.ns.svc:8000", "grpc": "demo.ns.svc:9000"}})json",
                                                   w.last_hash8))
       << "startedAt is told once it is written";
 }
@@ -57,7 +57,7 @@ TEST(StatusTest, OnceItServes) {
                   "message": "1 of 1 replicas of revision %1 are ready",
                   "startedAt": "2023-11-14T22:13:21Z",
                   "weight": {"desired": 100, "observed": 100}},
-      "endpoints": {"http": "http://demo.ns.svc:8000"}})json",
+      "endpoints": {"http": "http://demo.ns.svc:8000", "grpc": "demo.ns.svc:9000"}})json",
                                                   w.last_hash8));
 }
 

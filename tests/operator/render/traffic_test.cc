@@ -17,12 +17,14 @@ Json Spec(const std::string& kind, const std::string& name, const Json& more = J
 }
 
 const Json kPods = {{"serving.deepseek-operator.io/deployment", "demo"}};
-const Json kHttp = Json::parse(
-    R"([{"name":"http","port":8000,"targetPort":"http","protocol":"TCP","appProtocol":"http"}])");
+const Json kPorts = Json::parse(R"([
+    {"name":"http","port":8000,"targetPort":"http","protocol":"TCP","appProtocol":"http"},
+    {"name":"grpc","port":9000,"targetPort":"grpc","protocol":"TCP",
+     "appProtocol":"kubernetes.io/h2c"}])");
 
 TEST(ServiceTest, SelectsThePodsOfAllRevisions) {
   EXPECT_EQ(Spec("Service", "demo"),
-            Json({{"type", "ClusterIP"}, {"selector", kPods}, {"ports", kHttp}}));
+            Json({{"type", "ClusterIP"}, {"selector", kPods}, {"ports", kPorts}}));
 }
 
 TEST(ServiceTest, TypeAndAnnotationsAreTheUsers) {
@@ -56,7 +58,7 @@ TEST(ServiceTest, ARevisionsOwnSelectsItsPods) {
                                    {"selector",
                                     {{"serving.deepseek-operator.io/deployment", "demo"},
                                      {"serving.deepseek-operator.io/revision", "cafe0000"}}},
-                                   {"ports", kHttp}}));
+                                   {"ports", kPorts}}));
 }
 
 TEST(ServiceAccountTest, ItsTokenIsMountedNowhere) {
@@ -72,9 +74,12 @@ TEST(PodDisruptionBudgetTest, OneAtATimeAndNeverInTheWayOfASickPod) {
                   {"unhealthyPodEvictionPolicy", "AlwaysAllow"}}));
 }
 
-Json Rule(const Json& from, int port) {
-  return {{"from", from}, {"ports", Json::array({{{"port", port}, {"protocol", "TCP"}}})}};
+Json Rule(const Json& from, const std::vector<int>& ports) {
+  Json rule = {{"from", from}, {"ports", Json::array()}};
+  for (const int port : ports) rule["ports"].push_back({{"port", port}, {"protocol", "TCP"}});
+  return rule;
 }
+const std::vector<int> kCalls = {8000, 9000}, kScrapes = {9090};
 const Json kNamespace = Json::parse(R"([{"podSelector":{}}])");
 const Json kPrometheus = Json::parse(R"([{"namespaceSelector":{},"podSelector":{"matchLabels":
                                          {"app.kubernetes.io/name":"prometheus"}}}])");
@@ -107,29 +112,29 @@ const Json kOperator = Json::parse(R"([{"namespaceSelector":{"matchLabels":
 INSTANTIATE_TEST_SUITE_P(
     Table, NetworkPolicyTest,
     ::testing::Values(Policy{"Default", Json::object(), "",
-                             Json::array({Rule(kNamespace, 8000), Rule(kPrometheus, 9090)})},
+                             Json::array({Rule(kNamespace, kCalls), Rule(kPrometheus, kScrapes)})},
                       Policy{"AllowedFrom",
                              {{"traffic", {{"allowedFrom", kPeers}}}},
                              "",
-                             Json::array({Rule(kPeers, 8000), Rule(kPrometheus, 9090)})},
+                             Json::array({Rule(kPeers, kCalls), Rule(kPrometheus, kScrapes)})},
                       Policy{"ScrapeFrom",
                              {{"observability", {{"scrapeFrom", kPeers}}}},
                              "",
-                             Json::array({Rule(kNamespace, 8000), Rule(kPeers, 9090)})},
+                             Json::array({Rule(kNamespace, kCalls), Rule(kPeers, kScrapes)})},
                       Policy{"NobodyCalls",
                              {{"traffic", {{"allowedFrom", Json::array()}}}},
                              "",
-                             Json::array({Rule(kPrometheus, 9090)})},
+                             Json::array({Rule(kPrometheus, kScrapes)})},
                       Policy{"NobodyScrapes",
                              {{"observability", {{"scrapeFrom", Json::array()}}}},
                              "",
-                             Json::array({Rule(kNamespace, 8000)})},
+                             Json::array({Rule(kNamespace, kCalls)})},
                       // The operator asks its agents whatever the user says of others.
                       Policy{"TheOperatorAlone",
                              {{"traffic", {{"allowedFrom", Json::array()}}},
                               {"observability", {{"scrapeFrom", Json::array()}}}},
                              "system",
-                             Json::array({Rule(kOperator, 9090)})}),
+                             Json::array({Rule(kOperator, kScrapes)})}),
     [](const auto& info) { return std::string(info.param.name); });
 
 }  // namespace
