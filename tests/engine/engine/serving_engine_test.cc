@@ -252,7 +252,7 @@ TEST_F(ServingEngineTest, RefusesWhoWouldWaitTooLong) {
       r.deadline = Now() + absl::Seconds(4);
       EXPECT_THAT(std::string(refused(r).message()), HasSubstr("deadline"));
       Submit(Of({2}, 200));
-      refused(Of({3}, 3));  // behind more than 30 s
+      (void)refused(Of({3}, 3));  // behind more than 30 s
     }
     fake_->Release();
     engine_.reset();
