@@ -18,7 +18,8 @@ void AddServeFlags(CLI::App& app, ServeOptions* o) {
                  "Name that clients use (default: the directory's name)");
   app.add_option("--http", o->http, "HOST:PORT of the OpenAI API; port 0 takes a free one")
       ->capture_default_str();
-  // The operator sets these two by their variables: an older agent's command line would refuse them.
+  // The operator sets these two by their variables: an older agent's command line would refuse
+  // them.
   app.add_option("--grpc", o->grpc,
                  "HOST:PORT of gRPC (deepseek.v1.Inference); without: not served")
       ->envname("DEEPSEEK_GRPC");

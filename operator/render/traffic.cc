@@ -20,8 +20,8 @@ Json Ports() {
                 {"protocol", "TCP"},
                 {"appProtocol", protocol}};
   };
-  return Json::array({port("http", api::kHttpPort, "http"),
-                      port("grpc", api::kGrpcPort, "kubernetes.io/h2c")});
+  return Json::array(
+      {port("http", api::kHttpPort, "http"), port("grpc", api::kGrpcPort, "kubernetes.io/h2c")});
 }
 
 // A rule from peers to ports. No rule at all where the user gave an empty list: in a NetworkPolicy
@@ -56,9 +56,8 @@ Json Service(const api::DeepSeekDeployment& dsd) {
 Json RevisionService(const api::DeepSeekDeployment& dsd, const std::string& name,
                      const std::string& hash8, const std::string& role) {
   Json object = Skeleton(dsd, "v1", "Service", name, hash8, role);
-  object["spec"] = {{"type", "ClusterIP"},
-                    {"selector", decide::Selector(dsd.name, hash8)},
-                    {"ports", Ports()}};
+  object["spec"] = {
+      {"type", "ClusterIP"}, {"selector", decide::Selector(dsd.name, hash8)}, {"ports", Ports()}};
   return object;
 }
 
