@@ -60,7 +60,8 @@ Replicas NextReplicas(int replicas, const api::Rollout& rollout, bool paused, co
   if (paused) {
     // A change of replicas still counts: the revision that goes last carries it.
     const int missing = replicas - TotalWanted(current, old);
-    if (missing > 0) next.old.back() += missing;
+    const auto last = std::find_if(next.old.rbegin(), next.old.rend(), [](int n) { return n > 0; });
+    if (missing > 0) *last += missing;  // there is one: not alone
   } else {
     next.current = std::min(replicas, current.want + std::max(0, room));
     for (size_t i = 0; i < old.size(); ++i) {
