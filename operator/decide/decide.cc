@@ -172,14 +172,20 @@ void PlanWorkloads(const State& state, Plan* plan) {
   }
 }
 
+bool WaitsForRetry(const State& state, absl::Time now) {
+  const Revision* revision = state.current.revision;
+  return revision != nullptr && revision->retried_at && now < *revision->retried_at;
+}
+
 // After a new retryToken: unready pods from before it go, so that no back-off keeps them waiting.
-void PlanRetry(const State& state, Plan* plan) {
+// The mark is a whole second, and they go once it is there: so a replacement is never older.
+void PlanRetry(const State& state, absl::Time now, Plan* plan) {
   const Revision* revision = state.current.revision;
   if (revision == nullptr || !revision->retried_at || state.completed) return;
-  // Creation times are whole seconds: one of the same second may be the replacement already.
-  const absl::Time retried = absl::FromUnixSeconds(absl::ToUnixSeconds(*revision->retried_at));
+  if (WaitsForRetry(state, now)) return;
   for (const Pod& pod : state.observed->pods) {
-    if (pod.hash8 != state.current.hash8 || pod.ready || pod.deleting || pod.created >= retried)
+    if (pod.hash8 != state.current.hash8 || pod.ready || pod.deleting ||
+        pod.created >= *revision->retried_at)
       continue;
     Decision why{"Restart", reason::kRetrying,
                  StrCat("pod ", pod.name, " is unready and older than the retryToken")};
@@ -270,7 +276,7 @@ Plan Decide(const Observed& observed, const Defaults& defaults, absl::Time now) 
   plan.operator_namespace = defaults.operator_namespace;
   PlanRevisions(state, now, &plan);
   PlanWorkloads(state, &plan);
-  PlanRetry(state, &plan);
+  PlanRetry(state, now, &plan);
   PlanPruning(state, &plan);
 
   const std::vector<Condition> conditions = Conditions(state);
@@ -283,6 +289,9 @@ Plan Decide(const Observed& observed, const Defaults& defaults, absl::Time now) 
   plan.condition_events = ConditionEvents(conditions, StatusOf(observed));
   plan.events.insert(plan.events.end(), plan.condition_events.begin(), plan.condition_events.end());
   plan.requeue_after = foreign.empty() ? RequeueAfter(state, now) : kLookAgain;
+  if (WaitsForRetry(state, now)) {
+    plan.requeue_after = std::min(plan.requeue_after, *state.current.revision->retried_at - now);
+  }
   return plan;
 }
 

@@ -64,6 +64,11 @@ void RecordModel(const State& state, RevisionPlan* current, Plan* plan) {
 
 }  // namespace
 
+absl::Time NextWholeSecond(absl::Time time) {
+  const absl::Time whole = absl::FromUnixSeconds(absl::ToUnixSeconds(time));
+  return whole < time ? whole + absl::Seconds(1) : whole;
+}
+
 std::string MarkText(absl::Time time) {
   return absl::FormatTime("%Y-%m-%dT%H:%M:%E*SZ", time, absl::UTCTimeZone());
 }
@@ -94,7 +99,7 @@ void PlanRevisions(const State& state, absl::Time now, Plan* plan) {
     if (token != revision->retry_token) {
       SetMark(&current, api::kRetryTokenAnnotation, token);
       if (!token.empty()) {
-        SetMark(&current, api::kRetriedAtAnnotation, MarkText(now));
+        SetMark(&current, api::kRetriedAtAnnotation, MarkText(NextWholeSecond(now)));
         starts = true;
         Decide(plan, "Retry", reason::kRetrying, StrCat("retryToken is now ", token));
       }

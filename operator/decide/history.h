@@ -18,5 +18,8 @@ void PlanPruning(const State& state, Plan* plan);
 
 /// "2026-01-31T12:00:00.5Z": marks keep fractions, so that two in one second stay ordered.
 std::string MarkText(absl::Time time);
+/// `time` itself if it is whole. Creation times of objects are whole seconds, rounded down: what
+/// was made after the next whole second shows it.
+absl::Time NextWholeSecond(absl::Time time);
 
 }  // namespace deepseek::decide

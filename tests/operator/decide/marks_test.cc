@@ -158,7 +158,7 @@ TEST(MarksTest, ATokenTakenAwayRetriesNothing) {
 
 class RetryTest : public ::testing::Test {
  protected:
-  // Two pods that fail, and a token; the time is one at which a second begins.
+  // Two pods that fail, and a token in the middle of a second.
   RetryTest() {
     w_.Edit({{"replicas", 2}});
     w_.fates[w_.last_hash8] = Fate::kInvalid;
@@ -170,7 +170,18 @@ class RetryTest : public ::testing::Test {
   World w_;
 };
 
+TEST_F(RetryTest, TakesThemWithTheNextWholeSecond) {
+  const absl::Time second = absl::FromUnixSeconds(absl::ToUnixSeconds(w_.now)) + absl::Seconds(1);
+  EXPECT_EQ(MarkOf(w_, api::kRetriedAtAnnotation), MarkText(second));
+  const Plan early = w_.Reconcile();
+  EXPECT_TRUE(early.deletions.empty());
+  EXPECT_EQ(early.requeue_after, second - w_.now);
+  w_.now = second;
+  EXPECT_EQ(w_.Reconcile().deletions.size(), 2u);
+}
+
 TEST_F(RetryTest, TakesEachUnreadyPodByItsUid) {
+  w_.now += absl::Seconds(1);
   const Plan plan = w_.Reconcile();
   ASSERT_EQ(plan.deletions.size(), 2u);
   EXPECT_EQ(plan.deletions[0].kind, "Pod");
@@ -182,6 +193,7 @@ TEST_F(RetryTest, TakesEachUnreadyPodByItsUid) {
 }
 
 TEST_F(RetryTest, LeavesAloneWhatItNeedNotTake) {
+  w_.now += absl::Seconds(1);
   w_.pods[0].ready = true;
   w_.pods[1].stopping = true;
   WorldPod other = w_.pods[1];
@@ -192,10 +204,11 @@ TEST_F(RetryTest, LeavesAloneWhatItNeedNotTake) {
   EXPECT_TRUE(w_.Reconcile().deletions.empty());
 }
 
-TEST_F(RetryTest, APodOfTheSameSecondMayBeTheReplacement) {
+TEST_F(RetryTest, APodOfTheTokensSecondIsOlderAndOneOfTheNextIsTheReplacement) {
   const std::string older = w_.pods[1].name;
-  w_.pods[0].created = absl::FromUnixSeconds(absl::ToUnixSeconds(w_.now));
-  w_.pods[1].created = w_.pods[0].created - absl::Seconds(1);
+  w_.pods[1].created = absl::FromUnixSeconds(absl::ToUnixSeconds(w_.now));
+  w_.pods[0].created = w_.pods[1].created + absl::Seconds(1);
+  w_.now += absl::Seconds(1);
   const Plan plan = w_.Reconcile();
   ASSERT_EQ(plan.deletions.size(), 1u);
   EXPECT_EQ(plan.deletions[0].name, older);

@@ -4,6 +4,7 @@
 
 #include "base/strings.h"
 #include "operator/api/names.h"
+#include "operator/decide/history.h"
 #include "operator/decide/json_read.h"
 
 namespace deepseek::reconcile {
@@ -131,6 +132,10 @@ std::vector<Story> Make() {
                  },
                  [](Harness* h, const Each&) {
                    h->workloads.set_fate("", FakeWorkloads::Fate::kReady);
+                   // The operator, which looks after 0.1 s, finds a whole second: else the pod may
+                   // come back by itself before the second is over.
+                   constexpr absl::Duration kFirstRound = absl::Milliseconds(100);
+                   h->now = decide::NextWholeSecond(h->now + kFirstRound) - kFirstRound;
                    h->Apply("demo", Spec({{"rollout", {{"retryToken", "a"}}}}));
                  }});
   out.push_back({"history",
