@@ -11,7 +11,6 @@
 #include <CLI/CLI.hpp>
 #include <atomic>
 #include <cstdio>
-#include <cstdlib>
 #include <memory>
 #include <string>
 
@@ -74,7 +73,7 @@ class FaultyTransport : public kube::Transport {
 int Main(int argc, char** argv) {
   CLI::App app{"The operator with a fault, for tests.", "faulty-operator"};
   RunOptions options;
-  std::string kubeconfig;
+  std::string kubeconfig, level = "info";
   int die_after = 0, stop_before = 0;
   app.add_option("--kubeconfig", kubeconfig)->required();
   app.add_option("--agent-image", options.agent_image)->required();
@@ -84,13 +83,14 @@ int Main(int argc, char** argv) {
   app.add_flag("--leader-elect", options.leader_elect);
   app.add_option("--die-after-write", die_after);
   app.add_option("--stop-before-write", stop_before);
+  app.add_option("--log-level", level)->capture_default_str();
   CLI11_PARSE(app, argc, argv);
   options.health_address = "127.0.0.1:0";
-  if (const char* level = std::getenv("LOG_LEVEL")) (void)log::SetLevelByName(level);
   signal(SIGPIPE, SIG_IGN);
   signal(SIGTERM, OnSignal);
 
   const absl::Status status = [&]() -> absl::Status {
+    RETURN_IF_ERROR(log::SetLevelByName(level));
     ASSIGN_OR_RETURN(const kube::Config config,
                      kube::LoadConfig(kubeconfig, kube::ConfigEnvironment()));
     ASSIGN_OR_RETURN(std::shared_ptr<kube::Transport> transport,
