@@ -50,7 +50,8 @@ std::vector<Object> Caches::Of(const Resource& r, std::string_view ns, std::stri
 }
 
 bool Caches::Known(std::string_view ns, std::string_view name) const {
-  return Get(informers_.front()->resource(), ns, name) != nullptr;
+  const Informer* informer = Find(informers_.front()->resource(), ns);
+  return informer != nullptr && informer->cache().Contains(KeyOf(ns, name));
 }
 
 bool Caches::Synced() const {

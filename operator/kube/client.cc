@@ -16,6 +16,10 @@ namespace {
 // What an API server may send: 500 objects of a page at its own limit of about 1.5 MB each stay
 // below this in practice.
 constexpr JsonLimits kApiLimits{.max_bytes = size_t{512} << 20, .max_depth = 256};
+// managedFields are often half of an object, and of use to Apply only.
+constexpr JsonLimits kWithoutManagedFields{.max_bytes = kApiLimits.max_bytes,
+                                           .max_depth = kApiLimits.max_depth,
+                                           .skip = {"metadata", "managedFields"}};
 
 // The server ends a watch after this time; we then go on from the last resource version. Short
 // enough that a broken server-side watch cannot stay silent for long.
@@ -75,7 +79,8 @@ Client::Client(std::shared_ptr<Transport> transport, absl::Duration timeout)
     : transport_(std::move(transport)), timeout_(timeout) {}
 
 absl::StatusOr<Json> Client::Call(std::string_view method, std::string path, std::string body,
-                                  std::string_view content_type, std::string_view what) {
+                                  std::string_view content_type, std::string_view what,
+                                  ManagedFields managed_fields) {
   HttpRequest request{.method = std::string(method),
                       .path = std::move(path),
                       .headers = {{"Accept", "application/json"}},
@@ -88,7 +93,8 @@ absl::StatusOr<Json> Client::Call(std::string_view method, std::string path, std
                         StrCat(what, ": ", ToStd(response.status().message())));
   }
   RETURN_IF_ERROR(ErrorOf(*response, what));
-  return ParseJson(response->body, what, kApiLimits);
+  return ParseJson(response->body, what,
+                   managed_fields == ManagedFields::kKeep ? kApiLimits : kWithoutManagedFields);
 }
 
 absl::StatusOr<Object> Client::Get(const Resource& r, std::string_view ns, std::string_view name) {
@@ -171,7 +177,7 @@ absl::StatusOr<Object> Client::Apply(const Resource& r, std::string_view ns, std
   // JSON is YAML, so the body needs no other form.
   ASSIGN_OR_RETURN(Json applied,
                    Call("PATCH", path, DumpJson(object), "application/apply-patch+yaml",
-                        Name("apply", r, ns, name, subresource)));
+                        Name("apply", r, ns, name, subresource), ManagedFields::kKeep));
   if (!options.dry_run && subresource.empty()) {
     Json kept = WithoutUpdateEntry(applied, options.field_manager, subresource);
     if (!kept.is_null()) {
@@ -233,7 +239,7 @@ absl::Status Client::FollowEvents(std::string path, std::string_view what,
   absl::Status broken;
   const auto on_line = [&](std::string_view line) {
     if (line.empty()) return true;
-    absl::StatusOr<Json> event = ParseJson(line, what, kApiLimits);
+    absl::StatusOr<Json> event = ParseJson(line, what, kWithoutManagedFields);
     if (!event.ok()) {
       broken = absl::UnavailableError(ToAbsl(ToStd(event.status().message())));
       return false;
@@ -287,7 +293,7 @@ absl::Status Client::WatchList(const Resource& r, const ListOptions& options,
 }
 
 absl::StatusOr<Json> Client::GetRaw(std::string_view path) {
-  return Call("GET", std::string(path), "", "", StrCat("get ", path));
+  return Call("GET", std::string(path), "", "", StrCat("get ", path), ManagedFields::kKeep);
 }
 
 }  // namespace deepseek::kube

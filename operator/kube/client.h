@@ -104,8 +104,10 @@ class Client {
   absl::StatusOr<Json> GetRaw(std::string_view path);
 
  private:
+  enum class ManagedFields { kSkip, kKeep };
   absl::StatusOr<Json> Call(std::string_view method, std::string path, std::string body,
-                            std::string_view content_type, std::string_view what);
+                            std::string_view content_type, std::string_view what,
+                            ManagedFields managed_fields = ManagedFields::kSkip);
   absl::Status FollowEvents(std::string path, std::string_view what,
                             const std::function<void(const WatchEvent&)>& on_event,
                             const std::function<bool()>& stop);

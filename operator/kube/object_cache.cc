@@ -203,6 +203,11 @@ Object ObjectCache::Get(std::string_view key) const {
   return Unpack(packed);
 }
 
+bool ObjectCache::Contains(std::string_view key) const {
+  const std::lock_guard lock(mutex_);
+  return entries_.contains(key);
+}
+
 std::vector<Object> ObjectCache::ByIndex(std::string_view value) const {
   std::vector<std::string> packed;
   {

@@ -61,6 +61,7 @@ class ObjectCache {
 
   /// Null if there is none. `key` is that of KeyOf.
   Object Get(std::string_view key) const;
+  bool Contains(std::string_view key) const;
   std::vector<Object> ByIndex(std::string_view value) const;
   std::vector<Object> All() const;
   size_t size() const;

@@ -19,6 +19,7 @@ constexpr absl::Duration kSeriesEnds = absl::Minutes(6);
 // A count is written when it has doubled, or when it has not been written for so long.
 constexpr absl::Duration kWriteCount = absl::Minutes(1);
 constexpr size_t kMostSeries = 4096;
+constexpr absl::Duration kDropEvery = absl::Minutes(1);
 
 std::string MicroTime(absl::Time time) {
   return absl::FormatTime("%Y-%m-%dT%H:%M:%E6SZ", time, absl::UTCTimeZone());
@@ -46,6 +47,10 @@ Json EventObject(const Json& dsd, const decide::EventPlan& event, const std::str
             {"resourceVersion", TextAt(dsd, "/metadata/resourceVersion")}}}};
 }
 
+bool HasEnded(absl::Time last, absl::Time now) {
+  return now - last > kSeriesEnds || last > now;
+}
+
 bool IsPowerOfTwo(int n) {
   return (n & (n - 1)) == 0;
 }
@@ -53,9 +58,10 @@ bool IsPowerOfTwo(int n) {
 }  // namespace
 
 void EventRecorder::Drop(absl::Time now) {
-  std::erase_if(series_, [now](const auto& entry) {
-    return now - entry.second.last > kSeriesEnds || entry.second.last > now;
-  });
+  const bool early = now >= dropped_at_ && now - dropped_at_ < kDropEvery;
+  if (early && series_.size() < kMostSeries) return;
+  dropped_at_ = now;
+  std::erase_if(series_, [now](const auto& entry) { return HasEnded(entry.second.last, now); });
   if (series_.size() >= kMostSeries) series_.clear();
 }
 
@@ -69,7 +75,7 @@ void EventRecorder::Record(const Json& dsd, const decide::EventPlan& event, absl
     const std::lock_guard lock(mutex_);
     Drop(now);
     const auto it = series_.find(key);
-    if (it != series_.end()) {
+    if (it != series_.end() && !HasEnded(it->second.last, now)) {
       ++it->second.count;
       it->second.last = now;
       if (!IsPowerOfTwo(it->second.count) && now - it->second.written < kWriteCount) return;

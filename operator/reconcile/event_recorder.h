@@ -31,11 +31,13 @@ class EventRecorder {
     int count = 1;
     absl::Time last, written;
   };
+  /// Forgets series that have ended; looks at most once a minute, unless there are too many.
   void Drop(absl::Time now);
 
   kube::Client& client_;
   std::mutex mutex_;
   std::map<Key, Series> series_;
+  absl::Time dropped_at_ = absl::InfinitePast();
 };
 
 }  // namespace deepseek::reconcile

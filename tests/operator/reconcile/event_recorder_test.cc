@@ -67,6 +67,16 @@ TEST_F(EventRecorderTest, ASeriesEndsAfterSixMinutesOfSilence) {
   EXPECT_EQ(server_->All(kEvent).size(), 2u);
 }
 
+TEST_F(EventRecorderTest, ASeriesEndsThoughOthersAreRecordedAllTheTime) {
+  Record("no node");
+  for (int i = 0; i < 36; ++i) {
+    now_ += absl::Seconds(10);
+    Record("no GPU", "another");
+  }
+  Record("no node");
+  EXPECT_EQ(server_->All(kEvent).size(), 3u);
+}
+
 TEST_F(EventRecorderTest, AnEventThatHasExpiredBeginsAnew) {
   Record("no node");
   const std::string name = Only()["metadata"]["name"];
