@@ -71,11 +71,11 @@ faults: ## every fault at every point of every story, a leader stopped at every 
 e2e: ## the end-to-end tests on a real cluster (started if need be; E2E=NAME picks one)
 	scripts/test e2e
 
-crash-e2e: ## the operator dies after each write, a leader is stopped before one, on the real cluster (a quarter of an hour)
+crash-e2e: ## operators that die or are stopped, an API server that is away, slow or cut, on the real cluster (25 minutes)
 	cmake --preset release
 	cmake --build --preset release -j $(JOBS) --target deepseek-operator deepseek-agent faulty-operator
 	e2e/fixture up
-	cd e2e && python3 -m unittest -v faults/crash_test.py faults/stopped_leader_test.py; rc=$$?; ./fixture down; exit $$rc
+	cd e2e && python3 -m unittest -v faults/crash_test.py faults/stopped_leader_test.py faults/api_server_test.py; rc=$$?; ./fixture down; exit $$rc
 
 quickstart: ## from a bare machine to an answer of the demo model out of a real cluster
 	scripts/quickstart

@@ -41,6 +41,9 @@ class LocalOperator:
     def ended(self):
         return self._process.poll() is not None
 
+    def kill(self):
+        self._process.kill()
+
     def resume(self):
         self._process.send_signal(signal.SIGCONT)
 

@@ -43,6 +43,20 @@ def install(operator, agent, *more):
     kube.kubectl("label", "--overwrite", "namespace", NAMESPACE, "pod-security.kubernetes.io/enforce=restricted")
 
 
+POD_MONITORS = "podmonitors.monitoring.coreos.com"
+
+
+def install_pod_monitors():
+    """The CRD of the Prometheus Operator, as it ships it."""
+    path = subprocess.run([os.path.join(ROOT, "e2e", "cluster", "crds"), "podmonitors"], capture_output=True, text=True, check=True)
+    kube.kubectl("apply", "--server-side", "--force-conflicts", "-f", path.stdout.strip())
+    kube.kubectl("wait", "--for=condition=Established", "crd", POD_MONITORS, "--timeout=30s")
+
+
+def remove_pod_monitors():
+    kube.kubectl("delete", "crd", POD_MONITORS, "--ignore-not-found", "--timeout=60s")
+
+
 def operator_pods():
     """Running operator pods, without those that are going away."""
     pods = kube.get("pods", namespace=NAMESPACE, selector="app.kubernetes.io/name=deepseek-operator")

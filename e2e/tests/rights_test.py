@@ -72,7 +72,7 @@ class Rights(Story):
         labels = json.dumps({"metadata": {"labels": {"app.kubernetes.io/managed-by": "hands"}}})
         revision = self.dsd()["status"]["stableRevision"]
         damaged = (("serviceaccount", "demo-agent"), ("poddisruptionbudget", "demo"), ("networkpolicy", "demo"),
-                   ("service", "demo"), ("configmap", revision))
+                   ("service", "demo"), ("configmap", revision), ("podmonitor", "demo"))
         for kind, name in damaged:
             kube.kubectl("patch", kind, name, "--type=merge", "-p", labels, namespace=self.namespace)
         kube.wait_until("all is repaired", lambda: all(
@@ -81,7 +81,9 @@ class Rights(Story):
 
     def test_granted_is_used_and_used_is_granted(self):
         # Given a life: made, damaged and repaired, changed, stuck on an image that is not there, retried, taken back
-        self.apply(deepseek())
+        installation.install_pod_monitors()
+        self.apply(deepseek(observability={"podMonitor": {}}))
+        self.until_condition("Monitored", "True", seconds=90)
         self.until_ready()
         kube.wait_until("the digest is recorded", lambda: kube.get(
             "configmap", self.dsd()["status"]["stableRevision"], self.namespace), 60, self.describe)
@@ -100,7 +102,7 @@ class Rights(Story):
             [thing for thing in self.owned() if thing.startswith("Deployment/")]) == 1, 60, self.describe)
 
         # And more revisions than are kept, and somebody who asks for metrics
-        self.patch("demo", {"replicas": 0, "revisionHistoryLimit": 2})
+        self.patch("demo", {"replicas": 0, "revisionHistoryLimit": 2, "observability": None})
         for batch in (4, 5):
             self.patch("demo", {"engine": {"maxBatch": batch}})
             self.until_ready()

@@ -239,6 +239,10 @@ absl::StatusOr<DeepSeekDeployment> Parse(const Json& object) {
     out.service_annotations = Share(At(spec, "/traffic/service/annotations"));
     out.allowed_from = Share(At(spec, "/traffic/allowedFrom"));
     out.scrape_from = Share(At(spec, "/observability/scrapeFrom"));
+    if (const Json* monitor = At(spec, "/observability/podMonitor")) {
+      out.pod_monitor = PodMonitor{.labels = {}, .interval = Time(*monitor, "/interval")};
+      if (const Json* labels = At(*monitor, "/labels")) labels->get_to(out.pod_monitor->labels);
+    }
     out.revision_history_limit =
         static_cast<int>(Integer(spec, "/revisionHistoryLimit").value_or(5));
 

@@ -3,6 +3,7 @@
 // nothing.
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -23,6 +24,12 @@ struct Rollout {
   bool paused = false;
   std::optional<absl::Duration> progress_deadline;  ///< absent: startup deadline + 5 min
   std::string retry_token;
+};
+
+/// A PodMonitor that the user wants.
+struct PodMonitor {
+  std::map<std::string, std::string> labels;
+  std::optional<absl::Duration> interval;
 };
 
 /// What a revision's pods are made of. Absent means "the operator's default when the revision is
@@ -54,6 +61,7 @@ struct DeepSeekDeployment {
   /// Object of annotations and the two lists of NetworkPolicyPeers; null where the user said
   /// nothing. Never nullptr.
   std::shared_ptr<const Json> service_annotations, allowed_from, scrape_from;
+  std::optional<PodMonitor> pod_monitor;
   int revision_history_limit = 5;
 
   PodIntent intent;

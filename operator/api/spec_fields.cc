@@ -281,6 +281,24 @@ Fields ObservabilityFields() {
   scrape[0].description = "Peers that may read the agents' port 9090 (metrics).";
   scrape[0].default_text = "pods labelled app.kubernetes.io/name=prometheus in any namespace";
   Append(&rows, "observability.scrapeFrom", scrape);
+  const Fields monitor = {
+      {.path = "observability.podMonitor",
+       .type = Type::kObject,
+       .description = "A PodMonitor over the agents' port 9090, for the Prometheus Operator; {} is "
+                      "enough. Without its CRD the condition Monitored is False."},
+      {.path = "observability.podMonitor.labels",
+       .type = Type::kMap,
+       .description = "Labels of the PodMonitor, by which a Prometheus selects it."},
+      {.path = "observability.podMonitor.labels{}",
+       .type = Type::kString,
+       .description = "The label's value.",
+       .max_length = 63},
+      {.path = "observability.podMonitor.interval",
+       .type = Type::kDuration,
+       .description = "Time between two scrapes.",
+       .default_text = "that of the Prometheus"},
+  };
+  rows.insert(rows.end(), monitor.begin(), monitor.end());
   return rows;
 }
 

@@ -132,6 +132,16 @@ Condition Upgrade(const State& state) {
   return {condition::kUpgradeAvailable, kTrue, reason::kNewerDefaults, message};
 }
 
+Condition Monitored(const State& state) {
+  if (state.observed->pod_monitors_served) {
+    return {condition::kMonitored, kTrue, reason::kPodMonitorInPlace,
+            StrCat("PodMonitor ", state.dsd.name, " selects the agents")};
+  }
+  return {condition::kMonitored, kFalse, reason::kPodMonitorsNotInstalled,
+          "the cluster has no podmonitors.monitoring.coreos.com: install the Prometheus Operator's "
+          "CRDs, or remove spec.observability.podMonitor"};
+}
+
 }  // namespace
 
 std::vector<Condition> Conditions(const State& state) {
@@ -152,6 +162,7 @@ std::vector<Condition> Conditions(const State& state) {
   out.push_back(Progressing(state));
   out.push_back(ModelReady(state));
   out.push_back(Upgrade(state));
+  if (state.dsd.pod_monitor) out.push_back(Monitored(state));
   if (!state.observed->refusal_reason.empty()) {
     // A refused write outranks what the pods say: nothing goes on until it is accepted.
     for (Condition& c : out) {
@@ -228,6 +239,9 @@ std::vector<EventPlan> ConditionEvents(const std::vector<Condition>& conditions,
     }
     if (c.type == condition::kUpgradeAvailable && c.status == kTrue && old_status != kTrue) {
       events.push_back({false, "Reconcile", c.reason, c.message});
+    }
+    if (c.type == condition::kMonitored && c.status == kFalse && old_status != kFalse) {
+      events.push_back({true, "Reconcile", c.reason, c.message});
     }
   }
   return events;

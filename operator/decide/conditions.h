@@ -14,7 +14,8 @@ struct Condition {
   std::string type, status, reason, message;  ///< status: True, False, Unknown
 };
 
-/// All seven conditions for a deployment that is managed.
+/// All seven conditions for a deployment that is managed, and Monitored where a PodMonitor is
+/// wanted.
 std::vector<Condition> Conditions(const State& state);
 
 /// The seven conditions when nothing is managed: `terminal` problems (refused spec, name conflict)
@@ -28,7 +29,7 @@ std::vector<Condition> BlockedConditions(const std::string& reason, const std::s
 Json ConditionsJson(const std::vector<Condition>& conditions, const Json& before,
                     int64_t generation, absl::Time now);
 
-/// Events for the conditions that changed: Ready and a newer upgrade.
+/// Events for the conditions that changed: Ready, a newer upgrade, a PodMonitor that cannot be.
 std::vector<EventPlan> ConditionEvents(const std::vector<Condition>& conditions,
                                        const Json& before);
 

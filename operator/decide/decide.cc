@@ -26,14 +26,17 @@ constexpr absl::Duration kBeyondStartup = absl::Minutes(5);
 
 std::vector<std::pair<std::string, std::string>> Names(const api::DeepSeekDeployment& dsd) {
   const std::string revision = api::RevisionName(dsd.name, Sha256Hex(dsd.canonical_intent));
-  return {{"ServiceAccount", api::ServiceAccountName(dsd.name)},
-          {"Service", dsd.name},
-          {"PodDisruptionBudget", dsd.name},
-          {"NetworkPolicy", dsd.name},
-          {"ControllerRevision", revision},
-          {"Deployment", revision},
-          {"ConfigMap", revision},
-          {"Service", revision}};
+  std::vector<std::pair<std::string, std::string>> names = {
+      {"ServiceAccount", api::ServiceAccountName(dsd.name)},
+      {"Service", dsd.name},
+      {"PodDisruptionBudget", dsd.name},
+      {"NetworkPolicy", dsd.name},
+      {"ControllerRevision", revision},
+      {"Deployment", revision},
+      {"ConfigMap", revision},
+      {"Service", revision}};
+  if (dsd.pod_monitor) names.emplace_back("PodMonitor", dsd.name);
+  return names;
 }
 
 const Json& StatusOf(const Observed& observed) {
@@ -72,9 +75,10 @@ std::vector<const Child*> FindInTheWay(const Observed& observed, const api::Deep
 }
 
 // Pods must not run without their own identity and network policy, nor of a template that is not
-// ours. Nothing depends on a Service or a PodDisruptionBudget: without them the pods do their work.
+// ours. Nothing depends on the other kinds: without them the pods do their work.
 bool PodsDependOn(const Child& child) {
-  return child.kind != "Service" && child.kind != "PodDisruptionBudget";
+  return child.kind != "Service" && child.kind != "PodDisruptionBudget" &&
+         child.kind != "PodMonitor";
 }
 
 std::string ConflictText(const Child& child) {
@@ -273,6 +277,7 @@ Plan Decide(const Observed& observed, const Defaults& defaults, absl::Time now) 
   plan.manage = true;
   plan.dsd = state.dsd;
   for (const Child* child : foreign) plan.left_out.emplace(child->kind, child->name);
+  plan.pod_monitor = state.dsd.pod_monitor && observed.pod_monitors_served;
   plan.operator_namespace = defaults.operator_namespace;
   PlanRevisions(state, now, &plan);
   PlanWorkloads(state, &plan);

@@ -151,6 +151,13 @@ void PlanPruning(const State& state, Plan* plan) {
              StrCat(child.kind, " ", child.name, " of a superseded revision"));
     }
   }
+  for (const Child& child : state.observed->children) {
+    if (child.kind == "PodMonitor" && child.ownership == Ownership::kOurs &&
+        !state.dsd.pod_monitor) {
+      remove(child, reason::kNotWanted,
+             StrCat("PodMonitor ", child.name, ": spec.observability.podMonitor is gone"));
+    }
+  }
   int restorable = 0;
   for (const Revision& revision : state.observed->revisions) {
     if (is_kept(revision.child.name)) continue;

@@ -153,6 +153,7 @@ Warning ReadWarning(const Json& event) {
 Observed Read(const Cluster& cluster) {
   Observed out;
   out.dsd = cluster.dsd;
+  out.pod_monitors_served = cluster.pod_monitors_served;
   out.refusal_reason = cluster.refusal_reason;
   out.refusal_message = cluster.refusal_message;
   for (const Object& object : cluster.children) {

@@ -17,14 +17,16 @@ namespace deepseek::decide {
 using Object = std::shared_ptr<const Json>;
 
 /// What was read, in one go. `children` holds ServiceAccounts, ControllerRevisions, Deployments,
-/// ConfigMaps, Services, PDBs and NetworkPolicies: those with our label, and whatever else has one
-/// of our names.
+/// ConfigMaps, Services, PDBs, NetworkPolicies and PodMonitors: those with our label, and whatever
+/// else has one of our names.
 struct Cluster {
   Object dsd;
   std::vector<Object> children, pods, events;
   /// What agents answered on /ready, by the pod's uid. `agents_asked`: somebody tried.
   std::map<std::string, Object> agents;
   bool agents_asked = false;
+  /// The API server knows PodMonitors.
+  bool pod_monitors_served = true;
   /// A write that the API server refused for good in this pass; empty when there was none.
   std::string refusal_reason, refusal_message;
 };
@@ -110,6 +112,7 @@ struct Observed {
   std::vector<Pod> pods;
   std::vector<Warning> warnings;
   bool agents_asked = false;
+  bool pod_monitors_served = true;
   std::string refusal_reason, refusal_message;
 };
 

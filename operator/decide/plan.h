@@ -66,6 +66,7 @@ struct Plan {
   /// Kind and name of what is not rendered because somebody else's object has the name; nothing
   /// that is rendered depends on it.
   std::set<std::pair<std::string, std::string>> left_out;
+  bool pod_monitor = false;              ///< the user's PodMonitor is rendered
   std::string operator_namespace;        ///< whose pods may ask the agents; empty: none
   std::optional<RevisionPlan> revision;  ///< the current one, if it has to be written
   std::vector<WorkloadPlan> workloads;   ///< scaled down first

@@ -37,6 +37,10 @@ inline constexpr char kNameConflict[] = "NameConflict";
 inline constexpr char kWriteRefused[] =
     "WriteRefused";  ///< the API server refuses what the operator writes
 
+inline constexpr char kNotWanted[] = "NotWanted";
+inline constexpr char kPodMonitorInPlace[] = "PodMonitorInPlace";
+inline constexpr char kPodMonitorsNotInstalled[] = "PodMonitorsNotInstalled";
+
 inline constexpr char kUpToDate[] = "UpToDate";
 inline constexpr char kNewerDefaults[] = "NewerDefaults";
 inline constexpr char kNone[] = "None";  ///< nothing to report: Reconciling or Stalled is False
@@ -52,5 +56,6 @@ inline constexpr char kAvailable[] = "Available";
 inline constexpr char kProgressing[] = "Progressing";
 inline constexpr char kModelReady[] = "ModelReady";
 inline constexpr char kUpgradeAvailable[] = "UpgradeAvailable";
+inline constexpr char kMonitored[] = "Monitored";  ///< only where a PodMonitor is wanted
 
 }  // namespace deepseek::decide::condition

@@ -24,6 +24,14 @@ Caches::Caches(const Client& client, std::vector<Source> sources,
         if (!on_change_) return;
         if (const std::string key = key_of(object); !key.empty()) on_change_(key);
       };
+      options.optional = source.optional;
+      options.on_served = [this, key_of = sources.front().key_of] {
+        if (!on_change_) return;
+        for (const auto& informer : informers_) {
+          if (informer->resource().plural != informers_.front()->resource().plural) continue;
+          for (const Object& object : informer->cache().All()) on_change_(key_of(*object));
+        }
+      };
       informers_.push_back(std::make_unique<Informer>(client, std::move(options)));
     }
   }
@@ -52,6 +60,11 @@ std::vector<Object> Caches::Of(const Resource& r, std::string_view ns, std::stri
 bool Caches::Known(std::string_view ns, std::string_view name) const {
   const Informer* informer = Find(informers_.front()->resource(), ns);
   return informer != nullptr && informer->cache().Contains(KeyOf(ns, name));
+}
+
+bool Caches::Serves(const Resource& r, std::string_view ns) const {
+  const Informer* informer = Find(r, ns);
+  return informer != nullptr && informer->served();
 }
 
 bool Caches::Synced() const {

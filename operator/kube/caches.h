@@ -21,6 +21,8 @@ struct Source {
   std::function<std::string(const Json&)> key_of;
   /// Takes off what nobody reads, before an object is kept. Null: nothing.
   std::function<void(Json*)> trim;
+  /// The API server may not know the kind. When it comes to know it, everything is reconciled.
+  bool optional = false;
 };
 
 /// Reads-your-writes: whoever writes tells the answer with Saw or SawGone, and from then on no read
@@ -43,6 +45,8 @@ class Caches {
   std::vector<Object> Of(const Resource& r, std::string_view ns, std::string_view key) const;
   /// Is the object of this key of the reconciled kind known?
   bool Known(std::string_view ns, std::string_view name) const;
+  /// False for an optional kind that the API server does not know.
+  bool Serves(const Resource& r, std::string_view ns) const;
   /// Every kind has been listed once.
   bool Synced() const;
   size_t size() const;

@@ -36,8 +36,14 @@ void Informer::EndList(std::string_view version) {
   // Deletions that no watch told us about.
   const std::vector<Object> went = cache_.EndList(version);
   synced_.store(true);
-  if (!options_.on_change) return;
-  for (const Object& object : went) options_.on_change(*object);
+  for (const Object& object : went) {
+    if (options_.on_change) options_.on_change(*object);
+  }
+  const bool served = !options_.optional || !version.empty();
+  if (served_.exchange(served) == served) return;
+  log::Info(served ? "a kind is served now" : "a kind is not served: its CRD is not installed",
+            {{"resource", options_.resource.plural}, {"group", options_.resource.group}});
+  if (served && options_.on_served) options_.on_served();
 }
 
 absl::Status Informer::List() {
@@ -74,6 +80,14 @@ absl::Status Informer::WatchList(const std::function<bool()>& stop) {
 }
 
 absl::Status Informer::RunOnce(const std::function<bool()>& stop) {
+  const absl::Status end = ListAndWatch(stop);
+  if (!options_.optional || !absl::IsNotFound(end)) return end;
+  cache_.BeginList();
+  EndList("");
+  return absl::OkStatus();
+}
+
+absl::Status Informer::ListAndWatch(const std::function<bool()>& stop) {
   if (options_.monotonic) {
     if (options_.monotonic() - listed_at_ >= options_.relist) version_.clear();
     if (version_.empty()) listed_at_ = options_.monotonic();

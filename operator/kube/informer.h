@@ -26,6 +26,11 @@ struct InformerOptions {
   /// server told it and without locks held. Not called for what Saw and Forget bring: whoever calls
   /// those knows already.
   std::function<void(const Json&)> on_change;
+  /// The kind may be unknown to the API server (its CRD is not installed): then there are no
+  /// objects of it, and it is asked for again, as after a failure.
+  bool optional = false;
+  /// An optional kind has become known.
+  std::function<void()> on_served;
 };
 
 /// What an informer cannot do purely: waiting and chance.
@@ -58,6 +63,8 @@ class Informer {
 
   /// True once the first list is in the store.
   bool synced() const { return synced_.load(); }
+  /// False while an optional kind is unknown to the API server. As far as we know.
+  bool served() const { return served_.load(); }
   const Resource& resource() const { return options_.resource; }
   /// The one namespace that is watched; empty: all.
   const std::string& ns() const { return options_.list.ns; }
@@ -71,6 +78,7 @@ class Informer {
   void SawAll(std::string_view index, const List& list);
 
  private:
+  absl::Status ListAndWatch(const std::function<bool()>& stop);
   absl::Status List();
   absl::Status WatchList(const std::function<bool()>& stop);
   void OnEvent(const WatchEvent& event);
@@ -84,6 +92,7 @@ class Informer {
   absl::Time listed_at_;  ///< the beginning of the last list
   bool streams_ = true;   ///< the server offers WatchList as far as we know
   std::atomic<bool> synced_{false};
+  std::atomic<bool> served_{true};
 };
 
 }  // namespace deepseek::kube

@@ -18,6 +18,7 @@ const Resource kPersistentVolumeClaim{"", "v1", "persistentvolumeclaims", "Persi
 const Resource kNode{"", "v1", "nodes", "Node", false};
 const Resource kPodDisruptionBudget{"policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget"};
 const Resource kNetworkPolicy{"networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy"};
+const Resource kPodMonitor{"monitoring.coreos.com", "v1", "podmonitors", "PodMonitor"};
 const Resource kEvent{"events.k8s.io", "v1", "events", "Event"};
 const Resource kLease{"coordination.k8s.io", "v1", "leases", "Lease"};
 }  // namespace resources

@@ -22,7 +22,7 @@ struct Resource {
 namespace resources {
 extern const Resource kDeepSeekDeployment, kDeployment, kControllerRevision, kPod, kService,
     kServiceAccount, kPodDisruptionBudget, kNetworkPolicy, kEvent, kLease, kNode,
-    kPersistentVolumeClaim, kReplicaSet, kConfigMap;
+    kPersistentVolumeClaim, kReplicaSet, kConfigMap, kPodMonitor;
 }
 
 /// Path of the collection; all namespaces when `ns` is empty.

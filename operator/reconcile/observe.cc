@@ -16,6 +16,7 @@ namespace {
 using kube::resources::kDeepSeekDeployment;
 using kube::resources::kEvent;
 using kube::resources::kPod;
+using kube::resources::kPodMonitor;
 
 std::string OwnerKey(const Json& object) {
   const std::string owner = OwnerName(object);
@@ -40,7 +41,7 @@ const std::vector<kube::Resource>& ChildKinds() {
   using namespace kube::resources;  // NOLINT: the names below
   static const std::vector<kube::Resource>* const kinds = new std::vector<kube::Resource>{
       kServiceAccount, kNetworkPolicy,       kControllerRevision, kDeployment,
-      kService,        kPodDisruptionBudget, kConfigMap};
+      kService,        kPodDisruptionBudget, kConfigMap,          kPodMonitor};
   return *kinds;
 }
 
@@ -61,7 +62,8 @@ std::vector<kube::Source> Sources() {
   std::vector<kube::Source> sources;
   sources.push_back({kDeepSeekDeployment, "", OwnerKey, TrimDeployment});
   for (const kube::Resource& child : ChildKinds()) {
-    sources.push_back({child, api::kDeploymentLabel, OwnerKey, nullptr});
+    const bool optional = child.plural == kPodMonitor.plural;
+    sources.push_back({child, api::kDeploymentLabel, OwnerKey, nullptr, optional});
   }
   sources.push_back({kPod, api::kDeploymentLabel, OwnerKey, TrimPod});
   return sources;
@@ -79,6 +81,7 @@ std::optional<decide::Cluster> Observe(const kube::Caches& caches, std::string_v
     }
   }
   cluster.pods = caches.Of(kPod, ns, key);
+  cluster.pod_monitors_served = caches.Serves(kPodMonitor, ns);
   return cluster;
 }
 
@@ -97,6 +100,7 @@ absl::Status Refresh(kube::Client& client, kube::Caches& caches, std::string_vie
                                   .label_selector = StrCat(api::kDeploymentLabel, "=", name),
                                   .field_selector = ""};
   const auto read = [&](const kube::Resource& kind) -> absl::Status {
+    if (!caches.Serves(kind, ns)) return absl::OkStatus();
     ASSIGN_OR_RETURN(const kube::List list, client.ListAll(kind, options));
     caches.SawAll(kind, ns, kube::KeyOf(ns, name), list);
     return absl::OkStatus();

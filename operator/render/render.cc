@@ -71,6 +71,7 @@ std::vector<Rendered> Render(const decide::Plan& plan) {
   }
   add(Service(dsd));
   add(PodDisruptionBudget(dsd));
+  if (plan.pod_monitor) add(PodMonitor(dsd));
   return out;
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/json_full.h"
 #include "operator/api/names.h"
+#include "operator/api/units.h"
 #include "operator/decide/pod_template.h"
 #include "operator/render/metadata.h"
 
@@ -88,6 +89,19 @@ Json NetworkPolicy(const api::DeepSeekDeployment& dsd, const std::string& operat
   object["spec"] = {{"podSelector", {{"matchLabels", decide::Selector(dsd.name)}}},
                     {"policyTypes", {"Ingress"}},
                     {"ingress", ingress}};
+  return object;
+}
+
+Json PodMonitor(const api::DeepSeekDeployment& dsd) {
+  Json object = Skeleton(dsd, "monitoring.coreos.com/v1", "PodMonitor", dsd.name);
+  Json& labels = object["metadata"]["labels"];
+  for (const auto& [name, value] : dsd.pod_monitor->labels) labels.emplace(name, value);
+  Json endpoint = {{"port", "metrics"}, {"path", "/metrics"}};
+  if (dsd.pod_monitor->interval)
+    endpoint["interval"] = api::DurationText(*dsd.pod_monitor->interval);
+  object["spec"] = {{"selector", {{"matchLabels", decide::Selector(dsd.name)}}},
+                    {"podTargetLabels", {api::kDeploymentLabel, api::kRevisionLabel}},
+                    {"podMetricsEndpoints", Json::array({std::move(endpoint)})}};
   return object;
 }
 

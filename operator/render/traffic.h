@@ -24,4 +24,7 @@ Json PodDisruptionBudget(const api::DeepSeekDeployment& dsd);
 /// the node, which no NetworkPolicy keeps out.
 Json NetworkPolicy(const api::DeepSeekDeployment& dsd, const std::string& operator_namespace);
 
+/// dsd.pod_monitor must be set.
+Json PodMonitor(const api::DeepSeekDeployment& dsd);
+
 }  // namespace deepseek::render

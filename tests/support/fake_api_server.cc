@@ -86,6 +86,11 @@ std::optional<absl::StatusOr<HttpResponse>> FakeApiServer::Begin(const HttpReque
     }
     calls_.push_back(*call);
     before = before_;
+    if (unserved_.contains(call->collection)) {
+      return HttpResponse{.code = 404,
+                          .headers = {{"content-type", "text/plain; charset=utf-8"}},
+                          .body = "404 page not found\n"};
+    }
   }
   return before ? before(*call) : std::nullopt;
 }
@@ -235,6 +240,15 @@ void FakeApiServer::set_list_state(
 FakeObjectStore::State FakeApiServer::Snapshot() const {
   const std::lock_guard lock(mutex_);
   return store_.state();
+}
+
+void FakeApiServer::set_served(const std::string& collection, bool served) {
+  const std::lock_guard lock(mutex_);
+  if (served) {
+    unserved_.erase(collection);
+  } else {
+    unserved_.insert(collection);
+  }
 }
 
 void FakeApiServer::set_watch_list(bool offered) {

@@ -78,6 +78,8 @@ class FakeApiServer : public Transport {
   FakeObjectStore::State Snapshot() const;
   /// Refuses watches with initial events, as servers without WatchList do.
   void set_watch_list(bool offered);
+  /// "monitoring.coreos.com/podmonitors": a collection whose CRD is (not) installed.
+  void set_served(const std::string& collection, bool served);
   /// Times of creation and deletion. Called with the server's lock held.
   void set_clock(std::function<absl::Time()> clock);
   /// What admission says to a new or changed object: "" or why it is refused (422). `old` is null
@@ -142,6 +144,7 @@ class FakeApiServer : public Transport {
   bool collect_at_once_ = true;
   int watch_epoch_ = 0;
   bool watch_list_ = true;
+  std::set<std::string> unserved_;
   std::function<std::shared_ptr<const FakeObjectStore::State>(const FakeCall&)> list_state_;
   std::function<std::string(const Json&, const Json*)> admission_;
   std::map<std::string, std::vector<StoredObject>> pages_;  ///< continue token -> what is left

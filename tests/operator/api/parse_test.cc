@@ -56,7 +56,8 @@ TEST(ParseTest, EverythingIsRead) {
     "rollout": {"strategy": "Recreate", "maxSurge": 0, "maxUnavailable": 0, "paused": true,
                 "progressDeadline": "5m", "retryToken": "t"},
     "traffic": {"service": {"type": "NodePort", "annotations": {"x": "y"}}, "allowedFrom": []},
-    "observability": {"logLevel": "warn", "scrapeFrom": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]},
+    "observability": {"logLevel": "warn", "scrapeFrom": [{"ipBlock": {"cidr": "10.0.0.0/8"}}],
+                      "podMonitor": {"labels": {"release": "r"}, "interval": "15s"}},
     "revisionHistoryLimit": 2})")));
   ASSERT_TRUE(dsd.ok()) << dsd.status();
   EXPECT_EQ(dsd->intent.served_name, "m");
@@ -79,6 +80,8 @@ TEST(ParseTest, EverythingIsRead) {
   EXPECT_EQ(dsd->rollout.retry_token, "t");
   EXPECT_TRUE(dsd->allowed_from->is_array() && dsd->allowed_from->empty());
   EXPECT_EQ(dsd->scrape_from->size(), 1u);
+  EXPECT_EQ(dsd->pod_monitor->labels.at("release"), "r");
+  EXPECT_EQ(dsd->pod_monitor->interval, absl::Seconds(15));
 }
 
 struct Refusal {

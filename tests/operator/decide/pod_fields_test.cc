@@ -121,7 +121,7 @@ const Field kFields[] = {
     {"Rollout", R"({"rollout":{"strategy":"Recreate","paused":true,"retryToken":"t"}})", "[]"},
     {"HistoryLimit", R"({"revisionHistoryLimit":9})", "[]"},
     {"Traffic", R"({"traffic":{"allowedFrom":[],"service":{"type":"NodePort"}}})", "[]"},
-    {"Scraping", R"({"observability":{"scrapeFrom":[]}})", "[]"},
+    {"Scraping", R"({"observability":{"scrapeFrom":[],"podMonitor":{}}})", "[]"},
 };
 
 INSTANTIATE_TEST_SUITE_P(Table, PodFieldTest, ::testing::ValuesIn(kFields),

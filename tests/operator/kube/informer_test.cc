@@ -184,6 +184,45 @@ TEST_P(InformerTest, AnEventThatWasLostForGoodIsMadeUpForByTheNextList) {
   EXPECT_NE(informer.Get("ns", "a"), nullptr);
 }
 
+TEST_P(InformerTest, AnOptionalKindMayBeUnknownComeAndGo) {
+  server_->set_served("/configmaps", false);
+  int served = 0;
+  std::vector<std::string> changed;
+  InformerOptions options;
+  options.resource = kConfigMap;
+  options.optional = true;
+  options.on_served = [&] { ++served; };
+  options.on_change = [&](const Json& object) { changed.push_back(KeyOf(object)); };
+  Informer informer(client_, std::move(options));
+  EXPECT_TRUE(informer.served()) << "nothing else is known yet";
+  ASSERT_TRUE(informer.Pump().ok());
+  EXPECT_TRUE(informer.synced()) << "nobody waits for it";
+  EXPECT_FALSE(informer.served());
+
+  server_->set_served("/configmaps", true);
+  Write("a", "x", "1");
+  ASSERT_TRUE(informer.Pump().ok());
+  EXPECT_TRUE(informer.served());
+  EXPECT_EQ(served, 1);
+  EXPECT_NE(informer.Get("ns", "a"), nullptr);
+
+  server_->set_served("/configmaps", false);
+  ASSERT_TRUE(informer.Pump().ok());
+  EXPECT_FALSE(informer.served());
+  EXPECT_EQ(informer.Get("ns", "a"), nullptr);
+  EXPECT_EQ(changed, (std::vector<std::string>{"ns/a", "ns/a"})) << "it came and went";
+  EXPECT_EQ(served, 1);
+}
+
+TEST_P(InformerTest, AKindThatMustBeThereIsAskedForUntilItIs) {
+  server_->set_served("/configmaps", false);
+  InformerOptions options;
+  options.resource = kConfigMap;
+  Informer informer(client_, std::move(options));
+  EXPECT_TRUE(absl::IsNotFound(informer.Pump()));
+  EXPECT_FALSE(informer.synced());
+}
+
 INSTANTIATE_TEST_SUITE_P(Servers, InformerTest, ::testing::Bool(), [](const auto& info) {
   return info.param ? "StreamsLists" : "ListsInPages";
 });

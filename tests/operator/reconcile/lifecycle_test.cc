@@ -14,6 +14,7 @@ using kube::resources::kDeepSeekDeployment;
 using kube::resources::kDeployment;
 using kube::resources::kNetworkPolicy;
 using kube::resources::kPodDisruptionBudget;
+using kube::resources::kPodMonitor;
 using kube::resources::kService;
 using kube::resources::kServiceAccount;
 using ::testing::Contains;
@@ -217,6 +218,67 @@ TEST(LifecycleTest, ARetryTokenReplacesUnreadyPods) {
   h.Converge("demo");
   EXPECT_NE(h.Pods(), failed);
   EXPECT_EQ(h.Condition("demo", "Ready"), "True AllReplicasReady");
+}
+
+const Json kWithMonitor = Spec({{"observability", {{"podMonitor", {{"labels", {{"a", "b"}}}}}}}});
+
+TEST(PodMonitorTest, ComesWithTheFieldHealsAndGoesWithIt) {
+  Harness h;
+  h.Apply("demo", Spec());
+  h.Converge("demo");
+  EXPECT_FALSE(h.Exists(kPodMonitor, "demo"));
+  EXPECT_EQ(h.Condition("demo", "Monitored"), "absent");
+  h.Apply("demo", kWithMonitor);
+  h.Converge("demo");
+  EXPECT_EQ(h.Get(kPodMonitor, "demo")["metadata"]["labels"]["a"], "b");
+  EXPECT_EQ(h.Condition("demo", "Monitored"), "True PodMonitorInPlace");
+  EXPECT_EQ(h.Condition("demo", "Ready"), "True AllReplicasReady");
+
+  kube::Client somebody(h.server);
+  ASSERT_TRUE(somebody.Delete(kPodMonitor, kNamespace, "demo").ok());
+  h.Converge("demo");
+  EXPECT_TRUE(h.Exists(kPodMonitor, "demo"));
+
+  h.Apply("demo", Spec());
+  h.Converge("demo");
+  EXPECT_FALSE(h.Exists(kPodMonitor, "demo"));
+  EXPECT_EQ(h.Condition("demo", "Monitored"), "absent");
+}
+
+TEST(PodMonitorTest, WithoutItsCrdTheModelServesAndTheConditionSaysWhy) {
+  Harness h;
+  h.server->set_served("monitoring.coreos.com/podmonitors", false);
+  h.Restart();
+  h.Apply("demo", kWithMonitor);
+  h.Converge("demo");
+  EXPECT_EQ(h.Condition("demo", "Ready"), "True AllReplicasReady");
+  EXPECT_EQ(h.Condition("demo", "Monitored"), "False PodMonitorsNotInstalled");
+  EXPECT_THAT(h.Message("demo", "Monitored"), HasSubstr("install the Prometheus Operator's CRDs"));
+  EXPECT_THAT(h.EventReasons(), Contains("PodMonitorsNotInstalled"));
+  h.server->ForgetCalls();
+  h.Settle();
+  EXPECT_THAT(h.server->Calls(), IsEmpty()) << "nothing is tried in vain";
+
+  // The CRD is installed: nobody has to touch the DeepSeekDeployment.
+  h.server->set_served("monitoring.coreos.com/podmonitors", true);
+  h.Settle();
+  EXPECT_TRUE(h.Exists(kPodMonitor, "demo"));
+  EXPECT_EQ(h.Condition("demo", "Monitored"), "True PodMonitorInPlace");
+}
+
+TEST(PodMonitorTest, SomebodyElsesIsLeftAloneAndPodsGoOn) {
+  Harness h;
+  kube::Client somebody(h.server);
+  const Json theirs{{"apiVersion", "monitoring.coreos.com/v1"},
+                    {"kind", "PodMonitor"},
+                    {"metadata", {{"name", "demo"}}},
+                    {"spec", {{"selector", Json::object()}}}};
+  ASSERT_TRUE(somebody.Create(kPodMonitor, kNamespace, theirs, "me").ok());
+  h.Apply("demo", kWithMonitor);
+  h.Settle();
+  EXPECT_EQ(h.ReadyPods(), 1);
+  EXPECT_EQ(h.Condition("demo", "Ready"), "False NameConflict");
+  EXPECT_TRUE(h.Get(kPodMonitor, "demo")["spec"]["selector"].empty());
 }
 
 }  // namespace

@@ -137,5 +137,29 @@ INSTANTIATE_TEST_SUITE_P(
                              Json::array({Rule(kOperator, kScrapes)})}),
     [](const auto& info) { return std::string(info.param.name); });
 
+TEST(PodMonitorTest, SelectsTheAgentsMetricsPort) {
+  Json spec = Minimal();
+  EXPECT_TRUE(Find(PlanOf(spec), "PodMonitor", "demo").is_null());
+  spec["observability"]["podMonitor"] = Json::object();
+  const Json monitor = Find(PlanOf(spec), "PodMonitor", "demo");
+  EXPECT_EQ(monitor["apiVersion"], "monitoring.coreos.com/v1");
+  EXPECT_EQ(monitor["spec"], Json::parse(R"({
+      "selector":{"matchLabels":{"serving.deepseek-operator.io/deployment":"demo"}},
+      "podTargetLabels":["serving.deepseek-operator.io/deployment",
+                         "serving.deepseek-operator.io/revision"],
+      "podMetricsEndpoints":[{"port":"metrics","path":"/metrics"}]})"));
+}
+
+TEST(PodMonitorTest, LabelsAndIntervalAreTheUsersButOursStay) {
+  Json spec = Minimal();
+  spec["observability"]["podMonitor"] = {
+      {"labels", {{"release", "prometheus"}, {"app.kubernetes.io/managed-by", "me"}}},
+      {"interval", "90s"}};
+  const Json monitor = Find(PlanOf(spec), "PodMonitor", "demo");
+  EXPECT_EQ(monitor["metadata"]["labels"]["release"], "prometheus");
+  EXPECT_EQ(monitor["metadata"]["labels"]["app.kubernetes.io/managed-by"], "deepseek-operator");
+  EXPECT_EQ(monitor["spec"]["podMetricsEndpoints"][0]["interval"], "1m30s");
+}
+
 }  // namespace
 }  // namespace deepseek::render
