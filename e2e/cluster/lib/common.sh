@@ -65,8 +65,10 @@ cluster_alive() {
   local pid st
   [ -s "$CLUSTER_RUN/$1.pid" ] || return 1
   read -r pid st <"$CLUSTER_RUN/$1.pid"
-  [ -n "$st" ] && [ "$(cluster_starttime "$pid")" = "$st" ] && ! grep -q '^State:.Z' "/proc/$pid/status" 2>/dev/null
+  [ -n "$st" ] && [ "$(cluster_starttime "$pid")" = "$st" ] && ! cluster_dead "$pid"
 }
+# A killed process is a zombie before the last of its threads has let go of its files and ports.
+cluster_dead() { awk '/^State:/ {z = $2 == "Z"} /^Threads:/ {t = $2} END {exit !(z && t <= 1)}' "/proc/$1/status" 2>/dev/null; }
 cluster_pid() { local pid _; read -r pid _ <"$CLUSTER_RUN/$1.pid"; echo "$pid"; }
 
 # cluster_start NAME COMMAND...: starts COMMAND in a session of its own, with a log and a pid file.
