@@ -26,10 +26,10 @@ class Peer(unittest.TestCase):
         self.assertEqual(done.returncode, code, done.stdout + done.stderr)
         return done
 
-    def install(self):
+    def install(self, *names):
         folder = self.peer("dir").stdout.strip()
-        os.makedirs(folder)
-        for name in ("llama-bench", "llama-batched-bench", "llama-quantize"):
+        os.makedirs(folder, exist_ok=True)
+        for name in names or ("llama-bench", "llama-batched-bench", "llama-quantize", "llama-server"):
             with open(os.path.join(folder, name), "w", encoding="utf-8") as out:
                 out.write(QUANTIZE)
             os.chmod(os.path.join(folder, name), 0o755)
@@ -44,6 +44,15 @@ class Peer(unittest.TestCase):
         self.assertIn("llama-quantize", self.peer("status", code=1).stdout)
         self.install()
         self.assertIn("complete", self.peer("status").stdout)
+
+    def test_binaries_of_before_are_kept_and_serve(self):
+        self.install("llama-bench", "llama-batched-bench", "llama-quantize")
+        said = self.peer("status", code=1).stdout
+        self.assertIn("missing llama-server (run", said)
+        self.checkpoint()
+        self.peer("files", self.model, "--types", "Q4_0")  # needs llama-quantize alone
+        self.install("llama-server")
+        self.assertIn("complete", self.peer("build").stdout)
 
     def test_files_are_made_from_the_bf16_one_and_kept(self):
         self.install()
