@@ -58,7 +58,7 @@ def build(jobs):
     tool = find_go()
     folder = source(tool)
     if not os.access(program(), os.X_OK):
-        print(f"building {MODULE} {VERSION} from Go modules: 5 to 10 minutes of one core, once", file=sys.stderr, flush=True)
+        print(f"building {MODULE} {VERSION} from Go modules: 8 minutes of one core, once", file=sys.stderr, flush=True)
         os.makedirs(kube.BIN, exist_ok=True)
         with tempfile.TemporaryDirectory() as work:  # a module in Go's cache cannot be the main module
             tree = os.path.join(work, "argo")
@@ -114,7 +114,8 @@ class Argo:
     def prepare(self):
         for file in sorted(glob.glob(os.path.join(self.folder, "manifests/crds/*-crd.yaml"))):
             kube.kubectl("apply", "--server-side", "-f", file)  # too large for the annotation of a client-side apply
-        kube.kubectl("wait", "--for=condition=Established", "--timeout=60s", "crd", *self._crds())
+        kube.wait_until("the CRDs are served", lambda: all(
+            kube.is_true(kube.get("crd", name), "Established") for name in self._crds()), 60)
         kube.apply([
             {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAME}},
             {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": NAME, "namespace": installation.NAMESPACE}},

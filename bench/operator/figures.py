@@ -1,8 +1,9 @@
 """What bench/operator/cluster computes from its measurements. Pure."""
 import audit
 
-SHARES = ("cpu_ms_per_write", "memory_kb_per_object", "memory_growth_kb_per_object", "idle_percent_of_a_core",
-          "create_cpu_s", "changes_cpu_s", "restart_cpu_s", "memory_mb")
+SHARES = ("cpu_ms_per_write", "cpu_ms_per_write_but_events", "cpu_ms_per_write_of_changes", "cpu_ms_per_made",
+          "memory_kb_per_object", "memory_growth_kb_per_object", "idle_percent_of_a_core", "create_cpu_s",
+          "changes_cpu_s", "restart_cpu_s", "memory_mb")
 
 
 def phase(name, cpu, requests):
@@ -16,7 +17,10 @@ def derive(out):
     """Adds what is per write and per object. Growth is over the process that has just started."""
     if "restart_cpu_s" not in out:
         return out
+    events = sum(n for what, n in out["create_requests"].items() if what.split(" ")[1] == "events")
     out["cpu_ms_per_write"] = 1000 * out["create_cpu_s"] / max(1, out["create_writes"])
+    out["cpu_ms_per_write_but_events"] = 1000 * out["create_cpu_s"] / max(1, out["create_writes"] - events)
+    out["cpu_ms_per_made"] = 1000 * out["create_cpu_s"] / out["made"]
     out["cpu_ms_per_write_of_changes"] = 1000 * out["changes_cpu_s"] / max(1, out["changes_writes"])
     out["memory_kb_per_object"] = 1024 * out["memory_mb"] / out["objects"]
     out["memory_growth_kb_per_object"] = 1024 * (out["memory_mb"] - out["memory_empty_mb"]) / out["objects"]

@@ -69,8 +69,9 @@ class Audit(unittest.TestCase):
 
 class Figures(unittest.TestCase):
     def out(self, cpu, writes, memory):
-        out = {"memory_empty_mb": 10.0, "memory_mb": memory, "objects": 1024, "idle_percent_of_a_core": 0.5}
-        out.update(figures.phase("create", cpu, {"create pods": writes, "get pods": 1, "update leases": 7}))
+        out = {"made": 100, "memory_empty_mb": 10.0, "memory_mb": memory, "objects": 1024, "idle_percent_of_a_core": 0.5}
+        out.update(figures.phase("create", cpu, {"create pods": writes - 200, "create events": 200, "get pods": 1,
+                                                   "update leases": 7}))
         out.update(figures.phase("changes", cpu / 2, {"patch pods": writes}))
         out.update(figures.phase("restart", 1.0, {}))
         return figures.derive(out)
@@ -78,8 +79,9 @@ class Figures(unittest.TestCase):
     def test_per_write_and_per_object(self):
         out = self.out(2.0, 1000, 30.0)
         self.assertEqual((out["create_writes"], out["create_reads"]), (1000, 1))
-        self.assertEqual(out["create_requests"], {"create pods": 1000, "get pods": 1, "update leases": 7})
+        self.assertEqual(out["create_requests"], {"create events": 200, "create pods": 800, "get pods": 1, "update leases": 7})
         self.assertEqual((out["cpu_ms_per_write"], out["cpu_ms_per_write_of_changes"]), (2.0, 1.0))
+        self.assertEqual((out["cpu_ms_per_write_but_events"], out["cpu_ms_per_made"]), (2.5, 20.0))
         self.assertEqual((out["memory_kb_per_object"], out["memory_growth_kb_per_object"]), (30.0, 20.0))
 
     def test_ratios_and_text(self):
@@ -89,7 +91,7 @@ class Figures(unittest.TestCase):
         self.assertEqual(figures.ratios({"argo": both["argo"]}), {})
         text = figures.text(both)
         self.assertRegex(text, r"cpu_ms_per_write +1\.000 +8\.000 +0\.125")
-        self.assertIn("argo create_requests: 500 create pods, 1 get pods, 7 update leases", text)
+        self.assertIn("argo create_requests: 200 create events, 300 create pods, 1 get pods, 7 update leases", text)
 
 
 class Subjects(unittest.TestCase):
