@@ -54,6 +54,23 @@ class Peer(unittest.TestCase):
         self.install("llama-server")
         self.assertIn("complete", self.peer("build").stdout)
 
+    def test_an_interrupted_build_goes_on(self):
+        self.install("llama-bench", "llama-batched-bench", "llama-quantize")
+        tree, tools = os.path.join(os.path.dirname(self.peer("dir").stdout.strip()), "tree"), os.path.join(self.tmp.name, "t")
+        os.makedirs(f"{tree}/b/bin")
+        os.mkdir(tools)
+        open(f"{tree}/b/build.ninja", "w", encoding="utf-8").close()
+        for name, body in (("cmake", "exit 1"), ("c++", "exit 1"), ("ninja", 'test "$3 $4 $5" = "-j 1 llama-server" && '
+                                                                    'echo made > "$2/bin/llama-server"')):
+            with open(os.path.join(tools, name), "w", encoding="utf-8") as out:
+                out.write(f"#!/bin/sh\n{body}\n")
+            os.chmod(os.path.join(tools, name), 0o755)
+        path = os.environ["PATH"]
+        os.environ["PATH"] = f"{tools}:{path}"
+        self.addCleanup(os.environ.__setitem__, "PATH", path)
+        self.assertIn("built into", self.peer("build", "--jobs", "1").stdout)
+        self.assertFalse(os.path.exists(tree))
+
     def test_files_are_made_from_the_bf16_one_and_kept(self):
         self.install()
         self.checkpoint()
