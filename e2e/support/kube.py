@@ -63,7 +63,7 @@ def wait_until(what, check, seconds=120, explain=None):
 
 def condition(thing, kind):
     """The condition of that type of an object; an empty dict when it has none."""
-    for item in (thing or {}).get("status", {}).get("conditions", []):
+    for item in (thing or {}).get("status", {}).get("conditions") or []:  # null in a CRD that has just been made
         if item["type"] == kind:
             return item
     return {}

@@ -26,10 +26,10 @@ class Peer(unittest.TestCase):
         self.assertEqual(done.returncode, code, done.stdout + done.stderr)
         return done
 
-    def install(self):
+    def install(self, *names):
         folder = self.peer("dir").stdout.strip()
-        os.makedirs(folder)
-        for name in ("llama-bench", "llama-batched-bench", "llama-quantize"):
+        os.makedirs(folder, exist_ok=True)
+        for name in names or ("llama-bench", "llama-batched-bench", "llama-quantize", "llama-server"):
             with open(os.path.join(folder, name), "w", encoding="utf-8") as out:
                 out.write(QUANTIZE)
             os.chmod(os.path.join(folder, name), 0o755)
@@ -44,6 +44,32 @@ class Peer(unittest.TestCase):
         self.assertIn("llama-quantize", self.peer("status", code=1).stdout)
         self.install()
         self.assertIn("complete", self.peer("status").stdout)
+
+    def test_binaries_of_before_are_kept_and_serve(self):
+        self.install("llama-bench", "llama-batched-bench", "llama-quantize")
+        said = self.peer("status", code=1).stdout
+        self.assertIn("missing llama-server (run", said)
+        self.checkpoint()
+        self.peer("files", self.model, "--types", "Q4_0")  # needs llama-quantize alone
+        self.install("llama-server")
+        self.assertIn("complete", self.peer("build").stdout)
+
+    def test_an_interrupted_build_goes_on(self):
+        self.install("llama-bench", "llama-batched-bench", "llama-quantize")
+        tree, tools = os.path.join(os.path.dirname(self.peer("dir").stdout.strip()), "tree"), os.path.join(self.tmp.name, "t")
+        os.makedirs(f"{tree}/b/bin")
+        os.mkdir(tools)
+        open(f"{tree}/b/build.ninja", "w", encoding="utf-8").close()
+        for name, body in (("cmake", "exit 1"), ("c++", "exit 1"), ("ninja", 'test "$3 $4 $5" = "-j 1 llama-server" && '
+                                                                    'echo made > "$2/bin/llama-server"')):
+            with open(os.path.join(tools, name), "w", encoding="utf-8") as out:
+                out.write(f"#!/bin/sh\n{body}\n")
+            os.chmod(os.path.join(tools, name), 0o755)
+        path = os.environ["PATH"]
+        os.environ["PATH"] = f"{tools}:{path}"
+        self.addCleanup(os.environ.__setitem__, "PATH", path)
+        self.assertIn("built into", self.peer("build", "--jobs", "1").stdout)
+        self.assertFalse(os.path.exists(tree))
 
     def test_files_are_made_from_the_bf16_one_and_kept(self):
         self.install()
