@@ -158,8 +158,9 @@ TEST(StepLimits, LongContextsOfMlaGetLongerChunks) {
   mla.attention = Attention::kMla;
   gqa.attention = Attention::kGqa;
   EXPECT_EQ(StepLimitsFor(mla, 100).max_rows, 512);
-  EXPECT_EQ(StepLimitsFor(mla, 2048).max_rows, 512);
-  EXPECT_EQ(StepLimitsFor(mla, 4096).max_rows, 1024);
+  EXPECT_EQ(StepLimitsFor(mla, 1024).max_rows, 512);
+  EXPECT_EQ(StepLimitsFor(mla, 2048).max_rows, 1024);
+  EXPECT_EQ(StepLimitsFor(mla, 4096).max_rows, 2048);
   EXPECT_EQ(StepLimitsFor(mla, 32768).max_rows, 2048);
   EXPECT_EQ(StepLimitsFor(mla, 163840).max_rows, 2048);
   EXPECT_EQ(StepLimitsFor(gqa, 163840).max_rows, 512) << "its keys are cached as they are";
