@@ -33,5 +33,14 @@ TEST(FirstPrices, ARowIsItsParameters) {
   EXPECT_EQ(FirstPrices(spec).per_prompt_row, absl::ZeroDuration()) << "measured, not guessed";
 }
 
+TEST(FirstPrices, WithoutAttentionThereIsNoTerm) {
+  for (const Attention attention : {Attention::kMla, Attention::kGqa}) {
+    ModelSpec none;
+    none.attention = attention;
+    EXPECT_EQ(FirstPrices(none).pairs_per_key, 0);
+    EXPECT_EQ(FirstPrices(none).pairs_per_row, 0);
+  }
+}
+
 }  // namespace
 }  // namespace deepseek::engine
