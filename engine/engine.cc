@@ -11,6 +11,7 @@
 #include "engine/kernels/reference/host_memory.h"
 #include "engine/model/load_plan.h"
 #include "engine/model/model.h"
+#include "engine/model/step_buffers.h"
 #include "engine/profiling_backend.h"
 #include "engine/serving_engine.h"
 
@@ -44,8 +45,9 @@ absl::Status CheckOptions(const EngineOptions& options) {
   return absl::OkStatus();
 }
 
-StepLimits LimitsFor(const EngineOptions& options) {
-  StepLimits limits;
+StepLimits LimitsFor(const EngineOptions& options, const ModelSpec& spec) {
+  const int32_t context = options.model.max_context;
+  StepLimits limits = StepLimitsFor(spec, context > 0 ? context : spec.max_positions);
   limits.max_rows =
       std::max({limits.max_rows, options.model.max_batch + kLeastPromptRows, options.tool_rows});
   limits.max_logit_rows =
@@ -76,11 +78,11 @@ absl::StatusOr<ModelPlan> PlanModel(const EngineOptions& options, int64_t memory
   ASSIGN_OR_RETURN(ModelOptions resolved, Resolve(options.model));
   resolved.threads = ThreadsFor(resolved.threads, AvailableCpus());
   resolved.bf16_products = CpuMultipliesBf16();
-  RETURN_IF_ERROR(ReadModelSpec(resolved.model_dir).status());
+  ASSIGN_OR_RETURN(const ModelSpec spec, ReadModelSpec(resolved.model_dir));
   ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::Open(resolved.model_dir));
   std::optional<MemoryRoom> room;
   if (memory_bytes > 0) room = MemoryRoom{memory_bytes, "--memory"};
-  ASSIGN_OR_RETURN(LoadPlan plan, PlanLoad(resolved, LimitsFor(options), checkpoint, room));
+  ASSIGN_OR_RETURN(LoadPlan plan, PlanLoad(resolved, LimitsFor(options, spec), checkpoint, room));
   ModelPlan out;
   out.fits = plan.Fits();
   out.remedies = Remedies(plan.spec, plan.options, plan.step, plan.tensors, plan.room.bytes);
@@ -100,6 +102,7 @@ absl::StatusOr<std::unique_ptr<Engine>> LoadModel(const EngineOptions& options) 
   ASSIGN_OR_RETURN(ModelOptions resolved, Resolve(options.model));
   resolved.threads = ThreadsFor(resolved.threads, AvailableCpus());
   resolved.bf16_products = CpuMultipliesBf16();
+  ASSIGN_OR_RETURN(const ModelSpec spec, ReadModelSpec(resolved.model_dir));
   LoadCallbacks callbacks;
   callbacks.cancel = options.cancel_load;
   if (options.on_progress) {
@@ -109,8 +112,8 @@ absl::StatusOr<std::unique_ptr<Engine>> LoadModel(const EngineOptions& options) 
   }
   ASSIGN_OR_RETURN(auto backend, CreateCpuBackend({resolved.compute, resolved.threads}));
   if (options.profile != nullptr) backend = ProfileBackend(std::move(backend), options.profile);
-  ASSIGN_OR_RETURN(auto model,
-                   LoadModelWeights(resolved, LimitsFor(options), callbacks, std::move(backend)));
+  ASSIGN_OR_RETURN(auto model, LoadModelWeights(resolved, LimitsFor(options, spec), callbacks,
+                                                std::move(backend)));
   return std::make_unique<ServingEngine>(std::move(model), options);
 }
 

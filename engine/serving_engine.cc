@@ -6,6 +6,7 @@
 
 #include "base/status.h"
 #include "base/strings.h"
+#include "engine/first_prices.h"
 #include "engine/kernels/reference/host_memory.h"
 #include "engine/refusal.h"
 
@@ -25,6 +26,7 @@ Policy PolicyFor(const Model& model, const EngineOptions& options) {
   policy.max_rows = model.limits().max_rows;
   policy.max_batch_delay = options.max_batch_delay;
   policy.step_target = options.step_target;
+  policy.cost = FirstPrices(model.spec());
   return policy;
 }
 

@@ -168,10 +168,13 @@ void ServingEngine::Compute(const Step& step) {
   batch_.clear();
   specs_.clear();
   int32_t prompt_rows = 0, generated_rows = 0;
+  double pairs = 0;
   for (const Work& work : step.work) {
     LiveRequest* live = Find(work.id);
     GrowTable(&blocks_, &live->blocks, work.blocks);  // Plan has counted: there are enough
-    (ToSequence(*live).decoding() ? generated_rows : prompt_rows) += work.rows;
+    const bool decoding = ToSequence(*live).decoding();
+    (decoding ? generated_rows : prompt_rows) += work.rows;
+    if (!decoding) pairs += ChunkPairs(policy_.cost, work.rows, live->computed);
     if (AppendRows(*live, work.rows, &batch_)) {
       specs_.push_back(SamplingOf(*live, static_cast<int32_t>(batch_.logit_rows.size()) - 1));
       Constrain(live, &specs_.back());
@@ -185,7 +188,7 @@ void ServingEngine::Compute(const Step& step) {
   if (status.ok() && !specs_.empty()) model_->backend().Sample(model_->logits(), specs_, &results_);
   if (status.ok()) status = model_->backend().Synchronize();
   const absl::Time end = now_();
-  policy_.cost = Observe(policy_.cost, prompt_rows, generated_rows, end - start);
+  policy_.cost = Observe(policy_.cost, prompt_rows, generated_rows, end - start, pairs);
   StepDone(static_cast<int32_t>(batch_.tokens.size()));
   if (!status.ok()) {
     for (LiveRequest* live : worked) Finish(live, FinishReason::kError, status);

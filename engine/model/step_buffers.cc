@@ -6,6 +6,14 @@
 
 namespace deepseek::engine {
 
+StepLimits StepLimitsFor(const ModelSpec& spec, int32_t max_context) {
+  constexpr int32_t kChunks = 2, kLongestChunk = 2048;
+  StepLimits limits;
+  if (spec.attention == Attention::kMla)
+    limits.max_rows = std::clamp(max_context / kChunks, limits.max_rows, kLongestChunk);
+  return limits;
+}
+
 StepPlan StepPlanOf(const ModelSpec& spec, const StepLimits& limits) {
   StepPlan plan;
   plan.max_rows = limits.max_rows;

@@ -25,6 +25,12 @@ struct StepBuffers {
   Buffer logits;          // [logit rows, vocab]
 };
 
+/// The largest step for sequences of up to `max_context` tokens. With MLA every chunk of a prompt
+/// expands the keys and values of its whole context, at the cost of some 400 rows (V2, V3): longer
+/// contexts get longer chunks, half of them, at most 2,048 rows. Who watches the time of a
+/// step cuts shorter ones (engine/schedule).
+StepLimits StepLimitsFor(const ModelSpec& spec, int32_t max_context);
+
 /// The widest operands of a step of this model.
 StepPlan StepPlanOf(const ModelSpec& spec, const StepLimits& limits);
 absl::StatusOr<StepBuffers> AllocateStepBuffers(const ModelSpec& spec, const StepLimits& limits,

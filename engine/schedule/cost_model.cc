@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <limits>
 
 namespace deepseek::engine {
@@ -20,9 +21,10 @@ constexpr int32_t kTellingPromptRows = 8;
 // weights, prompt rows are not.
 constexpr double kFixedOfGenerated = 0.75;
 constexpr double kFixedOfPrompt = 0.25;
+constexpr double kPairs = 1000;  // of per_kilopair
 
 /// The rest of a step goes to a price that is not known yet, and to the fixed part if that is not.
-void Split(absl::Duration rest, double fixed, int32_t rows, CostModel* model,
+void Split(absl::Duration rest, double fixed, double rows, CostModel* model,
            absl::Duration* price) {
   if (model->step == absl::ZeroDuration()) {
     model->step = rest * fixed;
@@ -31,22 +33,22 @@ void Split(absl::Duration rest, double fixed, int32_t rows, CostModel* model,
   *price = rest / rows;
 }
 
-/// Corrects the three prices of `model` by a step that took `seconds`.
-void Correct(const std::array<double, 3>& rows, double seconds, CostModel* model) {
-  std::array<absl::Duration*, 3> prices = {&model->step, &model->per_generated_row,
-                                           &model->per_prompt_row};
+/// Corrects the four prices of `model` by a step that took `seconds`; rows: what of each there was.
+void Correct(const std::array<double, 4>& rows, double seconds, CostModel* model) {
+  std::array<absl::Duration*, 4> prices = {&model->step, &model->per_generated_row,
+                                           &model->per_prompt_row, &model->per_kilopair};
   auto& p = model->covariance;
   double expected = 0, variance = seconds * kNoise * seconds * kNoise;
-  std::array<double, 3> gain{};  // p * rows
-  for (size_t i = 0; i < 3; ++i) {
-    for (size_t j = 0; j < 3; ++j) gain[i] += p[i][j] * rows[j];
+  std::array<double, 4> gain{};  // p * rows
+  for (size_t i = 0; i < 4; ++i) {
+    for (size_t j = 0; j < 4; ++j) gain[i] += p[i][j] * rows[j];
     expected += absl::ToDoubleSeconds(*prices[i]) * rows[i];
     variance += gain[i] * rows[i];
   }
   const double error = std::clamp(seconds, expected / kFarthest, expected * kFarthest) - expected;
-  const std::array<double, 3> was = gain;
-  for (size_t i = 0; i < 3; ++i) {
-    for (size_t j = 0; j < 3; ++j) p[i][j] -= was[i] * was[j] / variance;
+  const std::array<double, 4> was = gain;
+  for (size_t i = 0; i < 4; ++i) {
+    for (size_t j = 0; j < 4; ++j) p[i][j] -= was[i] * was[j] / variance;
     // Never free: a price of nothing means that it was not measured.
     const double price = absl::ToDoubleSeconds(*prices[i]) + gain[i] / variance * error;
     if (*prices[i] > absl::ZeroDuration())
@@ -57,23 +59,44 @@ void Correct(const std::array<double, 3>& rows, double seconds, CostModel* model
   }
 }
 
+/// What a chunk takes before its first row: the keys of its context.
+absl::Duration ContextTime(const CostModel& model, int64_t context) {
+  return ChunkTime(model, 0, context);
+}
+
 }  // namespace
 
-absl::Duration StepTime(const CostModel& model, int32_t prompt_rows, int32_t generated_rows) {
-  return model.step + model.per_generated_row * generated_rows + model.per_prompt_row * prompt_rows;
+double ChunkPairs(const CostModel& model, int64_t rows, int64_t context) {
+  const auto n = static_cast<double>(rows), c = static_cast<double>(context);
+  return n * (c + (n + 1) / 2) + model.pairs_per_key * (c + n);
+}
+
+absl::Duration StepTime(const CostModel& model, int32_t prompt_rows, int32_t generated_rows,
+                        double pairs) {
+  return model.step + model.per_generated_row * generated_rows +
+         model.per_prompt_row * prompt_rows + model.per_kilopair * (pairs / kPairs);
+}
+
+absl::Duration ChunkTime(const CostModel& model, int64_t rows, int64_t context) {
+  return model.per_prompt_row * rows +
+         model.per_kilopair * (ChunkPairs(model, rows, context) / kPairs);
 }
 
 CostModel Observe(const CostModel& model, int32_t prompt_rows, int32_t generated_rows,
-                  absl::Duration elapsed) {
+                  absl::Duration elapsed, double pairs) {
   const absl::Duration none = absl::ZeroDuration();
   if (elapsed <= none || prompt_rows + generated_rows == 0) return model;
   if (prompt_rows > 0 && prompt_rows < kTellingPromptRows) return model;
   CostModel next = model;
   // A part seen for the first time is what the others do not explain, at least a tenth.
   const absl::Duration rest =
-      std::max(elapsed - StepTime(model, prompt_rows, generated_rows), elapsed / 10);
+      std::max(elapsed - StepTime(model, prompt_rows, generated_rows, pairs), elapsed / 10);
   if (prompt_rows > 0 && model.per_prompt_row == none) {
-    Split(rest, kFixedOfPrompt, prompt_rows, &next, &next.per_prompt_row);
+    // Attention as rows that would cost as much.
+    const double rows = prompt_rows + (model.pairs_per_row > 0 ? pairs / model.pairs_per_row : 0);
+    Split(rest, kFixedOfPrompt, rows, &next, &next.per_prompt_row);
+    if (model.pairs_per_row > 0)
+      next.per_kilopair = next.per_prompt_row * (kPairs / model.pairs_per_row);
   } else if (generated_rows > 0 && model.per_generated_row == none) {
     Split(rest, kFixedOfGenerated, generated_rows, &next, &next.per_generated_row);
   }
@@ -84,8 +107,10 @@ CostModel Observe(const CostModel& model, int32_t prompt_rows, int32_t generated
   uncertain(0, model.step, next.step);
   uncertain(1, model.per_generated_row, next.per_generated_row);
   uncertain(2, model.per_prompt_row, next.per_prompt_row);
-  Correct({1, static_cast<double>(generated_rows), static_cast<double>(prompt_rows)},
-          absl::ToDoubleSeconds(elapsed), &next);
+  uncertain(3, model.per_kilopair, next.per_kilopair);
+  Correct(
+      {1, static_cast<double>(generated_rows), static_cast<double>(prompt_rows), pairs / kPairs},
+      absl::ToDoubleSeconds(elapsed), &next);
   return next;
 }
 
@@ -95,14 +120,38 @@ CostModel ObserveAnswer(const CostModel& model, int32_t tokens) {
   return next;
 }
 
-int32_t PromptRowBudget(const CostModel& model, int32_t generated_rows, absl::Duration target) {
+absl::Duration PromptTime(const CostModel& model, int32_t generated_rows, int64_t context,
+                          absl::Duration target) {
+  if (target == absl::InfiniteDuration() || model.per_prompt_row <= absl::ZeroDuration())
+    return absl::InfiniteDuration();
+  const bool watched = generated_rows > 0;
+  const absl::Duration keys = ContextTime(model, context);
+  const absl::Duration others = StepTime(model, 0, generated_rows) + keys;
+  const absl::Duration left = std::max((watched ? target : target * kUnwatched) - others,
+                                       watched ? others / 2 : others * kUnwatched);
+  return left + keys;
+}
+
+int32_t RowsWithin(const CostModel& model, absl::Duration time, int64_t context) {
+  if (time == absl::InfiniteDuration()) return std::numeric_limits<int32_t>::max();
+  const double left = absl::ToDoubleSeconds(time - ContextTime(model, context));
+  if (left <= 0) return 0;
+  // left = row r + pair r^2 / 2, as ChunkPairs has it; in a form that pair = 0 does not upset.
+  const double pair = absl::ToDoubleSeconds(model.per_kilopair) / kPairs;
+  const double row = absl::ToDoubleSeconds(model.per_prompt_row) +
+                     pair * (static_cast<double>(context) + 0.5 + model.pairs_per_key);
+  if (row <= 0) return std::numeric_limits<int32_t>::max();
+  const double rows = 2 * left / (row + std::sqrt(row * row + 2 * pair * left));
+  // A whole number of rows that rounding has put just below itself is meant.
+  return static_cast<int32_t>(std::clamp(rows + 1e-6, 0.0, 1e9));
+}
+
+int32_t PromptRowBudget(const CostModel& model, int32_t generated_rows, absl::Duration target,
+                        int64_t context) {
   if (target == absl::InfiniteDuration()) return std::numeric_limits<int32_t>::max();
   if (model.per_prompt_row <= absl::ZeroDuration()) return kFirstPromptRows;
-  const absl::Duration others = StepTime(model, 0, generated_rows);
-  const absl::Duration left =
-      std::max(target - others, generated_rows > 0 ? others / 2 : others * 2);
-  const double rows = absl::FDivDuration(left, model.per_prompt_row);
-  return static_cast<int32_t>(std::clamp(rows, double{kLeastPromptRows}, 1e9));
+  return std::max(RowsWithin(model, PromptTime(model, generated_rows, context, target), context),
+                  kLeastPromptRows);
 }
 
 }  // namespace deepseek::engine

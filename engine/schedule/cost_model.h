@@ -9,7 +9,8 @@
 
 namespace deepseek::engine {
 
-/// A step takes `step` (reading the weights) and something for each row. The three are corrected
+/// A step takes `step` (reading the weights), something for each row, and something for what its
+/// prompt rows attend to, counted in pairs of a row and a key that it sees. The four are corrected
 /// after each step by its error, each by as much as it is still uncertain (a Kalman filter over
 /// prices that drift); so prices that were learnt in other company, one stream or small chunks,
 /// heal while they are used.
@@ -17,29 +18,58 @@ struct CostModel {
   absl::Duration step = absl::ZeroDuration();               ///< without its rows
   absl::Duration per_generated_row = absl::ZeroDuration();  ///< zero: not measured yet
   absl::Duration per_prompt_row = absl::ZeroDuration();     ///< zero: not measured yet
-  std::array<std::array<double, 3>, 3> covariance{};        ///< of the three, in that order; s^2
+  absl::Duration per_kilopair = absl::ZeroDuration();       ///< of 1,000 pairs; zero: as above
+  std::array<std::array<double, 4>, 4> covariance{};        ///< of the four, in that order; s^2
   double answer_tokens = 256;                               ///< of a complete answer
+
+  // What the model is like; not learnt.
+  /// Pairs that cost as much as making one key of the context ready for a chunk, which a chunk pays
+  /// however few rows it has (MLA expands it from the latent).
+  double pairs_per_key = 0;
+  /// Pairs that cost about as much as a row without its attention: the first guess of per_kilopair.
+  /// 0: attention costs nothing.
+  double pairs_per_row = 0;
 };
 
 /// Prompt rows of a step before anything was measured.
 inline constexpr int32_t kFirstPromptRows = 64;
 /// Prompt rows that a step always has room for: however slow the machine, prompts move.
 inline constexpr int32_t kLeastPromptRows = 16;
+/// A step that no stream waits for may take so many times the target.
+inline constexpr int32_t kUnwatched = 5;
 
-/// The model after a step of these rows took `elapsed`.
+/// Pairs that a chunk of `rows` prompt rows after `context` others counts as.
+double ChunkPairs(const CostModel& model, int64_t rows, int64_t context);
+
+/// The model after a step of these rows took `elapsed`; `pairs`: of all its prompt chunks.
 CostModel Observe(const CostModel& model, int32_t prompt_rows, int32_t generated_rows,
-                  absl::Duration elapsed);
+                  absl::Duration elapsed, double pairs = 0);
 
 /// The model after an answer of `tokens` was completed.
 CostModel ObserveAnswer(const CostModel& model, int32_t tokens);
 
 /// What a step of these rows should take.
-absl::Duration StepTime(const CostModel& model, int32_t prompt_rows, int32_t generated_rows);
+absl::Duration StepTime(const CostModel& model, int32_t prompt_rows, int32_t generated_rows,
+                        double pairs = 0);
 
-/// How many prompt rows fit beside `generated_rows` so that the step takes about `target`; at least
-/// kLeastPromptRows, and for half as long as the rest of the step takes (twice as long where no
-/// stream waits for it): where that fills the target alone (many streams, a busy machine), prompts
-/// would else pay it for a few rows at a time.
-int32_t PromptRowBudget(const CostModel& model, int32_t generated_rows, absl::Duration target);
+/// How long the prompt rows beside `generated_rows` may take so that the step takes about `target`
+/// (kUnwatched times as long where no stream waits for it), when their first chunk begins after
+/// `context` others; making that context ready is in it. At least half of what the rest of the step
+/// takes (kUnwatched times as long as that where no stream waits): where the rest fills the target
+/// alone (many streams, a long context, a busy machine), prompts would else pay it for a few rows
+/// at a time. Infinite while nothing is known.
+absl::Duration PromptTime(const CostModel& model, int32_t generated_rows, int64_t context,
+                          absl::Duration target);
+
+/// What a chunk adds to a step.
+absl::Duration ChunkTime(const CostModel& model, int64_t rows, int64_t context);
+
+/// The rows of a chunk after `context` others that takes `time`; 0 or more.
+int32_t RowsWithin(const CostModel& model, absl::Duration time, int64_t context);
+
+/// How many rows a single chunk after `context` others gets: RowsWithin(PromptTime), at least
+/// kLeastPromptRows.
+int32_t PromptRowBudget(const CostModel& model, int32_t generated_rows, absl::Duration target,
+                        int64_t context = 0);
 
 }  // namespace deepseek::engine

@@ -52,6 +52,20 @@ int32_t PlacesFor(const Queues& queues, const Cache& cache, const Policy& policy
   return static_cast<int32_t>(std::clamp<int64_t>(fit, 1, policy.max_batch));
 }
 
+/// Prompt rows of several sequences, and what they attend to.
+struct Prompts {
+  int64_t rows = 0;
+  double context = 0;  // of each row, summed
+
+  void Add(const Sequence& s) {
+    rows += s.rows_left();
+    context += 0.5 * s.rows_left() * (s.computed + s.known_tokens);
+  }
+  int64_t MeanContext() const {
+    return rows > 0 ? static_cast<int64_t>(context / static_cast<double>(rows)) : 0;
+  }
+};
+
 }  // namespace
 
 absl::Duration WaitOf(const WaitEstimate& estimate, int32_t priority, int32_t newer) {
@@ -66,41 +80,54 @@ absl::Duration WaitOf(const WaitEstimate& estimate, int32_t priority, int32_t ne
 WaitEstimate EstimateWait(const Queues& queues, const Cache& cache, const Policy& policy) {
   const CostModel& cost = policy.cost;
   Places places(PlacesFor(queues, cache, policy));
-  int64_t prompt_rows = 0;
+  Prompts running, all;
   int32_t decoding = 0;
   for (const Sequence& s : queues.running) {
     places.Hold(StepsLeft(s, cost));
     if (s.decoding()) ++decoding;
-    if (!s.decoding()) prompt_rows += s.rows_left();
+    if (!s.decoding()) running.Add(s);
   }
   const int32_t full = static_cast<int32_t>(queues.running.size()) + places.FreeNow();
-  const int32_t chunk = std::max(
-      std::min(PromptRowBudget(cost, decoding, policy.step_target), policy.max_rows - decoding), 1);
+  all = running;
+  for (const Sequence& s : queues.waiting) all.Add(s);
+  const int32_t chunk =
+      std::max(std::min(PromptRowBudget(cost, decoding, policy.step_target, all.MeanContext()),
+                        policy.max_rows - decoding),
+               1);
   // Prompts are computed beside the answers: what takes more steps decides.
-  const auto time = [&](int64_t rows, int64_t steps) {
-    const int64_t with_prompts = rows / chunk;
+  const auto time = [&](const Prompts& prompts, int64_t steps) {
+    const int64_t with_prompts = prompts.rows / chunk;
+    const auto rest = static_cast<int32_t>(prompts.rows % chunk);
+    // A chunk makes the keys of its context ready once more: about the context of a mean row.
+    const double pairs =
+        prompts.context +
+        cost.pairs_per_key * (prompts.context / chunk + static_cast<double>(prompts.rows) / 2);
     return StepTime(cost, chunk, decoding) * with_prompts +
-           StepTime(cost, static_cast<int32_t>(rows % chunk), 0) * (rows % chunk > 0 ? 1 : 0) +
+           StepTime(cost, rest, 0) * (rest > 0 ? 1 : 0) +
+           (StepTime(cost, 0, 0, pairs) - StepTime(cost, 0, 0)) +
            StepTime(cost, 0, full) * std::max<int64_t>(steps - with_prompts, 0);
   };
 
   WaitEstimate estimate;
-  estimate.ahead_of_all = time(prompt_rows, places.Free());
+  estimate.ahead_of_all = time(running, places.Free());
   std::vector<Sequence> waiting = queues.waiting;
   std::sort(waiting.begin(), waiting.end(), Senior);
-  int64_t rows = 0, steps = 0;
+  Prompts ahead = running, newer;
+  int64_t steps = 0;
   for (const Sequence& s : waiting) {
     places.Take(StepsLeft(s, cost));
-    rows += s.rows_left();
+    ahead.Add(s);
+    newer.Add(s);
     steps += StepsLeft(s, cost);
     if (estimate.behind.empty() || estimate.behind.back().first != s.priority)
       estimate.behind.emplace_back(s.priority, absl::ZeroDuration());
-    estimate.behind.back().second = time(prompt_rows + rows, places.Free());
+    estimate.behind.back().second = time(ahead, places.Free());
   }
   estimate.free_places = places.FreeNow();
   const auto count = static_cast<int64_t>(waiting.size());
-  estimate.each = count > 0 ? time(rows / count, steps / count / full)
-                            : time(0, static_cast<int64_t>(cost.answer_tokens) / full);
+  estimate.each = count > 0 ? time({newer.rows / count, newer.context / static_cast<double>(count)},
+                                   steps / count / full)
+                            : time({}, static_cast<int64_t>(cost.answer_tokens) / full);
   return estimate;
 }
 

@@ -23,8 +23,7 @@ class Planner {
   Step Run() {
     if (WaitsForCompany()) return std::move(step_);
     PlanGenerated();
-    budget_ = std::min(PromptRowBudget(policy_.cost, rows_, policy_.step_target),
-                       policy_.max_rows - rows_);
+    generated_ = rows_;
     PlanPrompts();
     if (step_.work.empty()) step_.wake = NextDeadline();
     return std::move(step_);
@@ -105,13 +104,26 @@ class Planner {
     for (; next < running_.size(); ++next) Continue(&running_[next]);
   }
 
+  // Prompt rows that the step still has room for, when a sequence with `context` rows comes next.
+  int32_t PromptRowsLeft(int64_t context) const {
+    const int32_t given = rows_ - generated_;
+    const int32_t room = policy_.max_rows - rows_;
+    const CostModel& cost = policy_.cost;
+    if (policy_.step_target == absl::InfiniteDuration()) return room;
+    if (cost.per_prompt_row <= absl::ZeroDuration())
+      return std::min(room, kFirstPromptRows - given);
+    const absl::Duration time =
+        given > 0 ? prompt_time_ : PromptTime(cost, generated_, context, policy_.step_target);
+    return std::min(room, std::max(RowsWithin(cost, time, context), kLeastPromptRows - given));
+  }
+
   // The blocks were taken at admission.
   void Continue(Sequence* s) {
-    if (!s->decoding() && budget_ > 0) GivePromptRows(s, 0);
+    if (!s->decoding()) GivePromptRows(s, 0);
   }
 
   bool Admit(Sequence* s) {
-    if (budget_ == 0 || s->follows) return false;
+    if (PromptRowsLeft(s->computed) <= 0 || s->follows) return false;
     if (!Fits(*s) && !MakeRoom(*s)) return false;
     step_.admit.push_back(s->id);
     ++admitted_;
@@ -151,8 +163,11 @@ class Planner {
   }
 
   void GivePromptRows(Sequence* s, int32_t new_blocks) {
-    const int32_t rows = std::min(s->rows_left(), budget_);
-    budget_ -= rows;
+    const int32_t rows = std::min(s->rows_left(), PromptRowsLeft(s->computed));
+    if (rows <= 0) return;
+    if (rows_ == generated_)
+      prompt_time_ = PromptTime(policy_.cost, generated_, s->computed, policy_.step_target);
+    prompt_time_ -= ChunkTime(policy_.cost, rows, s->computed);
     Give(s, rows, new_blocks);
   }
 
@@ -169,6 +184,7 @@ class Planner {
                                  [id](const Work& w) { return w.id == id; });
     if (it == step_.work.end()) return;
     rows_ -= it->rows;
+    generated_ -= it->rows;
     step_.work.erase(it);
   }
 
@@ -178,7 +194,8 @@ class Planner {
   const int32_t block_tokens_;
   std::vector<int32_t> holders_;  // of each block
   int32_t rows_ = 0;
-  int32_t budget_ = 0;  // prompt rows still to give
+  int32_t generated_ = 0;       // of rows_
+  absl::Duration prompt_time_;  // what is left of it, once the first prompt rows were given
   int32_t admitted_ = 0;
   std::vector<Sequence> running_, waiting_;
   Step step_;

@@ -1,5 +1,5 @@
 #include "engine/kernels/cpu/simd_avx2.h"
-
+#include "engine/kernels/cpu/transpose_avx2.h"
 // After the vector type:
 #include "engine/kernels/cpu/attend_f32_inl.h"
 #include "engine/kernels/cpu/attend_inl.h"

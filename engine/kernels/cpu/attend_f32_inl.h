@@ -24,13 +24,18 @@ struct F32Operand {
 
   static void LoadTile(DType type, const KvShape& shape, const uint8_t* tile, int32_t keys,
                        int64_t out_stride, float* out) {
-    for (int32_t j = 0; j < keys; ++j) {
-      LoadKvRow(type, shape, tile, j, 0, shape.width, out + j * out_stride);
+    for (int32_t j = 0; j < keys; ++j, out += out_stride) {
+      int32_t i = 0;
+      if (type == DType::kBf16) {
+        const uint16_t* row = reinterpret_cast<const uint16_t*>(tile) + int64_t{j} * shape.width;
+        for (; i + 16 <= shape.width; i += 16) V::LoadBf16(row + i).Store(out + i);
+      }
+      LoadKvRow(type, shape, tile, j, i, shape.width, out + i);
     }
   }
 
   static void PackKeys(const uint8_t* rows, int64_t stride_bytes, int64_t n, float* out) {
-#if defined(__AVX512F__)
+#if defined(__AVX2__)  // and with AVX-512
     TransposeWords(rows, stride_bytes, n, out);
 #else
     for (int64_t j = 0; j < kPanel; ++j) {
@@ -44,7 +49,9 @@ struct F32Operand {
                          float* out) {
     for (int64_t column = 0; column < n; column += kPanel, out += kPanel * kPanel) {
       const int64_t columns = n - column < kPanel ? n - column : kPanel;
-      std::memset(out, 0, kPanel * kPanel * sizeof(float));
+      if (keys < kPanel || columns < kPanel) {
+        std::memset(out, 0, kPanel * kPanel * sizeof(float));
+      }
       for (int64_t j = 0; j < keys; ++j) {
         const auto* row = reinterpret_cast<const float*>(rows + j * stride_bytes) + column;
         std::memcpy(out + j * kPanel, row, static_cast<size_t>(columns) * sizeof(float));

@@ -7,7 +7,9 @@
 //
 // Reached on a Zen 4 core, of one vdpbf16ps a cycle: 0.94 (MLA in the latent space, 6 rows or
 // more), 0.85 (materialised MLA), 0.82 (GQA, 128 wide: the softmax is the rest), 0.97 (expanding
-// keys). Making a tile's operands comes on top: 9,300 cycles for a latent tile, as much as four
+// keys). With 16 registers a block is 6 rows of one vector: 12 sums, two loads and six broadcasts
+// for 12 multiply-adds, half the reads of the right operand of 3 x 2.
+// Making a tile's operands comes on top: 9,300 cycles for a latent tile, as much as four
 // heads' work on it, bound by the second-level cache. kernel_bench --benchmark_filter=attention
 // measures it all.
 
@@ -21,7 +23,7 @@ namespace {
 #if defined(__AVX512F__)
 constexpr int kAttendRows = 6, kAttendVectors = 4;
 #elif defined(__AVX2__)
-constexpr int kAttendRows = 3, kAttendVectors = 2;
+constexpr int kAttendRows = 6, kAttendVectors = 1;
 #else
 constexpr int kAttendRows = 2, kAttendVectors = 1;
 #endif
@@ -92,25 +94,41 @@ void Multiply(const uint8_t* a, int64_t a_stride_bytes, int64_t rows, const floa
   }
 }
 
-// One row's scores of the tile -> probabilities as a left operand. Returns the factor for what was
-// summed before. Keys from n on get exactly zero.
-template <typename Operand>
-inline float Softmax(float* scores, int64_t n, float scale_log2, SoftmaxState* state, float* out) {
-  for (int64_t j = n; j < kPanel; ++j) scores[j] = -std::numeric_limits<float>::infinity();
+// The scores of M rows in a tile -> probabilities as left operands p[i]. factor[i] is for what row
+// i has summed before. Keys from seen[i] on get exactly zero. Step by step over all rows, so that
+// the latencies of one row hide behind the others.
+template <typename Operand, int M>
+inline void Softmax(float (*scores)[kPanel], const int64_t* seen, float scale_log2,
+                    SoftmaxState* state, float (*p)[kPanel / Operand::kPerWord], V* factor) {
   V s[kPanelVectors];
-  for (int v = 0; v < kPanelVectors; ++v) s[v] = V::Load(scores + 16 * v);
-  const float largest = ReduceMax(Max(Max(s[0], s[1]), Max(s[2], s[3]))) * scale_log2;
-  const float max = largest > state->max ? largest : state->max;
-  float factor[16];
+  const auto load = [&](int i) {
+    for (int v = 0; v < kPanelVectors; ++v) s[v] = V::Load(scores[i] + 16 * v);
+  };
+  float max[M];
+  for (int i = 0; i < M; ++i) {
+    for (int64_t j = seen[i]; j < kPanel; ++j) {
+      scores[i][j] = -std::numeric_limits<float>::infinity();
+    }
+    load(i);
+    max[i] = ReduceMax(Max(Max(s[0], s[1]), Max(s[2], s[3]))) * scale_log2;
+  }
   // An empty state has the maximum -inf and a sum of 0: whatever finite factor this gives is right.
-  Exp2(V::Set1(state->max - max)).Store(factor);
+  float factors[16] = {};
+  for (int i = 0; i < M; ++i) {
+    if (!(max[i] > state[i].max)) max[i] = state[i].max;
+    factors[i] = state[i].max - max[i];
+  }
+  Exp2(V::Load(factors)).Store(factors);
   const V scale = V::Set1(scale_log2);
-  const V shift = V::Set1(-max);
-  for (V& x : s) x = Exp2(Fma(x, scale, shift));
-  state->sum = state->sum * factor[0] + ReduceAdd(Add(Add(s[0], s[1]), Add(s[2], s[3])));
-  state->max = max;
-  Operand::Probabilities(s, out);
-  return factor[0];
+  for (int i = 0; i < M; ++i) {
+    load(i);
+    const V shift = V::Set1(-max[i]);
+    for (V& x : s) x = Exp2(Fma(x, scale, shift));
+    state[i].sum = state[i].sum * factors[i] + ReduceAdd(Add(Add(s[0], s[1]), Add(s[2], s[3])));
+    state[i].max = max[i];
+    Operand::Probabilities(s, p[i]);
+    factor[i] = V::Set1(factors[i]);
+  }
 }
 
 template <typename Operand>
@@ -136,12 +154,13 @@ void Attend(const AttendTile& t) {
       }
     });
     const float* left[M];
+    int64_t seen[M];
     for (int i = 0; i < M; ++i) {
-      const int64_t seen = t.ends[first + i] - t.begin;
-      factor[i] = V::Set1(Softmax<Operand>(scores[i], seen < kPanel ? seen : kPanel, t.scale_log2,
-                                           &t.state[first + i], p[i]));
+      const int64_t keys = t.ends[first + i] - t.begin;
+      seen[i] = keys < kPanel ? keys : kPanel;
       left[i] = p[i];
     }
+    Softmax<Operand, M>(scores, seen, t.scale_log2, t.state + first, p, factor);
     const float* values = t.values;
     for (int64_t panel = 0; panel < Panels(t.v); ++panel, values += kKeyWords * kPanel) {
       const int64_t columns = t.v - panel * kPanel < kPanel ? t.v - panel * kPanel : kPanel;

@@ -106,9 +106,28 @@ inline V Exp(V x) {
   return {ExpHalf(x.a), ExpHalf(x.b)};
 }
 
-/// 2^x, for x <= 0.
+/// 2^x for x <= 0 to about 2 ulp, 0 below -126 (-inf included); a NaN stays a NaN. The series of
+/// 2^r, r in [-1/2, 1/2], as in simd_avx512.h.
+inline __m256 Exp2Half(__m256 a) {
+  const __m256 least = _mm256_set1_ps(-126.0F);
+  // max gives its second operand when one is a NaN.
+  const __m256 x = _mm256_max_ps(least, a);
+  const __m256 n = _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  const __m256 r = _mm256_sub_ps(x, n);
+  __m256 p = _mm256_set1_ps(1.5403530e-4F);
+  p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(1.3333558e-3F));
+  p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(9.6181291e-3F));
+  p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(5.5504109e-2F));
+  p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(2.4022651e-1F));
+  p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(6.9314718e-1F));
+  p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(1.0F));
+  const __m256i power =
+      _mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23);
+  const __m256 e = _mm256_mul_ps(p, _mm256_castsi256_ps(power));
+  return _mm256_andnot_ps(_mm256_cmp_ps(a, least, _CMP_LT_OQ), e);
+}
 inline V Exp2(V x) {
-  return Exp(Mul(x, V::Set1(0.693147180559945F)));
+  return {Exp2Half(x.a), Exp2Half(x.b)};
 }
 /// Lane i of the result is the sum of the lanes of v[i].
 inline V SumLanes16(const V v[16]) {

@@ -9,6 +9,7 @@
 #include <filesystem>
 
 #include "engine/kernels/cpu/cpu_backend.h"
+#include "engine/model/step_buffers.h"
 #include "tests/engine/model/model_harness.h"
 #include "tests/engine/model/random_checkpoint.h"
 
@@ -150,6 +151,19 @@ TEST(LoadPlan, PlansForTheRoomItIsGiven) {
       MustPlan(options, kLimits, MemoryRoom{wide.memory.least_bytes(), "the cgroup"});
   EXPECT_TRUE(exact.Fits().ok()) << exact.Fits();
   EXPECT_EQ(exact.memory.kv_blocks, exact.memory.blocks_per_sequence);
+}
+
+TEST(StepLimits, LongContextsOfMlaGetLongerChunks) {
+  ModelSpec mla, gqa;
+  mla.attention = Attention::kMla;
+  gqa.attention = Attention::kGqa;
+  EXPECT_EQ(StepLimitsFor(mla, 100).max_rows, 512);
+  EXPECT_EQ(StepLimitsFor(mla, 1024).max_rows, 512);
+  EXPECT_EQ(StepLimitsFor(mla, 2048).max_rows, 1024);
+  EXPECT_EQ(StepLimitsFor(mla, 4096).max_rows, 2048);
+  EXPECT_EQ(StepLimitsFor(mla, 32768).max_rows, 2048);
+  EXPECT_EQ(StepLimitsFor(mla, 163840).max_rows, 2048);
+  EXPECT_EQ(StepLimitsFor(gqa, 163840).max_rows, 512) << "its keys are cached as they are";
 }
 
 }  // namespace

@@ -58,6 +58,19 @@ TEST(EstimateWait, QueueAndPromptsAdd) {
   EXPECT_EQ(WaitOf(e, 0, 1), WaitOf(e, 0, 0) + absl::Milliseconds(900)) << "as the one that waits";
 }
 
+TEST(EstimateWait, RowsOfALongPromptCostMore) {
+  Policy p = Costs(1);
+  p.cost.per_kilopair = absl::Milliseconds(1);
+  // 500 rows that see 250 keys each.
+  const Queues queues{{Waiting(2, 500, 40)}, {Decoding(1, 30)}};
+  EXPECT_EQ(WaitOf(EstimateWait(queues, kRoomy, p), 0, 0),
+            70 * absl::Milliseconds(10) + absl::Milliseconds(500 + 125));
+  // And whose chunks make the keys of their context anew.
+  p.cost.pairs_per_key = 100;
+  EXPECT_GT(WaitOf(EstimateWait(queues, kRoomy, p), 0, 0),
+            70 * absl::Milliseconds(10) + absl::Milliseconds(500 + 125 + 50));
+}
+
 TEST(EstimateWait, CachedRowsCostNothing) {
   Sequence s = Waiting(2, 500, 40);
   s.computed = 448;

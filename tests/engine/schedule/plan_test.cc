@@ -80,6 +80,25 @@ TEST(Plan, TheStepTargetCutsChunks) {
   EXPECT_THAT(step.work, ElementsAre(IsWork(1, 1, 1), IsWork(2, 1, 1), IsWork(9, 80, 10)));
 }
 
+TEST(Plan, ALongContextCutsChunksFurther) {
+  Policy p = Rows(512);
+  p.step_target = absl::Milliseconds(100);
+  p.cost.per_generated_row = absl::Milliseconds(10);
+  p.cost.per_prompt_row = absl::Milliseconds(1);
+  p.cost.per_kilopair = absl::Milliseconds(1);
+  // 90 ms: 17 rows of 1 ms and 4,000 keys, and 4 rows of the next prompt for what is left.
+  const Step step =
+      Plan({{Waiting(9, 600)}, {Running(2, 6000, 6000, 4000), Decoding(1, 30)}}, kRoomy, p, kNow);
+  EXPECT_THAT(step.work, ElementsAre(IsWork(1, 1, 1), IsWork(2, 17, 94), IsWork(9, 4, 10)));
+  // Where each key has to be made first, no row of a second chunk fits beside its context.
+  p.cost.pairs_per_key = 5;
+  EXPECT_THAT(
+      Plan({{}, {Running(2, 6000, 6000, 4000), Running(3, 6000, 6000, 4000), Decoding(1, 30)}},
+           kRoomy, p, kNow)
+          .work,
+      ElementsAre(IsWork(1, 1, 1), IsWork(2, 16, 94)));
+}
+
 TEST(Plan, AGeneratedRowTakesABlockAtTheBorder) {
   EXPECT_THAT(Plan({{}, {Decoding(1, 64)}}, kRoomy, Rows(512), kNow).work,
               ElementsAre(IsWork(1, 1, 1)));

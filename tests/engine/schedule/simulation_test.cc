@@ -224,5 +224,24 @@ TEST(Overload, LongPromptsDoNotStallShortStreams) {
   EXPECT_LT(world.jobs()[0].finished, 100 * absl::Milliseconds(260));
 }
 
+// Each chunk of an MLA prompt makes the keys of its whole context ready, however few rows it has.
+// Were that taken for the price of its rows, chunks would shrink as the context grows, and the
+// prompt would be computed sixteen rows at a time.
+TEST(Overload, ALongPromptBesideAStreamDoesNotPayItsContextForAFewRows) {
+  Machine machine = Cpu(absl::InfiniteDuration());
+  machine.per_kilopair = absl::Microseconds(500);
+  Policy policy;
+  policy.cost.pairs_per_key = 410;
+  policy.cost.pairs_per_row = 8000;
+  World world({Plain(0, 20, 3000), Plain(100, 16000, 2)}, 1024, policy, machine);
+  RunAll(&world);
+  EXPECT_LT(world.jobs()[1].first_token, absl::Seconds(500));
+  // The target while that is possible, then a step and a half of what it takes without the rows.
+  for (const auto& [took, generated] : world.prompt_steps()) {
+    if (generated == 0) continue;
+    EXPECT_LT(took, 1.2 * 1.5 * absl::Milliseconds(34 + 0.5 * 0.41 * 16000));
+  }
+}
+
 }  // namespace
 }  // namespace deepseek::engine

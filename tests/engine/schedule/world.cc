@@ -140,19 +140,26 @@ void World::Compute(const Work& work, int32_t* prompt_rows, int32_t* generated_r
   if (!wrong_.empty()) return;
   while (static_cast<int32_t>(live->table.size()) < work.blocks)
     live->table.push_back(pool_.Allocate());
-  (ToSequence(*live).decoding() ? *generated_rows : *prompt_rows) += work.rows;
+  const bool decoding = ToSequence(*live).decoding();
+  (decoding ? *generated_rows : *prompt_rows) += work.rows;
+  if (!decoding) pairs_ += ChunkPairs(policy_.cost, work.rows, live->computed);
   live->computed += work.rows;
   Check(work.blocks * kBlockTokens >= live->computed, "too few blocks");
 }
 
 void World::AfterStep(const Step& step) {
   int32_t prompt_rows = 0, generated_rows = 0;
+  pairs_ = 0;
   for (const Work& work : step.work) Compute(work, &prompt_rows, &generated_rows);
   Check(prompt_rows + generated_rows <= policy_.max_rows, "more than max_rows");
   if (!wrong_.empty()) return;
-  const absl::Duration took = machine_.step(prompt_rows, generated_rows);
+  const absl::Duration took =
+      machine_.step(prompt_rows, generated_rows) + machine_.per_kilopair * (pairs_ / 1000);
   now_ += took;
-  if (machine_.learns) policy_.cost = Observe(policy_.cost, prompt_rows, generated_rows, took);
+  if (prompt_rows > 0) prompt_steps_.emplace_back(took, generated_rows);
+  if (machine_.learns) {
+    policy_.cost = Observe(policy_.cost, prompt_rows, generated_rows, took, pairs_);
+  }
   for (const Work& work : step.work) {
     Live* live = Find(work.id);
     Keep(live);

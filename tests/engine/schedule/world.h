@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -35,6 +36,7 @@ struct Machine {
   std::function<absl::Duration(int32_t prompt_rows, int32_t generated_rows)> step;
   absl::Duration max_queue_delay = absl::InfiniteDuration();  ///< refuses by the estimate
   bool learns = false;  ///< observes the cost of steps and answers; else policy.cost stays
+  absl::Duration per_kilopair = absl::ZeroDuration();  ///< on top of `step`, as ChunkPairs counts
 };
 
 class World {
@@ -51,6 +53,10 @@ class World {
   int64_t hits() const { return hits_; }  ///< rows that were not computed, thanks to other jobs
   absl::Duration now() const { return now_; }
   const BlockPool& pool() const { return pool_; }
+  /// What each step took that had prompt rows, in order, and how many of its rows were generated.
+  const std::vector<std::pair<absl::Duration, int32_t>>& prompt_steps() const {
+    return prompt_steps_;
+  }
 
  private:
   struct Live {
@@ -89,6 +95,8 @@ class World {
   std::vector<size_t> finished_;
   int preemptions_ = 0;
   int64_t hits_ = 0;
+  double pairs_ = 0;  // of the step
+  std::vector<std::pair<absl::Duration, int32_t>> prompt_steps_;
   std::string wrong_;
 };
 

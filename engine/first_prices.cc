@@ -1,0 +1,23 @@
+#include "engine/first_prices.h"
+
+namespace deepseek::engine {
+namespace {
+
+// Packing a key and its value, in pairs: cpu/attend_scratch.cc, kTileCost.
+constexpr double kPackedKey = 3;
+
+}  // namespace
+
+CostModel FirstPrices(const ModelSpec& spec) {
+  CostModel cost;
+  const bool mla = spec.attention == Attention::kMla;
+  const double pair = mla ? spec.nope_dim + spec.rope_dim + spec.v_dim : 2.0 * spec.head_dim;
+  const double layers = pair * spec.heads * spec.layers;
+  if (layers <= 0) return cost;  // no attention
+  const double expanded = double{1} * spec.kv_lora_rank * (spec.nope_dim + spec.v_dim);
+  cost.pairs_per_key = mla ? expanded / pair : kPackedKey;
+  cost.pairs_per_row = static_cast<double>(spec.ActiveParameters()) / layers;
+  return cost;
+}
+
+}  // namespace deepseek::engine

@@ -1,0 +1,46 @@
+#include "engine/first_prices.h"
+
+#include <gtest/gtest.h>
+
+namespace deepseek::engine {
+namespace {
+
+ModelSpec Spec(Attention attention) {
+  ModelSpec s;
+  s.attention = attention;
+  s.layers = 8;
+  s.heads = s.kv_heads = 16;
+  s.head_dim = 192;
+  s.hidden = 2048;
+  s.vocab = 1000;
+  s.dense_intermediate = 4096;
+  s.kv_lora_rank = 512;
+  s.nope_dim = s.v_dim = 128;
+  s.rope_dim = 64;
+  return s;
+}
+
+TEST(FirstPrices, MlaExpandsItsContextAndGqaPacksIt) {
+  // 2 x 512 x (128 + 128) operations to expand a key, 2 x (192 + 128) for a row to see it.
+  EXPECT_NEAR(FirstPrices(Spec(Attention::kMla)).pairs_per_key, 512.0 * 256 / 320, 1e-9);
+  EXPECT_NEAR(FirstPrices(Spec(Attention::kGqa)).pairs_per_key, 3, 1e-9);
+}
+
+TEST(FirstPrices, ARowIsItsParameters) {
+  const ModelSpec spec = Spec(Attention::kMla);
+  EXPECT_NEAR(FirstPrices(spec).pairs_per_row * 320 * 16 * 8,
+              static_cast<double>(spec.ActiveParameters()), 1);
+  EXPECT_EQ(FirstPrices(spec).per_prompt_row, absl::ZeroDuration()) << "measured, not guessed";
+}
+
+TEST(FirstPrices, WithoutAttentionThereIsNoTerm) {
+  for (const Attention attention : {Attention::kMla, Attention::kGqa}) {
+    ModelSpec none;
+    none.attention = attention;
+    EXPECT_EQ(FirstPrices(none).pairs_per_key, 0);
+    EXPECT_EQ(FirstPrices(none).pairs_per_row, 0);
+  }
+}
+
+}  // namespace
+}  // namespace deepseek::engine
