@@ -58,6 +58,13 @@ constexpr char kTools[] =
     R"("tools":[{"type":"function","function":{"name":"get_weather","parameters":{"type":"object",
        "properties":{"city":{"type":"string"},"days":{"type":"integer"}},"required":["city"]}}}])";
 
+CallContext Context() {
+  CallContext context;
+  context.request_id = "id";
+  context.arrival = absl::Now();
+  return context;
+}
+
 class CallApi : public ::testing::Test {
  protected:
   /// The engine says `answer`, token by token, whatever it is asked.
@@ -82,9 +89,8 @@ class CallApi : public ::testing::Test {
   }
   std::shared_ptr<Collector> Ask(const std::string& fields) {
     auto writer = std::make_shared<Collector>();
-    const absl::Status status =
-        inference_.Chat(StrCat(R"({"messages":[{"role":"user","content":"hi"}],)", fields, "}"),
-                        CallContext{"id", absl::Now()}, writer);
+    const absl::Status status = inference_.Chat(
+        StrCat(R"({"messages":[{"role":"user","content":"hi"}],)", fields, "}"), Context(), writer);
     EXPECT_TRUE(status.ok()) << status;
     return writer;
   }
@@ -207,9 +213,8 @@ TEST_F(CallApi, Qwen) {
 TEST_F(CallApi, AFormatWithoutItsTokensIsRefused) {
   Serve({}, engine::MakePromptEncoder(engine::PromptFormat::kDeepSeekV4), "x");
   auto writer = std::make_shared<Collector>();
-  const absl::Status status =
-      inference_.Chat(StrCat(R"({"messages":[{"role":"user","content":"hi"}],)", kTools, "}"),
-                      CallContext{"id", absl::Now()}, writer);
+  const absl::Status status = inference_.Chat(
+      StrCat(R"({"messages":[{"role":"user","content":"hi"}],)", kTools, "}"), Context(), writer);
   EXPECT_EQ(FromStatus(status).param, "tools");
 }
 
