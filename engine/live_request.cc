@@ -55,9 +55,29 @@ bool AppendRows(const LiveRequest& live, int32_t rows, Batch* batch) {
   batch->block_ids.insert(batch->block_ids.end(), live.blocks.begin(),
                           live.blocks.begin() + blocks);
   for (int32_t p = begin; p < end; ++p) batch->tokens.push_back(live.token(p));
-  const bool samples = end == live.known_tokens();
+  const bool samples = end == live.known_tokens() && !live.request.prompt_only;
   if (samples) batch->logit_rows.push_back(static_cast<int32_t>(batch->tokens.size()) - 1);
   return samples;
+}
+
+std::vector<PromptRow> RowsToScore(const LiveRequest& live, int32_t rows, const Batch& batch) {
+  std::vector<PromptRow> out;
+  if (!live.scoring()) return out;
+  const int32_t end = live.computed + rows;
+  const auto behind = static_cast<int32_t>(batch.tokens.size());
+  for (int32_t p = std::max(live.scored, live.computed + 1);
+       p < std::min(live.prompt_tokens(), end + 1); ++p) {
+    out.push_back({behind - (end - (p - 1)), p});
+  }
+  return out;
+}
+
+SampleSpec ScoreOf(const LiveRequest& live, int32_t position, int32_t row) {
+  SampleSpec spec;
+  spec.row = row;
+  spec.given = live.token(position);
+  spec.top_logprobs = live.request.prompt_logprobs;
+  return spec;
 }
 
 SampleSpec SamplingOf(const LiveRequest& live, int32_t row) {

@@ -13,10 +13,17 @@ BlockRows PrefixCache::RowsOf(const LiveRequest& live, int32_t block) const {
   return rows;
 }
 
+// The last known row is always computed, for a token is drawn from it; so are the rows that tell of
+// prompt tokens whose log-probs are wanted.
+int32_t PrefixCache::Usable(const LiveRequest& live) const {
+  const int32_t first_wanted = live.scoring() ? live.scored - 1 : live.known_tokens() - 1;
+  return first_wanted / kBlockTokens;
+}
+
 void PrefixCache::Match(LiveRequest* live) const {
   live->cached.clear();
   if (!on_) return;
-  const int32_t most = (live->known_tokens() - 1) / kBlockTokens;
+  const int32_t most = Usable(*live);
   int32_t parent = BlockPool::kNone;
   for (int32_t i = 0; i < most; ++i) {
     parent = pool_->Find(parent, live->request.cache_salt, RowsOf(*live, i));
@@ -38,7 +45,7 @@ void PrefixCache::Keep(LiveRequest* live) {
 bool PrefixCache::Follows(const LiveRequest& live, const LiveRequest& senior) const {
   const auto next = static_cast<int32_t>(live.cached.size());
   const int32_t end = (next + 1) * kBlockTokens;
-  if (end >= live.known_tokens() || end > senior.known_tokens()) return false;
+  if (next >= Usable(live) || end > senior.known_tokens()) return false;
   if (senior.computed >= end || live.request.cache_salt != senior.request.cache_salt) return false;
   // From the end: requests with one system prompt differ there.
   if (live.token(end - 1) != senior.token(end - 1)) return false;

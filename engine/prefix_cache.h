@@ -15,8 +15,8 @@ class PrefixCache {
       : pool_(pool), on_(on), paths_differ_(paths_differ) {}
 
   bool on() const { return on_; }
-  /// Sets live->cached to the kept blocks of its longest known prefix; the last known token is
-  /// never among them, because its logits are wanted.
+  /// Sets live->cached to the kept blocks of its longest known prefix; no row whose logits are
+  /// wanted is among them.
   void Match(LiveRequest* live) const;
   /// Keeps those of its blocks that are computed to the end. Entries of live->blocks change to
   /// equal blocks that others kept before.
@@ -26,6 +26,8 @@ class PrefixCache {
 
  private:
   BlockRows RowsOf(const LiveRequest& live, int32_t block) const;
+  /// Blocks at most that it may take from others.
+  int32_t Usable(const LiveRequest& live) const;
 
   BlockPool* const pool_;
   const bool on_;

@@ -88,14 +88,15 @@ class ProfilingBackend final : public Backend {
 
   void BeginStep(const StepInput& input) override {
     rows_ = static_cast<int64_t>(input.tokens.size());
-    if (profile_->mode != StepProfile::Mode::kOff) {
-      segments_.assign(input.segments.begin(), input.segments.end());
-      ++profile_->steps;
-      profile_->rows += rows_;
-    }
+    if (counting()) segments_.assign(input.segments.begin(), input.segments.end());
     inner_->BeginStep(input);
   }
   void Embed(const Buffer& table, const Buffer& out) override {
+    // Counted here: a step is begun again for more logits.
+    if (counting()) {
+      ++profile_->steps;
+      profile_->rows += rows_;
+    }
     const Timed t(this, Op::kEmbed, {.weight_bytes = rows_ * table.shape[1] * SizeOf(table.dtype)});
     inner_->Embed(table, out);
   }

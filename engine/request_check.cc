@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "base/status.h"
 #include "base/strings.h"
@@ -63,7 +64,9 @@ absl::Status CheckRequest(const Request& request, const RequestLimits& limits) {
   if (request.max_tokens < 0)
     return Bad("max_tokens", request.max_tokens, "0 (up to the context limit) or more");
   const auto prompt = static_cast<int64_t>(request.prompt.size());
-  const int64_t least = prompt + std::max(request.max_tokens, 1);
+  if (request.prompt_only && request.max_tokens > 0)
+    return Bad("max_tokens", request.max_tokens, "0 beside prompt_only");
+  const int64_t least = prompt + (request.prompt_only ? 0 : std::max(request.max_tokens, 1));
   if (least > limits.max_context) {
     return absl::InvalidArgumentError(StrCat("prompt: ", prompt, " tokens and max_tokens ",
                                              request.max_tokens, " are ", least,
@@ -82,9 +85,10 @@ absl::Status CheckRequest(const Request& request, const RequestLimits& limits) {
   if (request.stop_ids.size() > kMaxStopIds) {
     return Bad("stop_ids", request.stop_ids.size(), StrCat("at most ", kMaxStopIds, " ids"));
   }
-  if (request.top_logprobs < -1 || request.top_logprobs > kMaxTopLogprobs) {
-    return Bad("top_logprobs", request.top_logprobs,
-               StrCat("between -1 (off) and ", kMaxTopLogprobs));
+  for (const auto& [name, n] : {std::pair{"top_logprobs", request.top_logprobs},
+                                {"prompt_logprobs", request.prompt_logprobs}}) {
+    if (n < -1 || n > kMaxTopLogprobs)
+      return Bad(name, n, StrCat("between -1 (off) and ", kMaxTopLogprobs));
   }
   if (request.constraint != nullptr && request.constraint->vocab() != limits.vocab) {
     return Bad("constraint", request.constraint->vocab(),
@@ -94,6 +98,7 @@ absl::Status CheckRequest(const Request& request, const RequestLimits& limits) {
 }
 
 int32_t AnswerLimit(const Request& request, const RequestLimits& limits) {
+  if (request.prompt_only) return 1;
   return request.max_tokens > 0 ? request.max_tokens
                                 : limits.max_context - static_cast<int32_t>(request.prompt.size());
 }

@@ -20,7 +20,7 @@ struct RequestLimits {
 absl::Status CheckRequest(const Request& request, const RequestLimits& limits);
 
 /// New tokens that a checked request may get: max_tokens, or what the context leaves when that is
-/// 0.
+/// 0. A prompt_only request counts as one with a single token, which needs no place in the cache.
 int32_t AnswerLimit(const Request& request, const RequestLimits& limits);
 
 /// As CheckRequest, for tools.

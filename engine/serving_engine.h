@@ -76,8 +76,14 @@ class ServingEngine final : public Engine {
   void Admit(LiveRequest* live);
   void Arrange(const Step& step);
   void Compute(const Step& step);
+  /// Log-probs of the prompt rows of the step just computed, told to their sinks. The head runs
+  /// over so many rows at a time as it has room for: no logits are kept.
+  absl::Status ScorePrompts();
+  /// Of those: ends, or keeps the blocks of, a request that draws no token in this step.
+  void Settle(LiveRequest* live);
   void Deliver(const std::vector<LiveRequest*>& sampled);
   void DeliverOne(LiveRequest* live, const SampleResult& result, absl::Time now);
+  void FinishNonfinite(LiveRequest* live, int32_t position);
   void Preempt(LiveRequest* live);
   void Finish(LiveRequest* live, FinishReason reason, const absl::Status& error = absl::OkStatus());
   void FinishAll(FinishReason reason);
@@ -97,7 +103,12 @@ class ServingEngine final : public Engine {
   BlockPool blocks_;
   PrefixCache prefix_;
   Policy policy_;
+  struct ToScore {
+    LiveRequest* live;
+    PromptRow row;
+  };
   Batch batch_;
+  std::vector<ToScore> to_score_;  // of the step, by request, in order of positions
   std::vector<SampleSpec> specs_;
   std::vector<SampleResult> results_;
   int64_t preemptions_ = 0, steps_ = 0, nonfinite_rows_ = 0;

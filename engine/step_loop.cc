@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/status.h"
 #include "base/strings.h"
 #include "engine/evaluate.h"
 #include "engine/kernels/cpu/thread_pool.h"
@@ -158,6 +159,7 @@ void ServingEngine::Admit(LiveRequest* live) {
   live->computed = live->kept * kBlockTokens;
   if (live->cached_tokens >= 0 || !prefix_.on()) return;
   live->cached_tokens = live->computed;
+  if (live->scoring()) return;  // it may not use any: not a query
   prefix_queries_ += live->prompt_tokens();
   prefix_hits_ += live->cached_tokens;
 }
@@ -167,6 +169,7 @@ void ServingEngine::Compute(const Step& step) {
   std::vector<LiveRequest*> worked, sampled;
   batch_.clear();
   specs_.clear();
+  to_score_.clear();
   int32_t prompt_rows = 0, generated_rows = 0;
   double pairs = 0;
   for (const Work& work : step.work) {
@@ -180,6 +183,8 @@ void ServingEngine::Compute(const Step& step) {
       Constrain(live, &specs_.back());
       sampled.push_back(live);
     }
+    for (const PromptRow& row : RowsToScore(*live, work.rows, batch_))
+      to_score_.push_back({live, row});
     live->first_row = std::min(live->first_row, start);
     live->computed += work.rows;
     worked.push_back(live);
@@ -187,6 +192,7 @@ void ServingEngine::Compute(const Step& step) {
   absl::Status status = model_->Forward(batch_);
   if (status.ok() && !specs_.empty()) model_->backend().Sample(model_->logits(), specs_, &results_);
   if (status.ok()) status = model_->backend().Synchronize();
+  if (status.ok()) status = ScorePrompts();
   const absl::Time end = now_();
   policy_.cost = Observe(policy_.cost, prompt_rows, generated_rows, end - start, pairs);
   StepDone(static_cast<int32_t>(batch_.tokens.size()));
@@ -194,10 +200,49 @@ void ServingEngine::Compute(const Step& step) {
     for (LiveRequest* live : worked) Finish(live, FinishReason::kError, status);
     return;
   }
-  for (LiveRequest* live : worked) {
-    if (live->computed < live->known_tokens()) prefix_.Keep(live);
-  }
+  std::erase_if(worked, [&](LiveRequest* live) {
+    return std::find(sampled.begin(), sampled.end(), live) != sampled.end();
+  });
+  for (LiveRequest* live : worked) Settle(live);
   Deliver(sampled);
+}
+
+absl::Status ServingEngine::ScorePrompts() {
+  const auto most = static_cast<size_t>(model_->limits().max_logit_rows);
+  std::vector<SampleSpec> specs;
+  std::vector<SampleResult> results;
+  std::vector<TokenEvent> told;
+  for (size_t begin = 0; begin < to_score_.size(); begin += specs.size()) {
+    specs.clear();
+    batch_.logit_rows.clear();
+    for (size_t i = begin; i < std::min(begin + most, to_score_.size()); ++i) {
+      const auto& [live, row] = to_score_[i];
+      specs.push_back(ScoreOf(*live, row.position, static_cast<int32_t>(specs.size())));
+      batch_.logit_rows.push_back(row.row);
+    }
+    RETURN_IF_ERROR(model_->MoreLogits(batch_));
+    model_->backend().Sample(model_->logits(), specs, &results);
+    RETURN_IF_ERROR(model_->backend().Synchronize());
+    for (size_t i = 0; i < results.size(); ++i) {
+      const auto& [live, row] = to_score_[begin + i];
+      if (live->bad_position < 0 && !results[i].finite) live->bad_position = row.position - 1;
+      if (live->bad_position < 0) {
+        TokenEvent& event = told.emplace_back(TokenEvent{results[i].id, results[i].logprob, {}});
+        for (const auto& [id, logprob] : results[i].top) event.top.push_back({id, logprob});
+        live->scored = row.position + 1;
+      }
+      const bool last = i + 1 == results.size() || to_score_[begin + i + 1].live != live;
+      if (last && !told.empty()) live->sink->OnPrompt(told);
+      if (last) told.clear();
+    }
+  }
+  return absl::OkStatus();
+}
+
+void ServingEngine::Settle(LiveRequest* live) {
+  if (live->bad_position >= 0) return FinishNonfinite(live, live->bad_position);
+  prefix_.Keep(live);
+  if (live->prompt_done()) Finish(live, FinishReason::kLength);
 }
 
 void ServingEngine::Deliver(const std::vector<LiveRequest*>& sampled) {
@@ -206,14 +251,8 @@ void ServingEngine::Deliver(const std::vector<LiveRequest*>& sampled) {
 }
 
 void ServingEngine::DeliverOne(LiveRequest* live, const SampleResult& result, absl::Time now) {
-  if (!result.finite) {
-    ++nonfinite_rows_;
-    Finish(live, FinishReason::kError,
-           absl::InternalError(StrCat(
-               "request ", live->id, ": position ", live->known_tokens(),
-               ": the model gave a logit that is not a number (check the weights: verify)")));
-    return;
-  }
+  if (live->bad_position >= 0) return FinishNonfinite(live, live->bad_position);
+  if (!result.finite) return FinishNonfinite(live, live->known_tokens());
   prefix_.Keep(live);
   live->generated.push_back(result.id);
   live->first_token = std::min(live->first_token, now);
@@ -232,6 +271,14 @@ void ServingEngine::DeliverOne(LiveRequest* live, const SampleResult& result, ab
   } else if (static_cast<int32_t>(live->generated.size()) >= live->answer_limit) {
     Finish(live, FinishReason::kLength);
   }
+}
+
+void ServingEngine::FinishNonfinite(LiveRequest* live, int32_t position) {
+  ++nonfinite_rows_;
+  Finish(live, FinishReason::kError,
+         absl::InternalError(
+             StrCat("request ", live->id, ": position ", position,
+                    ": the model gave a logit that is not a number (check the weights: verify)")));
 }
 
 void ServingEngine::Preempt(LiveRequest* live) {

@@ -7,6 +7,7 @@
 namespace deepseek::agent::grammar {
 namespace {
 
+constexpr std::string_view kThink = "<think>";
 constexpr std::string_view kEndThink = "</think>";
 constexpr std::string_view kSpace = " \t\r\n";
 
@@ -40,8 +41,8 @@ class GrammarConstraint final : public engine::TokenConstraint {
       case Phase::kThinking:
         return Think(id);
       case Phase::kBefore:
-        if (id == plan_->trigger) Begin();
-        return;
+        if (id == plan_->trigger) return Begin();
+        return Open(id);
       case Phase::kGrammar:
         at_ = matcher_.Advance(at_, id);
         // Only an engine that ignores the mask comes here; the answer is then as free as it wants.
@@ -65,6 +66,18 @@ class GrammarConstraint final : public engine::TokenConstraint {
 
   void AllowId(int32_t id) {
     if (id >= 0 && id < vocab()) Allow(mask_.data(), id);
+  }
+
+  /// An answer whose first word is <think> thinks: calls in its reasoning are none.
+  void Open(int32_t id) {
+    if (opened_) return;
+    tail_ += tokenizer_.TokenBytes(id);
+    const size_t first = std::min(tail_.find_first_not_of(kSpace), tail_.size());
+    const std::string_view word = std::string_view(tail_).substr(first);
+    if (kThink.starts_with(word) && word != kThink) return;
+    opened_ = true;
+    if (word.starts_with(kThink)) phase_ = Phase::kThinking;
+    tail_.clear();
   }
 
   /// While it thinks it may say anything but stop, and nothing that would run on behind </think>.
@@ -97,6 +110,7 @@ class GrammarConstraint final : public engine::TokenConstraint {
     tail_ += tokenizer_.TokenBytes(id);
     if (tail_.find(kEndThink) != std::string::npos) {
       tail_.clear();
+      opened_ = true;
       phase_ = Phase::kBefore;
       if (plan_->trigger < 0) Begin();
       return;
@@ -114,7 +128,8 @@ class GrammarConstraint final : public engine::TokenConstraint {
   TokenMask thinking_;  ///< AllButStops with an empty tail, once it has been asked for
   Phase phase_ = Phase::kThinking;
   Matcher::Position at_ = Matcher::kNowhere;
-  std::string tail_;  ///< the end of what was thought, as far as it begins </think>
+  std::string tail_;     ///< the end of what was thought, as far as it begins </think>
+  bool opened_ = false;  ///< the answer's first word is known
 };
 
 }  // namespace

@@ -98,6 +98,11 @@ absl::Status SchemaCompiler::Compile(int32_t from, int32_t to) {
   return WorkOff();
 }
 
+absl::Status SchemaCompiler::Member(const OrderedJson& schema, int32_t from, int32_t to) {
+  RETURN_IF_ERROR(Value(schema, "$", from, to));
+  return WorkOff();
+}
+
 absl::Status SchemaCompiler::AnyObject(int32_t from, int32_t to) {
   AnyValue();
   out_.Call(from, any_object_, to);

@@ -26,6 +26,8 @@ class SchemaCompiler {
 
   /// The document itself, from one node to another.
   absl::Status Compile(int32_t from, int32_t to);
+  /// A schema that is a part of the document.
+  absl::Status Member(const OrderedJson& schema, int32_t from, int32_t to);
   /// Any JSON object.
   absl::Status AnyObject(int32_t from, int32_t to);
 

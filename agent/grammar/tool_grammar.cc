@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "agent/grammar/dsml_grammar.h"
 #include "agent/grammar/json_schema.h"
 #include "base/json_full.h"
 #include "base/status.h"
@@ -9,14 +10,6 @@
 
 namespace deepseek::agent::grammar {
 namespace {
-
-/// Whether a schema compiles, in a builder that is thrown away.
-absl::Status TryParameters(const OrderedJson& parameters) {
-  Builder scratch;
-  SchemaCompiler compiler(&scratch, parameters);
-  RETURN_IF_ERROR(compiler.Compile(scratch.root().entry, scratch.root().exit));
-  return std::move(scratch).Finish().status();
-}
 
 absl::Status Arguments(Builder* out, const CallableTool& tool, size_t index, int32_t from,
                        int32_t to) {
@@ -32,8 +25,23 @@ absl::Status Arguments(Builder* out, const CallableTool& tool, size_t index, int
   return SchemaCompiler(out, *anything).AnyObject(from, to);
 }
 
-/// Calls up to and with calls_end.
-absl::Status Calls(Builder* out, const AnswerShape& shape, int32_t from, int32_t to) {
+/// From behind a call's first token.
+absl::Status TaggedCalls(Builder* out, const AnswerShape& shape, int32_t from, int32_t to) {
+  const int32_t done = out->AddNode();
+  const int32_t named = out->Text(from, "\n{\"name\": \"");
+  for (size_t i = 0; i < shape.tools.size(); ++i) {
+    const int32_t open = out->Text(named, StrCat(shape.tools[i].name, "\", \"arguments\": "));
+    const int32_t close = out->AddNode();
+    RETURN_IF_ERROR(Arguments(out, shape.tools[i], i, open, close));
+    out->Token(out->Text(close, "}\n"), shape.tokens.call_end, done);
+  }
+  out->Empty(done, to);
+  if (shape.parallel_calls) out->Token(out->Text(done, "\n"), shape.tokens.call_begin, from);
+  return absl::OkStatus();
+}
+
+/// From behind calls_begin up to and with calls_end.
+absl::Status MarkedCalls(Builder* out, const AnswerShape& shape, int32_t from, int32_t to) {
   const CallTokens& t = shape.tokens;
   const bool fenced = shape.style == CallStyle::kFenced;
   const int32_t begun = out->AddNode(), done = out->AddNode();
@@ -69,11 +77,23 @@ absl::Status Calls(Builder* out, const AnswerShape& shape, int32_t from, int32_t
 
 }  // namespace
 
-bool FindCallTokens(const engine::Tokenizer& tokenizer, CallTokens* tokens) {
+absl::Status TryParameters(const OrderedJson& parameters) {
+  Builder scratch;
+  SchemaCompiler compiler(&scratch, parameters);
+  RETURN_IF_ERROR(compiler.Compile(scratch.root().entry, scratch.root().exit));
+  return std::move(scratch).Finish().status();
+}
+
+bool FindCallTokens(const engine::Tokenizer& tokenizer, CallStyle style, CallTokens* tokens) {
+  *tokens = {};
   const auto find = [&](std::string_view name, int32_t* id) {
     *id = tokenizer.TokenId(name);
     return *id >= 0 && tokenizer.IsAdded(*id);
   };
+  if (style == CallStyle::kDsml) return find("｜DSML｜", &tokens->dsml);
+  if (style == CallStyle::kTagged) {
+    return find("<tool_call>", &tokens->call_begin) && find("</tool_call>", &tokens->call_end);
+  }
   return find("<｜tool▁calls▁begin｜>", &tokens->calls_begin) &&
          find("<｜tool▁calls▁end｜>", &tokens->calls_end) &&
          find("<｜tool▁call▁begin｜>", &tokens->call_begin) &&
@@ -85,7 +105,9 @@ absl::StatusOr<Grammar> CompileAnswer(const AnswerShape& shape) {
   Builder out;
   int32_t from = out.root().entry;
   const int32_t to = out.root().exit;
-  if (shape.leading_space && !shape.behind_begin) {
+  // DSML's calls begin with line ends.
+  const bool dsml = shape.style == CallStyle::kDsml && !shape.tools.empty();
+  if ((shape.leading_space || dsml) && !shape.behind_begin) {
     for (int i = 0; i < 2; ++i) {
       const int32_t next = out.AddNode();
       out.Byte(from, '\n', '\n', next);
@@ -99,9 +121,20 @@ absl::StatusOr<Grammar> CompileAnswer(const AnswerShape& shape) {
     if (shape.behind_begin) {
       out.Empty(from, begun);
     } else {
-      out.Token(from, shape.tokens.calls_begin, begun);
+      out.Token(dsml ? out.Text(from, "<") : from, shape.tokens.first(), begun);
     }
-    RETURN_IF_ERROR(Calls(&out, shape, begun, to));
+    switch (shape.style) {
+      case CallStyle::kFenced:
+      case CallStyle::kPlain:
+        RETURN_IF_ERROR(MarkedCalls(&out, shape, begun, to));
+        break;
+      case CallStyle::kTagged:
+        RETURN_IF_ERROR(TaggedCalls(&out, shape, begun, to));
+        break;
+      case CallStyle::kDsml:
+        RETURN_IF_ERROR(DsmlCalls(&out, shape, begun, to));
+        break;
+    }
   }
   if (shape.schema != nullptr) {
     RETURN_IF_ERROR(SchemaCompiler(&out, *shape.schema).Compile(from, to));

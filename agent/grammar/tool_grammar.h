@@ -1,5 +1,6 @@
 #pragma once
-// Tool calls in DeepSeek's formats, and an answer that may be JSON, calls, or either, as a grammar.
+// Tool calls in the formats of the families, and an answer that may be JSON, calls, or either, as a
+// grammar.
 
 #include <cstdint>
 #include <string>
@@ -16,14 +17,23 @@ namespace deepseek::agent::grammar {
 enum class CallStyle {
   kFenced,  ///< V3, R1: function <sep> NAME \n```json\n ARGUMENTS \n```, a line end between calls
   kPlain,   ///< V3.1: NAME <sep> ARGUMENTS, calls behind each other
+  kTagged,  ///< Qwen: \n{"name": NAME, "arguments": ARGUMENTS}\n between <tool_call> tokens
+  kDsml,    ///< V3.2, V4: elements whose names begin with one token, a parameter each
 };
 
-/// Ids of the control tokens around calls.
+/// Ids of the control tokens around calls; -1: not of this style.
 struct CallTokens {
   int32_t calls_begin = -1, calls_end = -1, call_begin = -1, call_end = -1, separator = -1;
+  int32_t dsml = -1;
+
+  /// What only a call can follow.
+  int32_t first() const {
+    if (dsml >= 0) return dsml;
+    return calls_begin >= 0 ? calls_begin : call_begin;
+  }
 };
-/// Of DeepSeek's names; false: the tokenizer does not have them all as added tokens.
-bool FindCallTokens(const engine::Tokenizer& tokenizer, CallTokens* tokens);
+/// False: the tokenizer does not have all those of the style as added tokens.
+bool FindCallTokens(const engine::Tokenizer& tokenizer, CallStyle style, CallTokens* tokens);
 
 struct CallableTool {
   std::string name;
@@ -40,7 +50,8 @@ struct AnswerShape {
   CallStyle style = CallStyle::kFenced;
   CallTokens tokens;
   bool parallel_calls = true;  ///< more than one
-  bool behind_begin = false;   ///< the answer goes on behind calls_begin
+  bool behind_begin = false;   ///< the answer goes on behind tokens.first()
+  std::string block;           ///< kDsml: name of the element around all calls
 };
 
 /// kInvalidArgument: the text's schema ("$...: why"), or a strict tool's ("tools[0]...: why").

@@ -1,5 +1,6 @@
 #include "agent/openai/chat_plan.h"
 
+#include <optional>
 #include <utility>
 
 #include "agent/openai/error.h"
@@ -86,9 +87,12 @@ absl::Status NoTools() {
 absl::StatusOr<std::shared_ptr<const ToolSyntax>> SyntaxOf(const LoadedModel& model,
                                                            const ToolRequest& tools) {
   auto syntax = std::make_shared<ToolSyntax>();
-  const auto style = CallStyleOf(*model.text.chat_template);
-  if (!style || !grammar::FindCallTokens(*model.text.tokenizer, &syntax->tokens)) return NoTools();
-  syntax->style = *style;
+  const auto format = CallFormatOf(*model.text.chat_template);
+  if (!format || !grammar::FindCallTokens(*model.text.tokenizer, format->style, &syntax->tokens)) {
+    return NoTools();
+  }
+  syntax->style = format->style;
+  syntax->block = format->block;
   syntax->constrained = true;
   for (const auto& function : tools.functions) syntax->names.push_back(function.name);
   return std::shared_ptr<const ToolSyntax>(std::move(syntax));
@@ -103,14 +107,13 @@ absl::StatusOr<EncodedPrompt> EncodeChat(const LoadedModel& model, const Ordered
                      "invalid_request_error", "messages", "no_chat_template"});
   }
   const engine::ChatTemplate& chat = *model.text.chat_template;
-  absl::StatusOr<engine::RenderedChat> rendered;
-  if (tools != nullptr) {
-    const auto style = CallStyleOf(chat);
-    if (!style) return NoTools();
-    rendered = RenderWithTools(chat, variables, *tools, *style);
-  } else {
-    rendered = chat.Render(variables);
-  }
+  std::optional<CallFormat> format;
+  if (tools != nullptr || HasCalls(variables)) format = CallFormatOf(chat);
+  if (tools != nullptr && !format) return NoTools();
+  const OrderedJson adapted = format ? WithCallsAs(*format, variables) : OrderedJson();
+  const OrderedJson& given = format ? adapted : variables;
+  absl::StatusOr<engine::RenderedChat> rendered =
+      tools != nullptr ? RenderWithTools(chat, given, *tools, *format) : chat.Render(given);
   if (!rendered.ok()) return Refused(rendered.status());
   EncodedPrompt prompt;
   prompt.param = "messages";
@@ -158,11 +161,12 @@ absl::StatusOr<ChatPlan> PlanChat(const LoadedModel& model, const ChatRequest& r
   if (calls) {
     shape.style = plan.tools->style;
     shape.tokens = plan.tools->tokens;
+    shape.block = plan.tools->block;
     shape.parallel_calls = request.tools.parallel;
     for (const auto& function : request.tools.functions)
       shape.tools.push_back({function.name, function.parameters.get(), function.strict});
     if (request.tools.mode == ToolRequest::kAuto && format.kind == ResponseFormat::kText) {
-      trigger = shape.tokens.calls_begin;
+      trigger = shape.tokens.first();
       shape.behind_begin = true;
     }
   }

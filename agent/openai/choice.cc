@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "agent/openai/prompt_echo.h"
+
 namespace deepseek::agent {
 
 Choice::Choice(const engine::Tokenizer& tokenizer, ChoiceOptions options)
@@ -11,17 +13,20 @@ Choice::Choice(const engine::Tokenizer& tokenizer, ChoiceOptions options)
       stops_(options_.stop),
       splitter_(options_.begins_thinking) {
   if (options_.tools) parser_.emplace(*options_.tools);
+  chars_ = options_.chars_before;
 }
 
 ChoiceText Choice::Push(const engine::TokenEvent& token) {
   const auto& ends = options_.stop_ids;
-  if (stopped() || std::find(ends.begin(), ends.end(), token.id) != ends.end())
-    return Take({}, false);
-  if (options_.with_logs) logs_.push_back({token, decoded_});
+  const bool ends_it = std::find(ends.begin(), ends.end(), token.id) != ends.end();
+  if (options_.with_logs && !stopped() && (!ends_it || options_.log_end))
+    logs_.push_back({token, decoded_, chars_});
+  if (stopped() || ends_it) return Take({}, false);
   std::string text;
   if (parser_) text = MarkOf(options_.tools->tokens, token.id);
   text = text.empty() ? decoder_.Push(token.id) : decoder_.Flush() + text;
   decoded_ += text.size();
+  chars_ += Characters(text);
   text = stops_.Push(text);
   released_ += text.size();
   if (!options_.split_reasoning) return Take({"", std::move(text)}, false);

@@ -23,7 +23,8 @@ struct ChoiceOptions {
   bool begins_thinking = false;
   bool with_logs = false;
   std::shared_ptr<const ToolSyntax> tools;  ///< calls are looked for; null: they are text
-  std::string prefix;                       ///< stands in front of the answer
+  size_t chars_before = 0;                  ///< characters that stand in front of the answer
+  bool log_end = false;                     ///< the token that ends the answer has a log-prob too
 };
 
 class Choice {
@@ -52,6 +53,7 @@ class Choice {
   ReasoningSplitter splitter_;
   std::optional<ToolParser> parser_;
   size_t decoded_ = 0;          ///< bytes that came out of the decoder
+  size_t chars_ = 0;            ///< characters of the prompt's echo and of these bytes
   size_t released_ = 0;         ///< of these, bytes that the stop matcher let through
   std::vector<TokenLog> logs_;  ///< of text not yet released
 };

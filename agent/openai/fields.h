@@ -58,8 +58,10 @@ std::string_view Kind(const OrderedJson& value);
 /// The body as a JSON object; 400 otherwise.
 absl::StatusOr<OrderedJson> ParseObject(std::string_view body, const RequestLimits& limits);
 
-/// Reads what all generating endpoints share, and refuses what none serves.
-void ReadParams(Fields& fields, const RequestLimits& limits, GenerationParams* params);
+/// Reads what all generating endpoints share, and refuses what none serves. `least_tokens`: what
+/// max_tokens may be.
+void ReadParams(Fields& fields, const RequestLimits& limits, GenerationParams* params,
+                int32_t least_tokens = 1);
 
 /// `response_format`: text, json_object or json_schema.
 void ReadResponseFormat(Fields& fields, ResponseFormat* format);

@@ -199,12 +199,21 @@ class Completion : public Format {
                  {"top_logprobs", Json::array()},
                  {"text_offset", Json::array()}};
     for (const TokenLog& log : logs) {
-      json["tokens"].push_back(tokenizer_.Decode({&log.token.id, 1}));
+      const std::string token = tokenizer_.Decode({&log.token.id, 1});
+      json["tokens"].push_back(token);
+      json["text_offset"].push_back(log.char_offset);
+      if (log.first) {
+        json["token_logprobs"].push_back(nullptr);
+        json["top_logprobs"].push_back(nullptr);
+        continue;
+      }
       json["token_logprobs"].push_back(Finite(log.token.logprob));
-      json["text_offset"].push_back(log.text_offset);
+      // Best first: of tokens that read alike the likelier one stays. The token itself is always
+      // among them.
       Json top = Json::object();
       for (const engine::TokenLogprob& t : log.token.top)
-        top[tokenizer_.Decode({&t.id, 1})] = Finite(t.logprob);
+        top.emplace(tokenizer_.Decode({&t.id, 1}), Finite(t.logprob));
+      top.emplace(token, Finite(log.token.logprob));
       json["top_logprobs"].push_back(std::move(top));
     }
     return json;
@@ -239,7 +248,7 @@ class Generate : public Format {
 
 void ChoiceText::Append(ChoiceText more) {
   index = more.index;
-  with_logs = more.with_logs;
+  with_logs = with_logs || more.with_logs;
   piece.reasoning += more.piece.reasoning;
   piece.content += more.piece.content;
   std::move(more.logs.begin(), more.logs.end(), std::back_inserter(logs));

@@ -23,10 +23,12 @@ struct AnswerMeta {
   int64_t created = 0;  ///< Unix seconds
 };
 
-/// A generated token and where its text begins in the answer.
+/// A token and where its text begins.
 struct TokenLog {
   engine::TokenEvent token;
-  size_t text_offset = 0;
+  size_t text_offset = 0;  ///< bytes of the answer
+  size_t char_offset = 0;  ///< characters of all the text that the client gets
+  bool first = false;      ///< of the prompt: it has no log-prob
 };
 
 struct ChoiceText {

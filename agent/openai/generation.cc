@@ -42,18 +42,28 @@ class Generation : public std::enable_shared_from_this<Generation> {
   struct Running {
     std::unique_ptr<Choice> choice;
     ChoiceText text;  ///< collected, when not streaming
+    ChoiceText held;  ///< waits for the rest of the prompt's echo, which goes before it
     engine::RequestId id = 0;
     absl::Time last_token = absl::InfinitePast();
     bool ended = false;
+    bool echo_only = false;  ///< the engine does nothing for it: it ends with its prompt's first
   };
 
   absl::Status Submit();
-  absl::Status SubmitChoice(const EncodedPrompt& prompt, const engine::Request& request);
+  void AddChoice(size_t p, const engine::Request& request);
+  absl::Status SubmitChoice(size_t p, const engine::Request& request);
+  void OnPrompt(size_t i, absl::Span<const engine::TokenEvent> tokens);
   void OnToken(size_t i, const engine::TokenEvent& token);
   void OnFinish(size_t i, FinishReason reason, const engine::Usage& usage,
                 const absl::Status& error);
   void OnGone();
+  /// To the client; what comes before its prompt's echo is whole waits.
   void Deliver(Running& running, ChoiceText text);
+  void Tell(Running& running, ChoiceText text);
+  void End(Running& running, std::string_view finish_reason);
+  PromptEcho* EchoOf(const Running& running);
+  /// The choices of prompt `p`.
+  absl::Span<Running> ChoicesOf(size_t p);
   void Send(std::string piece);
   void Fail(const absl::Status& status);
   void FinishAnswer();
@@ -64,6 +74,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
   std::mutex mutex_;
   std::shared_ptr<AnswerWriter> writer_;  ///< null: the answer is complete or nobody wants it
   std::vector<Running> choices_;
+  std::vector<std::optional<PromptEcho>> echoes_;  ///< by prompt
   size_t unfinished_ = 0;
   bool streaming_ = false;  ///< the stream's head is out: errors are events from now on
   AnswerUsage usage_;
@@ -74,6 +85,9 @@ class Generation::ChoiceSink : public engine::Sink {
  public:
   ChoiceSink(std::shared_ptr<Generation> generation, size_t i)
       : generation_(std::move(generation)), i_(i) {}
+  void OnPrompt(absl::Span<const engine::TokenEvent> tokens) override {
+    generation_->OnPrompt(i_, tokens);
+  }
   void OnToken(const engine::TokenEvent& token) override { generation_->OnToken(i_, token); }
   void OnFinish(FinishReason reason, const engine::Usage& usage,
                 const absl::Status& error) override {
@@ -98,18 +112,18 @@ void Generation::Start() {
     for (const Running& running : choices_) {
       std::string opening = job_.format->Opening(job_.meta, running.choice->options().index);
       if (!opening.empty()) pieces.push_back(std::move(opening));
-      if (const std::string& prefix = running.choice->options().prefix; !prefix.empty()) {
-        ChoiceText echo;
-        echo.index = running.choice->options().index;
-        echo.piece.content = prefix;
-        pieces.push_back(job_.format->Chunk(job_.meta, echo));
-      }
     }
     writer_->Start(std::move(pieces));
     streaming_ = true;
   }
+  for (size_t p = 0; p < echoes_.size(); ++p) {
+    if (!echoes_[p]) continue;
+    const ChoiceText first = echoes_[p]->Begin();
+    for (Running& running : ChoicesOf(p)) Tell(running, first);
+  }
   const std::shared_ptr<AnswerWriter> writer = writer_;
   lock.unlock();
+  if (writer == nullptr) return;
   writer->OnGone([weak = weak_from_this()] {
     if (const auto self = weak.lock()) self->OnGone();
   });
@@ -119,12 +133,18 @@ absl::Status Generation::Submit() {
   const uint64_t seed = job_.params.seed.value_or(RandomSeed());
   std::vector<engine::Request>
       requests;  // one for each prompt: all are checked before any is submitted
+  echoes_.reserve(job_.prompts.size());
   for (const EncodedPrompt& prompt : job_.prompts) {
     ASSIGN_OR_RETURN(requests.emplace_back(), ToEngineRequest(*job_.model, job_.params, prompt,
                                                               seed, job_.constraint != nullptr));
     requests.back().deadline = job_.context.deadline;
     if (job_.context.priority != 0) requests.back().priority = job_.context.priority;
     requests.back().cache_salt = SaltOf(job_.context.tenant, requests.back().cache_salt);
+    echoes_.emplace_back();
+    if (!prompt.echo) continue;
+    echoes_.back().emplace(*job_.model->text.tokenizer, prompt.ids, *prompt.echo,
+                           job_.params.top_logprobs >= 0);
+    if (job_.params.top_logprobs >= 0) requests.back().prompt_logprobs = job_.params.top_logprobs;
   }
   for (size_t p = 0; p < requests.size(); ++p) {
     for (int32_t n = 0; n < job_.params.n; ++n) {
@@ -133,14 +153,21 @@ absl::Status Generation::Submit() {
         requests[p].constraint =
             grammar::MakeConstraint(job_.constraint, *job_.model->text.tokenizer);
       }
-      RETURN_IF_ERROR(SubmitChoice(job_.prompts[p], requests[p]));
+      if (n > 0 && requests[p].prompt_only) {
+        AddChoice(p, requests[p]);
+        choices_.back().ended = choices_.back().echo_only = true;
+        continue;
+      }
+      RETURN_IF_ERROR(SubmitChoice(p, requests[p]));
+      requests[p].prompt_logprobs = -1;  // the other choices have them from the first
     }
     usage_.prompt_tokens += static_cast<int64_t>(job_.prompts[p].ids.size());
   }
   return absl::OkStatus();
 }
 
-absl::Status Generation::SubmitChoice(const EncodedPrompt& prompt, const engine::Request& request) {
+void Generation::AddChoice(size_t p, const engine::Request& request) {
+  const EncodedPrompt& prompt = job_.prompts[p];
   const size_t i = choices_.size();
   ChoiceOptions options;
   options.index = static_cast<int32_t>(i);
@@ -151,19 +178,48 @@ absl::Status Generation::SubmitChoice(const EncodedPrompt& prompt, const engine:
   options.begins_thinking = prompt.begins_thinking;
   options.with_logs = job_.params.top_logprobs >= 0;
   options.tools = job_.tools;
-  options.prefix = prompt.echo;
+  if (echoes_[p]) options.chars_before = echoes_[p]->characters();
+  options.log_end = options.with_logs && echoes_[p];
   choices_.emplace_back().choice =
       std::make_unique<Choice>(*job_.model->text.tokenizer, std::move(options));
+}
+
+absl::Status Generation::SubmitChoice(size_t p, const engine::Request& request) {
+  const size_t i = choices_.size();
+  AddChoice(p, request);
   const auto id = engine().Submit(request, std::make_shared<ChoiceSink>(shared_from_this(), i));
   if (!id.ok()) {
     choices_.pop_back();
     return id.status();
   }
   choices_[i].id = *id;
-  if (!job_.params.stream) choices_[i].text.piece.content = prompt.echo;
   ++unfinished_;
-  job_.telemetry->OnSubmitted(static_cast<int32_t>(prompt.ids.size()));
+  job_.telemetry->OnSubmitted(choices_[i].choice->options().prompt_tokens);
   return absl::OkStatus();
+}
+
+PromptEcho* Generation::EchoOf(const Running& running) {
+  auto& echo = echoes_[static_cast<size_t>(running.choice->options().index / job_.params.n)];
+  return echo ? &*echo : nullptr;
+}
+
+absl::Span<Generation::Running> Generation::ChoicesOf(size_t p) {
+  const auto n = static_cast<size_t>(job_.params.n);
+  return absl::MakeSpan(choices_).subspan(p * n, n);
+}
+
+void Generation::OnPrompt(size_t i, absl::Span<const engine::TokenEvent> tokens) {
+  const std::lock_guard lock(mutex_);
+  if (!writer_) return;
+  PromptEcho& echo = *EchoOf(choices_[i]);
+  const ChoiceText text = echo.Push(tokens);
+  for (Running& running : ChoicesOf(i / static_cast<size_t>(job_.params.n))) {
+    Tell(running, text);
+    if (!echo.complete()) continue;
+    const std::string_view end = std::exchange(running.held.finish_reason, {});
+    Tell(running, std::exchange(running.held, {}));
+    if (!end.empty()) End(running, end);
+  }
 }
 
 void Generation::OnToken(size_t i, const engine::TokenEvent& token) {
@@ -198,15 +254,11 @@ void Generation::OnFinish(size_t i, FinishReason reason, const engine::Usage& us
     // Failed or unwanted: only the log still waits for the last choice.
   } else if (reason == FinishReason::kStop || reason == FinishReason::kLength) {
     Deliver(running, running.choice->Flush());
-    ChoiceText end;
-    end.index = options.index;
-    end.finish_reason = reason == FinishReason::kLength ? "length"
-                        : running.choice->called()      ? "tool_calls"
-                                                        : "stop";
-    if (job_.params.stream) {
-      Send(job_.format->Chunk(job_.meta, end));
-    } else {
-      running.text.finish_reason = end.finish_reason;
+    End(running, reason == FinishReason::kLength ? "length"
+                 : running.choice->called()      ? "tool_calls"
+                                                 : "stop");
+    for (Running& other : ChoicesOf(i / static_cast<size_t>(job_.params.n))) {
+      if (other.echo_only) End(other, "length");
     }
   } else if (reason == FinishReason::kError) {
     log::Error("request failed",
@@ -222,11 +274,35 @@ void Generation::OnFinish(size_t i, FinishReason reason, const engine::Usage& us
 }
 
 void Generation::Deliver(Running& running, ChoiceText text) {
-  if (job_.params.stream) {
-    if (!text.empty() || !text.logs.empty()) Send(job_.format->Chunk(job_.meta, text));
-    return;
+  const PromptEcho* echo = EchoOf(running);
+  if (echo != nullptr && !echo->complete()) {
+    running.held.Append(std::move(text));
+  } else {
+    Tell(running, std::move(text));
   }
-  running.text.Append(std::move(text));
+}
+
+void Generation::Tell(Running& running, ChoiceText text) {
+  text.index = running.choice->options().index;
+  if (!job_.params.stream) {
+    running.text.Append(std::move(text));
+  } else if (!text.empty() || !text.logs.empty()) {
+    Send(job_.format->Chunk(job_.meta, text));
+  }
+}
+
+void Generation::End(Running& running, std::string_view finish_reason) {
+  const PromptEcho* echo = EchoOf(running);
+  if (echo != nullptr && !echo->complete()) {
+    running.held.finish_reason = finish_reason;
+  } else if (job_.params.stream) {
+    ChoiceText end;
+    end.index = running.choice->options().index;
+    end.finish_reason = finish_reason;
+    Send(job_.format->Chunk(job_.meta, end));
+  } else {
+    running.text.finish_reason = finish_reason;
+  }
 }
 
 void Generation::Send(std::string piece) {
@@ -298,19 +374,21 @@ absl::StatusOr<engine::Request> ToEngineRequest(const LoadedModel& model,
   const int32_t context = model.engine->max_context();
   const auto length = static_cast<int64_t>(prompt.ids.size());
   if (length == 0) return BadParam(prompt.param, "the prompt has no tokens", "invalid_value");
-  if (length >= context) {
-    return BadParam(
-        prompt.param,
-        StrCat("This model's maximum context length is ", context,
-               " tokens. However, your prompt has ", length,
-               " tokens, which leaves no room for an answer. Please shorten the prompt."),
-        "context_length_exceeded");
+  const bool prompt_only = params.max_tokens == 0;
+  if (prompt_only ? length > context : length >= context) {
+    return BadParam(prompt.param,
+                    StrCat("This model's maximum context length is ", context,
+                           " tokens. However, your prompt has ", length, " tokens",
+                           prompt_only ? "" : ", which leaves no room for an answer",
+                           ". Please shorten the prompt."),
+                    "context_length_exceeded");
   }
   const GenerationDefaults& defaults = model.defaults;
   engine::Request request;
   request.prompt = prompt.ids;
   const auto room = static_cast<int32_t>(context - length);
   request.max_tokens = std::min(params.max_tokens.value_or(room), room);
+  request.prompt_only = prompt_only;
   engine::SamplingParams& s = request.sampling;
   s.temperature = params.temperature.value_or(defaults.temperature);
   s.top_p = params.top_p.value_or(defaults.top_p);

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include "agent/load/loaded_model.h"
 #include "agent/openai/answer_writer.h"
 #include "agent/openai/format.h"
+#include "agent/openai/prompt_echo.h"
 #include "agent/openai/request.h"
 #include "agent/telemetry/telemetry.h"
 
@@ -20,9 +22,9 @@ namespace deepseek::agent {
 /// A prompt as the engine gets it.
 struct EncodedPrompt {
   std::vector<int32_t> ids;
-  bool begins_thinking = false;  ///< the answer starts inside <think>
-  const char* param = "prompt";  ///< the request's field that it came from, for errors
-  std::string echo;              ///< text that stands in front of the answer
+  bool begins_thinking = false;    ///< the answer starts inside <think>
+  const char* param = "prompt";    ///< the request's field that it came from, for errors
+  std::optional<EchoedText> echo;  ///< what stands in front of the answer
 };
 
 /// What a request says besides its body.

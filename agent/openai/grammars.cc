@@ -15,6 +15,7 @@ std::string KeyOf(const grammar::AnswerShape& shape) {
   if (shape.schema != nullptr) key["schema"] = *shape.schema;
   if (!shape.tools.empty()) {
     key["style"] = static_cast<int>(shape.style);
+    key["block"] = shape.block;
     key["parallel"] = shape.parallel_calls;
     key["behind"] = shape.behind_begin;
     for (const grammar::CallableTool& tool : shape.tools) {

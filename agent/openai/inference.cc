@@ -42,6 +42,36 @@ Refusal ReasonOf(const ApiError& error) {
   return error.http_status >= 500 ? Refusal::kError : Refusal::kInvalid;
 }
 
+EncodedPrompt Encode(const TextModel& model, const CompletionRequest& request, Prompt prompt) {
+  EncodedPrompt out;
+  if (auto* text = std::get_if<std::string>(&prompt)) {
+    out.ids = model.Encode(*text, request.add_special_tokens, request.parse_special);
+    if (request.echo) {
+      const size_t own = model.Encode(*text, false, request.parse_special).size();
+      out.echo = {std::move(*text), out.ids.size() - own};
+    }
+  } else {
+    out.ids = std::get<std::vector<int32_t>>(std::move(prompt));
+    if (request.echo) out.echo = {model.tokenizer->Decode(out.ids), 0};
+  }
+  return out;
+}
+
+/// An answer with all of them is put together in memory.
+absl::Status CheckEchoedLogprobs(const std::vector<EncodedPrompt>& prompts,
+                                 const GenerationParams& params, const RequestLimits& limits) {
+  int64_t tokens = 0;
+  for (const EncodedPrompt& prompt : prompts) tokens += static_cast<int64_t>(prompt.ids.size());
+  const int64_t wanted = tokens * params.n * (1 + params.top_logprobs);
+  if (wanted <= limits.max_echoed_logprobs) return absl::OkStatus();
+  return BadParam(
+      "logprobs",
+      StrCat("echoing ", tokens, " tokens, n = ", params.n, ", with ", params.top_logprobs,
+             " alternatives each are ", wanted, " log-probs, at most ", limits.max_echoed_logprobs,
+             " are answered at once (send fewer prompts in a request)"),
+      "invalid_value");
+}
+
 }  // namespace
 
 std::string RequestId(std::string_view given) {
@@ -111,15 +141,10 @@ absl::Status Inference::Complete(std::string_view body, CallContext context, Wri
   GenerationJob job;
   ASSIGN_OR_RETURN(job.constraint, PlanText(*model, request.params, grammars_));
   for (Prompt& prompt : request.prompts) {
-    EncodedPrompt& encoded = job.prompts.emplace_back();
-    if (const auto* text = std::get_if<std::string>(&prompt)) {
-      if (request.echo) encoded.echo = *text;
-      encoded.ids = model->text.Encode(*text, request.add_special_tokens, request.parse_special);
-    } else {
-      encoded.ids = std::get<std::vector<int32_t>>(std::move(prompt));
-      if (request.echo) encoded.echo = model->text.tokenizer->Decode(encoded.ids);
-    }
+    job.prompts.push_back(Encode(model->text, request, std::move(prompt)));
   }
+  if (request.echo && request.params.top_logprobs >= 0)
+    RETURN_IF_ERROR(CheckEchoedLogprobs(job.prompts, request.params, limits_));
   job.params = std::move(request.params);
   job.format = format ? std::move(format) : CompletionFormat(*model->text.tokenizer);
   Run(*model, "cmpl-", std::move(job), std::move(context), std::move(writer));

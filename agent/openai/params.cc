@@ -100,7 +100,8 @@ void RefuseUnserved(Fields& fields) {
 
 }  // namespace
 
-void ReadParams(Fields& fields, const RequestLimits& limits, GenerationParams* params) {
+void ReadParams(Fields& fields, const RequestLimits& limits, GenerationParams* params,
+                int32_t least_tokens) {
   RefuseUnserved(fields);
   params->model = fields.String("model").value_or("");
   params->temperature = fields.Number("temperature", 0, 2);
@@ -126,7 +127,7 @@ void ReadParams(Fields& fields, const RequestLimits& limits, GenerationParams* p
   params->stop_token_ids = fields.TokenIds("stop_token_ids").value_or(std::vector<int32_t>{});
   params->ignore_eos = fields.Bool("ignore_eos").value_or(false);
   for (const char* name : {"max_tokens", "max_completion_tokens"}) {  // the newer name wins
-    if (const auto max = fields.Integer(name, 1, kMaxInt32))
+    if (const auto max = fields.Integer(name, least_tokens, kMaxInt32))
       params->max_tokens = static_cast<int32_t>(*max);
   }
   params->n = static_cast<int32_t>(fields.Integer("n", 1, limits.max_choices).value_or(1));

@@ -74,15 +74,16 @@ absl::StatusOr<CompletionRequest> ParseCompletionRequest(std::string_view body,
   ASSIGN_OR_RETURN(const OrderedJson object, ParseObject(body, limits));
   Fields fields(object);
   CompletionRequest request;
-  ReadParams(fields, limits, &request.params);
+  ReadParams(fields, limits, &request.params, /*least_tokens=*/0);
   RefuseChatWords(fields);
   if (const auto suffix = fields.String("suffix"); suffix && !suffix->empty())
     fields.Unsupported("suffix");
   if (const auto top = fields.Integer("logprobs", 0, 20))
     request.params.top_logprobs = static_cast<int32_t>(*top);
   request.echo = fields.Bool("echo").value_or(false);
-  if (request.echo && request.params.top_logprobs >= 0)
-    fields.Unsupported("echo", "together with logprobs");
+  if (request.params.max_tokens == 0 && !request.echo)
+    fields.Fail("max_tokens", "0 needs 'echo': true, for there is nothing else to answer with",
+                "invalid_value");
   ReadSpecial(fields, &request.add_special_tokens, &request.parse_special);
   request.prompts = ReadPrompts(fields, "prompt");
   if (request.prompts.size() * static_cast<size_t>(request.params.n) >

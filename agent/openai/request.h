@@ -22,6 +22,7 @@ struct RequestLimits {
   int max_stops = 16;
   size_t max_stop_bytes = 1024;
   size_t max_salt_bytes = 256;
+  int64_t max_echoed_logprobs = 500'000;  ///< of all prompts of a request with their best tokens
   int max_messages = 8192;
 };
 
@@ -64,7 +65,7 @@ struct GenerationParams {
   std::vector<std::string> stop;
   std::vector<int32_t> stop_token_ids;
   bool ignore_eos = false;
-  std::optional<int32_t> max_tokens;  ///< >= 1
+  std::optional<int32_t> max_tokens;  ///< >= 1; 0 where the prompt is echoed: nothing behind it
   int32_t n = 1;
   bool stream = false;
   bool include_usage = false;  ///< stream_options.include_usage

@@ -1,5 +1,7 @@
 #include "agent/openai/tool_prompt.h"
 
+#include <algorithm>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -78,36 +80,85 @@ std::string Placeholder(const OrderedJson& variables) {
   return name;
 }
 
-}  // namespace
+const std::string kTaggedCall = "<tool_call>\n{\"name\": \"probed_name\", \"arguments\": ";
 
-std::optional<grammar::CallStyle> CallStyleOf(const engine::ChatTemplate& chat) {
+/// What the template makes of a call of probed_name; empty: it refuses.
+std::string RenderCall(const engine::ChatTemplate& chat, bool text_content,
+                       const OrderedJson& arguments) {
   const OrderedJson call = {{"id", "call_0"},
                             {"type", "function"},
-                            {"function", {{"name", "probed_name"}, {"arguments", "{}"}}}};
+                            {"function", {{"name", "probed_name"}, {"arguments", arguments}}}};
   const OrderedJson variables = {
-      {"messages", OrderedJson::array({{{"role", "user"}, {"content", "x"}},
-                                       {{"role", "assistant"},
-                                        {"content", nullptr},
-                                        {"tool_calls", OrderedJson::array({call})}}})},
+      {"messages",
+       OrderedJson::array({{{"role", "user"}, {"content", "x"}},
+                           {{"role", "assistant"},
+                            {"content", text_content ? OrderedJson("") : OrderedJson(nullptr)},
+                            {"tool_calls", OrderedJson::array({call})}}})},
       {"add_generation_prompt", false}};
   const auto rendered = chat.Render(variables);
-  if (!rendered.ok()) return std::nullopt;
-  const std::string& text = rendered->text;
-  if (text.find("function<｜tool▁sep｜>probed_name\n```json\n{}\n```<｜tool▁call▁end｜>") !=
-      std::string::npos) {
-    return grammar::CallStyle::kFenced;
-  }
-  if (text.find("<｜tool▁call▁begin｜>probed_name<｜tool▁sep｜>{}<｜tool▁call▁end｜>") !=
-      std::string::npos) {
-    return grammar::CallStyle::kPlain;
+  return rendered.ok() ? rendered->text : std::string();
+}
+
+std::optional<CallFormat> FormatIn(const std::string& text) {
+  const auto has = [&](std::string_view what) { return text.find(what) != std::string::npos; };
+  if (has("function<｜tool▁sep｜>probed_name\n```json\n{}\n```<｜tool▁call▁end｜>"))
+    return CallFormat{grammar::CallStyle::kFenced, ""};
+  if (has("<｜tool▁call▁begin｜>probed_name<｜tool▁sep｜>{}<｜tool▁call▁end｜>"))
+    return CallFormat{grammar::CallStyle::kPlain, ""};
+  if (has(kTaggedCall)) return CallFormat{grammar::CallStyle::kTagged, ""};
+  constexpr std::string_view kDsml = "<｜DSML｜";
+  const size_t call = text.find("\n<｜DSML｜invoke name=\"probed_name\">\n");
+  if (call == std::string::npos || call == 0 || text[call - 1] != '>') return std::nullopt;
+  const size_t block = text.rfind(kDsml, call - 1);
+  if (block == std::string::npos) return std::nullopt;
+  const size_t name = block + kDsml.size();
+  return CallFormat{grammar::CallStyle::kDsml, text.substr(name, call - 1 - name)};
+}
+
+}  // namespace
+
+std::optional<CallFormat> CallFormatOf(const engine::ChatTemplate& chat) {
+  // An answer that only calls has no content: some templates fail without one.
+  for (const bool text_content : {false, true}) {
+    const std::string text = RenderCall(chat, text_content, "{}");
+    if (text.empty()) continue;
+    auto format = FormatIn(text);
+    if (!format) return format;
+    format->text_content = text_content;
+    format->object_arguments =
+        format->style == grammar::CallStyle::kTagged &&
+        RenderCall(chat, text_content, OrderedJson::object()).find(kTaggedCall + "{}}") !=
+            std::string::npos;
+    return format;
   }
   return std::nullopt;
+}
+
+bool HasCalls(const OrderedJson& variables) {
+  const OrderedJson& messages = variables["messages"];
+  return std::any_of(messages.begin(), messages.end(),
+                     [](const OrderedJson& message) { return message.contains("tool_calls"); });
+}
+
+OrderedJson WithCallsAs(const CallFormat& format, OrderedJson variables) {
+  for (OrderedJson& message : variables["messages"]) {
+    if (!message.contains("tool_calls")) continue;
+    if (format.text_content && message["content"].is_null()) message["content"] = "";
+    if (!format.object_arguments) continue;
+    for (OrderedJson& call : message["tool_calls"]) {
+      OrderedJson& arguments = call["function"]["arguments"];
+      if (!arguments.is_string()) continue;
+      auto parsed = ParseOrderedJson(arguments.get<std::string>(), "arguments");
+      if (parsed.ok() && parsed->is_object()) arguments = *std::move(parsed);
+    }
+  }
+  return variables;
 }
 
 absl::StatusOr<engine::RenderedChat> RenderWithTools(const engine::ChatTemplate& chat,
                                                      const OrderedJson& variables,
                                                      const OrderedJson& tools,
-                                                     grammar::CallStyle style) {
+                                                     const CallFormat& format) {
   OrderedJson probe = variables;
   const std::string place = Placeholder(variables);
   probe["tools"] = OrderedJson::array(
@@ -119,6 +170,9 @@ absl::StatusOr<engine::RenderedChat> RenderWithTools(const engine::ChatTemplate&
     given["tools"] = tools;
     return chat.Render(given);
   }
+  const bool marked =
+      format.style == grammar::CallStyle::kFenced || format.style == grammar::CallStyle::kPlain;
+  if (!marked) return absl::InvalidArgumentError("the chat template does not show tools");
   OrderedJson& messages = given["messages"];
   size_t system = 0;
   while (system < messages.size() && messages[system]["role"] != "system") ++system;
@@ -132,7 +186,7 @@ absl::StatusOr<engine::RenderedChat> RenderWithTools(const engine::ChatTemplate&
   const size_t at = rendered.text.find(place);
   if (at == std::string::npos)
     return absl::InvalidArgumentError("the chat template shows neither tools nor a system text");
-  return Replace(rendered, at, at + place.size(), Describe(tools, style));
+  return Replace(rendered, at, at + place.size(), Describe(tools, format.style));
 }
 
 }  // namespace deepseek::agent

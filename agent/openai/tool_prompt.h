@@ -3,6 +3,7 @@
 // nothing of tools (V3, R1 and V3.1 come with such).
 
 #include <optional>
+#include <string>
 
 #include "absl/status/statusor.h"
 #include "agent/grammar/tool_grammar.h"
@@ -11,15 +12,29 @@
 
 namespace deepseek::agent {
 
-/// How the template writes earlier calls, which is how the model makes new ones; nullopt: not in a
-/// format of DeepSeek's that this server reads.
-std::optional<grammar::CallStyle> CallStyleOf(const engine::ChatTemplate& chat);
+/// How a template writes earlier calls, which is how the model makes new ones.
+struct CallFormat {
+  grammar::CallStyle style = grammar::CallStyle::kFenced;
+  std::string block;              ///< kDsml: name of the element around all calls
+  bool object_arguments = false;  ///< it wants arguments as JSON, not as a text of JSON
+  bool text_content = false;      ///< it wants a text, if an empty one, beside calls
+
+  bool operator==(const CallFormat&) const = default;
+};
+
+/// nullopt: in no format that this server reads.
+std::optional<CallFormat> CallFormatOf(const engine::ChatTemplate& chat);
+
+/// Whether there are earlier calls in `variables`' messages.
+bool HasCalls(const OrderedJson& variables);
+/// The variables with their earlier calls as the template wants them.
+OrderedJson WithCallsAs(const CallFormat& format, OrderedJson variables);
 
 /// Renders `variables` (with messages) so that the model learns of `tools`: by the template, or, if
 /// it leaves them out, by a description at the end of the system text. Errors are the template's.
 absl::StatusOr<engine::RenderedChat> RenderWithTools(const engine::ChatTemplate& chat,
                                                      const OrderedJson& variables,
                                                      const OrderedJson& tools,
-                                                     grammar::CallStyle style);
+                                                     const CallFormat& format);
 
 }  // namespace deepseek::agent

@@ -233,7 +233,8 @@ void Telemetry::OnFinished(FinishReason reason, int32_t prompt_tokens, const eng
   s.e2e.Observe(absl::ToDoubleSeconds(since_arrival));
   s.request_prompt.Observe(prompt_tokens);
   s.request_generation.Observe(usage.generated_tokens);
-  if (usage.generated_tokens > 0) {
+  // Without tokens: cut off in the prompt, or one of which nothing but the prompt was wanted.
+  if (usage.generated_tokens > 0 || reason == FinishReason::kLength) {
     s.prompt_tokens.Add(prompt_tokens);
     s.queue.Observe(absl::ToDoubleSeconds(usage.queue_time));
     s.prefill.Observe(absl::ToDoubleSeconds(usage.prefill_time));

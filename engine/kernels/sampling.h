@@ -14,6 +14,7 @@ inline constexpr float kLargestLogit = 1e30F;
 /// What to do with one row of logits. Penalties count the tokens in `history`.
 struct SampleSpec {
   int32_t row = 0;           ///< row of the logits buffer
+  int32_t given = -1;        ///< not -1: nothing is drawn, the log-probs of this id are wanted
   float temperature = 1.0F;  ///< 0: greedy (lowest id wins a tie)
   float top_p = 1.0F;
   int32_t top_k = 0;
@@ -35,8 +36,9 @@ struct SampleSpec {
 
 /// The row's largest logit as it stands is all that is asked for.
 inline bool IsPlainGreedy(const SampleSpec& spec) {
-  return spec.temperature <= 0 && spec.top_logprobs < 0 && spec.presence_penalty == 0 &&
-         spec.frequency_penalty == 0 && spec.repetition_penalty == 1 && spec.allowed == nullptr &&
+  return spec.given < 0 && spec.temperature <= 0 && spec.top_logprobs < 0 &&
+         spec.presence_penalty == 0 && spec.frequency_penalty == 0 &&
+         spec.repetition_penalty == 1 && spec.allowed == nullptr &&
          (spec.logit_bias == nullptr || spec.logit_bias->empty());
 }
 

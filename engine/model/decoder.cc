@@ -33,6 +33,7 @@ class Decoder : public Model {
   Buffer logits() const override { return buffers_.logits; }
   void CaptureHidden(std::vector<float>* out) override { capture_ = out; }
   absl::Status Forward(const Batch& batch) override;
+  absl::Status MoreLogits(const Batch& batch) override;
   absl::Status ForwardMtp(const Batch& batch, absl::Span<const int32_t> next_tokens,
                           std::vector<float>* out) override;
 
@@ -45,6 +46,8 @@ class Decoder : public Model {
   absl::Status Capture(int64_t rows);
   /// Logits of the first `rows` rows of buffers_.normed, in parts that fit, to the host.
   absl::Status DownloadLogits(int64_t rows, std::vector<float>* out);
+  /// Logits of the step's logit rows, of which there are `wanted`.
+  void Head(int64_t wanted);
   LayerStep Step(int64_t rows) const { return {backend_.get(), &buffers_, &rope_, rows}; }
   float eps() const { return static_cast<float>(spec_.rms_norm_eps); }
 
@@ -116,12 +119,24 @@ absl::Status Decoder::Forward(const Batch& batch) {
     RETURN_IF_ERROR(Capture(rows));
   }
   hidden_rows_ = rows;
-  const auto wanted = static_cast<int64_t>(batch.logit_rows.size());
-  if (wanted == 0) return absl::OkStatus();
+  Head(static_cast<int64_t>(batch.logit_rows.size()));
+  return absl::OkStatus();
+}
+
+absl::Status Decoder::MoreLogits(const Batch& batch) {
+  RETURN_IF_ERROR(Check(batch));
+  if (static_cast<int64_t>(batch.tokens.size()) != hidden_rows_)
+    return absl::InvalidArgumentError("more logits need the last Forward's batch");
+  backend_->BeginStep({batch.tokens, batch.segments, batch.block_ids, batch.logit_rows});
+  Head(static_cast<int64_t>(batch.logit_rows.size()));
+  return absl::OkStatus();
+}
+
+void Decoder::Head(int64_t wanted) {
+  if (wanted == 0) return;
   backend_->GatherLogitRows(buffers_.x, buffers_.last);
   backend_->RmsNorm(buffers_.last, norm_, eps(), wanted, buffers_.last);
   backend_->Linear(buffers_.last, head_, wanted, false, buffers_.logits);
-  return absl::OkStatus();
 }
 
 absl::Status Decoder::ForwardMtp(const Batch& batch, absl::Span<const int32_t> next_tokens,

@@ -48,6 +48,9 @@ class Model {
   /// Enqueues the step. logits(): F32 [batch.logit_rows, vocab], valid until the next Forward.
   virtual absl::Status Forward(const Batch& batch) = 0;
   virtual Buffer logits() const = 0;
+  /// Enqueues the head again for other rows of the last Forward: `batch` is its batch with other
+  /// logit_rows, whose logits replace those before. Any number of times.
+  virtual absl::Status MoreLogits(const Batch& batch) = 0;
 
   /// For tools: when not null, Forward also writes [layers+1, rows, hidden] F32 of its batch here
   /// (host memory).

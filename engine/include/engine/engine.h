@@ -15,6 +15,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "absl/types/span.h"
 #include "engine/arch/memory_plan.h"
 #include "engine/arch/model_spec.h"
 #include "engine/arch/options.h"
@@ -45,10 +46,14 @@ struct SamplingParams {
 struct Request {
   std::vector<int32_t> prompt;  ///< token ids, at least one
   int32_t max_tokens = 0;       ///< new tokens at most; 0: up to the context limit
+  bool prompt_only = false;     ///< no new token: kLength when the prompt is computed
   SamplingParams sampling;
   std::vector<int32_t>
       stop_ids;  ///< a generated id among these ends the answer (it is delivered, reason kStop)
   int32_t top_logprobs = -1;  ///< -1: no log-probs; n: of the chosen token and the n best (<= 20)
+  /// The same for each token of the prompt but the first (Sink::OnPrompt). Such a request computes
+  /// all of its prompt: no row that tells of a token comes from the prefix cache.
+  int32_t prompt_logprobs = -1;
   absl::Time deadline = absl::InfiniteFuture();
   int32_t priority = 0;  ///< higher first
   /// The prefix cache is shared among requests with the same salt only: a tenant whose prompts
@@ -82,6 +87,9 @@ struct Usage {
 class Sink {
  public:
   virtual ~Sink() = default;
+  /// The prompt's next tokens, from its second on, with Request::prompt_logprobs: each once and in
+  /// order, as they are computed, and all of them before the first OnToken.
+  virtual void OnPrompt(absl::Span<const TokenEvent> /*tokens*/) {}
   virtual void OnToken(const TokenEvent& token) = 0;
   /// Called exactly once, after the last token; the engine drops its reference afterwards. `error`
   /// is OK unless kError.

@@ -118,6 +118,11 @@ SampleResult SampleRow(absl::Span<const float> row, const SampleSpec& spec,
     result.finite = false;
     return result;
   }
+  if (spec.given >= 0) {
+    result.id = spec.given;
+    FillLogprobs(row, spec, scratch, &result);
+    return result;
+  }
   scratch->logits.assign(row.begin(), row.end());
   ApplyPenalties(spec, scratch);
   // A bias or a penalty can overflow although the row was finite; greedy and the weights below need

@@ -129,6 +129,60 @@ class ServeApi(AgentCase):
         answer = self.post("/v1/completions", {"prompt": "Hello", "echo": True, "max_tokens": 3, "temperature": 0})
         self.assertTrue(answer["choices"][0]["text"].startswith("Hello"))
 
+    def score(self, prompt, **fields):
+        return self.post("/v1/completions", {"prompt": prompt, "echo": True, "logprobs": 1, "max_tokens": 1, "seed": 1234,
+                                             "temperature": 0, **fields})["choices"]
+
+    def test_prompts_are_scored_as_lm_eval_does(self):
+        """Token ids of context and continuation; the scores of the latter are cut out of the arrays by number."""
+        def ids(text):
+            return self.post("/tokenize", {"text": text})["tokens"]
+        context = ids("What is the capital of France?")
+        whole = [context + ids(" Paris")[1:], context + ids(" Berlin is")[1:]]
+        for max_tokens in (0, 1):
+            sums = []
+            for choice, prompt in zip(self.score(whole, max_tokens=max_tokens), whole):
+                logs = choice["logprobs"]
+                self.assertEqual(len(logs["tokens"]), len(prompt) + max_tokens)
+                for name in ("token_logprobs", "top_logprobs", "text_offset"):
+                    self.assertEqual(len(logs[name]), len(logs["tokens"]))
+                self.assertIsNone(logs["token_logprobs"][0])
+                self.assertIsNone(logs["top_logprobs"][0])
+                for logprob, top in zip(logs["token_logprobs"][1:], logs["top_logprobs"][1:]):
+                    self.assertLessEqual(logprob, max(top.values()))
+                    self.assertLessEqual(max(top.values()), 0)
+                sums.append(logs["token_logprobs"][len(context):len(prompt)])
+            if max_tokens:
+                self.assertEqual(sums, before, "of the prompt alone, whatever follows")
+            before = sums
+
+    def test_a_scored_prompt_is_what_the_model_said_of_its_own_answer(self):
+        said = self.post("/v1/completions", {"prompt": "Hello", "max_tokens": 12, "temperature": 0, "logprobs": 1,
+                                             "ignore_eos": True})["choices"][0]["logprobs"]
+        prompt = self.post("/tokenize", {"text": "Hello"})["tokens"]
+        (scored,) = self.score([prompt], max_tokens=12, ignore_eos=True)
+        self.assertEqual(scored["logprobs"]["token_logprobs"][len(prompt):], said["token_logprobs"])
+        self.assertEqual(scored["logprobs"]["tokens"][len(prompt):], said["tokens"])
+        streamed = {}
+        got, text, _ = self.server.call("POST", "/v1/completions", {
+            "prompt": [prompt], "echo": True, "logprobs": 1, "max_tokens": 12, "temperature": 0, "ignore_eos": True,
+            "stream": True})
+        self.assertEqual(got, 200)
+        for line in text.split("\n"):
+            if line.startswith("data: {"):
+                for name, values in (json.loads(line[6:])["choices"][0]["logprobs"] or {}).items():
+                    streamed.setdefault(name, []).extend(values)
+        self.assertEqual(streamed, scored["logprobs"])
+
+    def test_a_long_prompt_is_scored_in_chunks_and_again_alike(self):
+        text = "The capital of France is Paris. " * 60
+        first, second = self.score(text, max_tokens=0), self.score(text, max_tokens=0)
+        self.assertEqual(first, second)
+        self.assertEqual(first[0]["text"], text)
+        logs = first[0]["logprobs"]
+        self.assertEqual("".join(logs["tokens"][1:]), text)
+        self.assertEqual([text[b:e] for b, e in zip(logs["text_offset"][1:], logs["text_offset"][2:])], logs["tokens"][1:-1])
+
     def test_endpoints_that_are_not_served_are_named(self):
         for path in ("/v1/responses", "/v1/messages", "/v1/embeddings"):
             error = self.post(path, {}, status=404)["error"]

@@ -19,7 +19,7 @@ class ConstraintTest : public ::testing::Test {
          "<｜tool▁call▁end｜>", "<｜tool▁sep｜>", "</think>"});
     vocabulary_ = std::make_shared<const Vocabulary>(*tokenizer_, tokenizer_->size());
     eos_ = Id("<eos>");
-    EXPECT_TRUE(FindCallTokens(*tokenizer_, &shape_.tokens));
+    EXPECT_TRUE(FindCallTokens(*tokenizer_, CallStyle::kFenced, &shape_.tokens));
   }
   int32_t Id(std::string_view token) const { return tokenizer_->TokenId(token); }
 

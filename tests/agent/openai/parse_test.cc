@@ -292,6 +292,12 @@ TEST(ParseCompletion, HasOpenAisDefaultAndLimits) {
   EXPECT_FALSE(ParseCompletionRequest(R"({"prompt":["a","b"],"n":100})", RequestLimits{}).ok());
   EXPECT_FALSE(ParseCompletionRequest(R"({"prompt":"a","suffix":"b"})", RequestLimits{}).ok());
   EXPECT_FALSE(ParseCompletionRequest(R"({"prompt":"a","logprobs":true})", RequestLimits{}).ok());
+  const auto scored = ParseCompletionRequest(
+      R"({"prompt":[[1,2]],"logprobs":0,"echo":true,"max_tokens":0})", RequestLimits{});
+  ASSERT_TRUE(scored.ok()) << scored.status();
+  EXPECT_EQ(scored->params.max_tokens, 0);
+  const auto empty = ParseCompletionRequest(R"({"prompt":"a","max_tokens":0})", RequestLimits{});
+  EXPECT_EQ(FromStatus(empty.status()).param, "max_tokens");
 }
 
 TEST(ParseGenerate, HasOnePromptUnderItsName) {

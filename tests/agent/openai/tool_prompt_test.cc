@@ -42,16 +42,16 @@ const OrderedJson kTools = OrderedJson::array({{{"type", "function"},
                                                   {"parameters", {{"type", "object"}}}}}}});
 
 TEST(ToolPrompt, TheStyleIsThatOfEarlierCalls) {
-  EXPECT_EQ(CallStyleOf(*Plain()), grammar::CallStyle::kPlain);
-  EXPECT_EQ(CallStyleOf(*Demo()), grammar::CallStyle::kFenced);
-  EXPECT_EQ(CallStyleOf(*Template("{{ messages[0]['content'] }}")), std::nullopt);
-  EXPECT_EQ(CallStyleOf(*Template("{{ raise_exception('no') }}")), std::nullopt);
+  EXPECT_EQ(CallFormatOf(*Plain()), (CallFormat{grammar::CallStyle::kPlain, ""}));
+  EXPECT_EQ(CallFormatOf(*Demo()), (CallFormat{grammar::CallStyle::kFenced, ""}));
+  EXPECT_EQ(CallFormatOf(*Template("{{ messages[0]['content'] }}")), std::nullopt);
+  EXPECT_EQ(CallFormatOf(*Template("{{ raise_exception('no') }}")), std::nullopt);
 }
 
 TEST(ToolPrompt, ATemplateThatKnowsToolsDescribesThem) {
   const OrderedJson variables = {{"messages", {{{"role", "user"}, {"content", "Hi"}}}},
                                  {"add_generation_prompt", true}};
-  const auto chat = RenderWithTools(*Demo(), variables, kTools, grammar::CallStyle::kFenced);
+  const auto chat = RenderWithTools(*Demo(), variables, kTools, {grammar::CallStyle::kFenced, ""});
   ASSERT_TRUE(chat.ok()) << chat.status();
   EXPECT_NE(chat->text.find("## Tools\n{\"name\": \"get_weather\""), std::string::npos)
       << chat->text;
@@ -64,7 +64,8 @@ TEST(ToolPrompt, OtherwiseTheSystemTextDoes) {
     if (system)
       variables["messages"] = {{{"role", "system"}, {"content", "Be brief."}},
                                {{"role", "user"}, {"content", "TOOLSGOHERE"}}};
-    const auto chat = RenderWithTools(*Plain(), variables, kTools, grammar::CallStyle::kPlain);
+    const auto chat =
+        RenderWithTools(*Plain(), variables, kTools, {grammar::CallStyle::kPlain, ""});
     ASSERT_TRUE(chat.ok()) << chat.status();
     EXPECT_TRUE(chat->text.starts_with(system ? "Be brief.\n\n## Tools\n" : "## Tools\n"))
         << chat->text;

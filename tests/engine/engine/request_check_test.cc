@@ -84,7 +84,9 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"logit_bias", [](Request* r) { r->sampling.logit_bias.assign(2000, {1, 1.0F}); }},
         Case{"stop_ids", [](Request* r) { r->stop_ids.assign(2000, 1); }},
         Case{"top_logprobs", [](Request* r) { r->top_logprobs = 21; }},
-        Case{"top_logprobs", [](Request* r) { r->top_logprobs = -2; }}));
+        Case{"top_logprobs", [](Request* r) { r->top_logprobs = -2; }},
+        Case{"prompt_logprobs", [](Request* r) { r->prompt_logprobs = 21; }},
+        Case{"max_tokens", [](Request* r) { r->prompt_only = true; }}));
 
 TEST(CheckRequest, TheBordersAreGood) {
   Request r = Good();

@@ -45,6 +45,21 @@ TEST(Sampling, GreedyTakesTheLowestIdOnATie) {
   EXPECT_EQ(Row({1, 3, 3, 2}, spec).id, 1);
 }
 
+TEST(Sampling, AGivenIdIsOnlyMeasured) {
+  SampleSpec spec;
+  spec.given = 2;
+  spec.temperature = 0;
+  spec.top_logprobs = 1;
+  const std::vector<std::pair<int32_t, float>> bias = {{2, 5.0F}};
+  spec.logit_bias = &bias;
+  const SampleResult result = Row({0, 3, 1}, spec);
+  EXPECT_EQ(result.id, 2);
+  EXPECT_FLOAT_EQ(result.logprob, 1 - std::log(1 + std::exp(3.0F) + std::exp(1.0F)));
+  ASSERT_EQ(result.top.size(), 1U);
+  EXPECT_EQ(result.top[0].first, 1);
+  EXPECT_FALSE(Row({0, std::nanf(""), 1}, spec).finite);
+}
+
 TEST(Sampling, OnlyAllowedIdsAreChosen) {
   std::vector<float> logits(130, 0);
   logits[1] = 9;

@@ -168,6 +168,19 @@ std::vector<engine::Request> FakeEngine::requests() const {
   return requests_;
 }
 
+// Two tokens a step; the log-prob tells the position.
+std::vector<engine::TokenEvent> FakeEngine::Score(Live* live) {
+  std::vector<engine::TokenEvent> told;
+  for (int i = 0; i < 2 && live->scored < live->request.prompt.size(); ++i, ++live->scored) {
+    engine::TokenEvent& token = told.emplace_back();
+    token.id = live->request.prompt[live->scored];
+    token.logprob = -static_cast<float>(live->scored);
+    for (int32_t t = 0; t < live->request.prompt_logprobs; ++t)
+      token.top.push_back({'A' + t, -0.25F - static_cast<float>(t)});
+  }
+  return told;
+}
+
 // As the real one: sinks are called without the lock.
 void FakeEngine::Loop() {
   std::unique_lock lock(mutex_);
@@ -200,6 +213,18 @@ void FakeEngine::Loop() {
     for (const auto& [id, _] : live_) ids.push_back(id);
     for (const engine::RequestId id : held_ ? std::vector<engine::RequestId>{} : ids) {
       Live& live = live_.at(id);
+      if (live.request.prompt_logprobs >= 0 && live.scored < live.request.prompt.size()) {
+        const std::vector<engine::TokenEvent> told = Score(&live);
+        const std::shared_ptr<engine::Sink> sink = live.sink;
+        lock.unlock();
+        sink->OnPrompt(told);
+        lock.lock();
+        continue;
+      }
+      if (live.request.prompt_only) {
+        finish(id, FinishReason::kLength, absl::OkStatus());
+        continue;
+      }
       engine::TokenEvent token;
       token.id = live.answer[static_cast<size_t>(live.made) % live.answer.size()];
       token.logprob = -0.5F;

@@ -55,7 +55,9 @@ class FakeEngine final : public engine::Engine {
     std::shared_ptr<engine::Sink> sink;
     std::vector<int32_t> answer;
     int32_t made = 0;
+    size_t scored = 1;  ///< tokens of the prompt whose log-probs need not be told any more
   };
+  static std::vector<engine::TokenEvent> Score(Live* live);
   void Loop();
 
   const Options options_;

@@ -5,6 +5,8 @@
 #include <cstring>
 #include <limits>
 
+#include "base/status.h"
+
 namespace deepseek::engine {
 namespace {
 
@@ -48,6 +50,10 @@ void FakeBackend::Sample(const Buffer&, absl::Span<const SampleSpec> specs,
     }
     if (r.finite) r.id = best;
     r.logprob = -0.5F;
+    if (spec.given >= 0) {
+      r.id = spec.given;
+      r.logprob = row[spec.given];
+    }
     for (int32_t i = 0; i < spec.top_logprobs; ++i)
       r.top.emplace_back(i, -1.0F * static_cast<float>(i));
     results->push_back(r);
@@ -102,7 +108,8 @@ absl::Status FakeModel::Forward(const Batch& batch) {
     --fail_forwards;
     return absl::InternalError("forward: broken for a test");
   }
-  std::vector<uint64_t> states(rows);
+  std::vector<uint64_t>& states = states_;
+  states.assign(static_cast<size_t>(rows), 0);
   for (const Segment& s : batch.segments) {
     if (s.blocks * kBlockTokens < s.context + s.rows)
       return absl::InternalError("forward: block table too short");
@@ -115,11 +122,7 @@ absl::Status FakeModel::Forward(const Batch& batch) {
       cache_[block][position % kBlockTokens] = states[s.first_row + i];
     }
   }
-  backend_.logits.resize(batch.logit_rows.size() * spec_.vocab);
-  for (size_t i = 0; i < batch.logit_rows.size(); ++i) {
-    const int32_t row = batch.logit_rows[i];
-    WriteLogits(states[row], batch.tokens[row] == poison_token, &backend_.logits[i * spec_.vocab]);
-  }
+  RETURN_IF_ERROR(MoreLogits(batch));
   if (hidden_ != nullptr) {
     hidden_->clear();
     for (int32_t layer = 0; layer <= spec_.layers; ++layer) {
@@ -129,6 +132,19 @@ absl::Status FakeModel::Forward(const Batch& batch) {
         }
       }
     }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status FakeModel::MoreLogits(const Batch& batch) {
+  if (static_cast<int32_t>(batch.logit_rows.size()) > limits_.max_logit_rows ||
+      batch.tokens.size() != states_.size()) {
+    return absl::InternalError("more logits: not the batch of the last step");
+  }
+  backend_.logits.resize(batch.logit_rows.size() * spec_.vocab);
+  for (size_t i = 0; i < batch.logit_rows.size(); ++i) {
+    const int32_t row = batch.logit_rows[i];
+    WriteLogits(states_[row], batch.tokens[row] == poison_token, &backend_.logits[i * spec_.vocab]);
   }
   return absl::OkStatus();
 }
@@ -162,6 +178,17 @@ std::vector<int32_t> FakeModel::Expected(const std::vector<int32_t>& prompt, int
                    one_path_ ? RowPath::kPrompt : RowPath::kGenerated);
   }
   return answer;
+}
+
+std::vector<float> FakeModel::ExpectedScores(const std::vector<int32_t>& prompt) const {
+  uint64_t state = 0;
+  std::vector<float> scores, row(spec_.vocab);
+  for (size_t i = 0; i + 1 < prompt.size(); ++i) {
+    state = Extend(state, prompt[i], static_cast<int32_t>(i), RowPath::kPrompt);
+    WriteLogits(state, false, row.data());
+    scores.push_back(row[prompt[i + 1]]);
+  }
+  return scores;
 }
 
 void FakeModel::HoldAt(int64_t forward) {

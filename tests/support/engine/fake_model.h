@@ -49,7 +49,8 @@ class FakeBackend final : public Backend {
            const Buffer&) override {}
   void Ffn(const Buffer&, const FfnWeights&, const Buffer&) override {}
   void GatherLogitRows(const Buffer&, const Buffer&) override {}
-  /// Greedy among the allowed ids; `finite` is false for a row whose best logit is not finite.
+  /// Greedy among the allowed ids, or the one given, with its logit as its log-prob; `finite` is
+  /// false for a row whose best logit is not finite.
   void Sample(const Buffer& logits, absl::Span<const SampleSpec> specs,
               std::vector<SampleResult>* results) override;
   absl::Status Synchronize() override { return absl::OkStatus(); }
@@ -79,12 +80,15 @@ class FakeModel final : public Model {
   int64_t progress() const override { return forwards_; }
   absl::Status Forward(const Batch& batch) override;
   Buffer logits() const override;
+  absl::Status MoreLogits(const Batch& batch) override;
   void CaptureHidden(std::vector<float>* out) override { hidden_ = out; }
   absl::Status ForwardMtp(const Batch& batch, absl::Span<const int32_t> next_tokens,
                           std::vector<float>* out) override;
 
   /// The greedy answer to `prompt` when it is served alone, computed without any cache.
   std::vector<int32_t> Expected(const std::vector<int32_t>& prompt, int32_t tokens) const;
+  /// The log-probs of the prompt's tokens from its second on, as the fake backend tells them.
+  std::vector<float> ExpectedScores(const std::vector<int32_t>& prompt) const;
 
   // Knobs of a test; any thread.
   void Hold() { HoldAt(0); }     ///< Forward blocks until Release
@@ -106,6 +110,7 @@ class FakeModel final : public Model {
   const bool one_path_;
   FakeBackend backend_;
   std::vector<std::vector<uint64_t>> cache_;  // [block][offset]
+  std::vector<uint64_t> states_;              // [rows] of the last step
   std::vector<float>* hidden_ = nullptr;
   std::atomic<int64_t> forwards_{0};
   std::mutex mutex_;

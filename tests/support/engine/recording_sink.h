@@ -14,6 +14,12 @@ namespace deepseek::engine {
 
 class RecordingSink final : public Sink {
  public:
+  void OnPrompt(absl::Span<const TokenEvent> tokens) override {
+    const std::lock_guard lock(mutex_);
+    EXPECT_TRUE(!finished_ && tokens_.empty()) << "the prompt comes first";
+    prompt_.insert(prompt_.end(), tokens.begin(), tokens.end());
+    ++prompt_pieces_;
+  }
   void OnToken(const TokenEvent& token) override {
     const std::lock_guard lock(mutex_);
     EXPECT_FALSE(finished_) << "a token after the end";
@@ -56,13 +62,22 @@ class RecordingSink final : public Sink {
     const std::lock_guard lock(mutex_);
     return tokens_;
   }
+  std::vector<TokenEvent> prompt() const {
+    const std::lock_guard lock(mutex_);
+    return prompt_;
+  }
+  int prompt_pieces() const {
+    const std::lock_guard lock(mutex_);
+    return prompt_pieces_;
+  }
   Usage usage() const { return usage_; }         ///< after Wait
   absl::Status error() const { return error_; }  ///< after Wait
 
  private:
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  std::vector<TokenEvent> tokens_;
+  std::vector<TokenEvent> tokens_, prompt_;
+  int prompt_pieces_ = 0;
   bool finished_ = false;
   FinishReason reason_ = FinishReason::kError;
   Usage usage_;
