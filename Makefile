@@ -55,11 +55,11 @@ bench-operator: ## CPU, memory and requests of the operator over an in-memory AP
 	cmake --build --preset release -j $(JOBS) --target operator_bench
 	build/release/bin/operator_bench $(N)
 
-tsan: ## client, caches, queue, controller and reconciler under ThreadSanitizer
+TSAN_TESTS = operator_kube_test operator_reconcile_test engine_serving_engine_test engine_cancel_test engine_kernels_host_test openai_api_test http_server_test
+tsan: ## operator (client, caches, queue, controller, reconciler) and agent (engine's steps, thread pool, API, server) under ThreadSanitizer
 	cmake --preset tsan
-	cmake --build --preset tsan -j $(JOBS) --target operator_kube_test operator_reconcile_test
-	TSAN_OPTIONS=halt_on_error=1 build/tsan/bin/operator_kube_test --gtest_filter='-HttpTransport*'
-	TSAN_OPTIONS=halt_on_error=1 build/tsan/bin/operator_reconcile_test
+	cmake --build --preset tsan -j $(JOBS) --target $(TSAN_TESTS)
+	set -e; for t in $(TSAN_TESTS); do TSAN_OPTIONS=halt_on_error=1 build/tsan/bin/$$t --gtest_filter='-HttpTransport*' --gtest_brief=1; done
 
 faults: ## every fault at every point of every story, a leader stopped at every call, 10,000 transitions by chance (an hour)
 	cmake --preset release
