@@ -80,9 +80,14 @@ class Rights(Story):
             for kind, name in damaged), 60, self.describe)
 
     def test_granted_is_used_and_used_is_granted(self):
-        # Given a life: made, damaged and repaired, changed, stuck on an image that is not there, retried, taken back
+        # Given a life: made with somebody else's PodMonitor in the way, damaged and repaired, changed, stuck on an image
+        # that is not there, retried, taken back
         installation.install_pod_monitors()
+        self.apply({"apiVersion": "monitoring.coreos.com/v1", "kind": "PodMonitor", "metadata": {"name": "demo"},
+                    "spec": {"selector": {}, "podMetricsEndpoints": []}})
         self.apply(deepseek(observability={"podMonitor": {}}))
+        self.until_condition("Monitored", "False", "NameConflict", seconds=90)
+        kube.kubectl("delete", "podmonitor", "demo", namespace=self.namespace)
         self.until_condition("Monitored", "True", seconds=90)
         self.until_ready()
         kube.wait_until("the digest is recorded", lambda: kube.get(

@@ -133,6 +133,13 @@ Condition Upgrade(const State& state) {
 }
 
 Condition Monitored(const State& state) {
+  for (const Child& child : state.observed->children) {
+    if (child.kind == "PodMonitor" && child.name == state.dsd.name &&
+        child.ownership == Ownership::kForeign) {
+      return {condition::kMonitored, kFalse, reason::kNameConflict,
+              StrCat("PodMonitor ", child.name, " is somebody else's: rename one of the two")};
+    }
+  }
   if (state.observed->pod_monitors_served) {
     return {condition::kMonitored, kTrue, reason::kPodMonitorInPlace,
             StrCat("PodMonitor ", state.dsd.name, " selects the agents")};

@@ -278,6 +278,7 @@ TEST(PodMonitorTest, SomebodyElsesIsLeftAloneAndPodsGoOn) {
   h.Settle();
   EXPECT_EQ(h.ReadyPods(), 1);
   EXPECT_EQ(h.Condition("demo", "Ready"), "False NameConflict");
+  EXPECT_EQ(h.Condition("demo", "Monitored"), "False NameConflict");
   EXPECT_TRUE(h.Get(kPodMonitor, "demo")["spec"]["selector"].empty());
 }
 
