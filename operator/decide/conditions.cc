@@ -132,21 +132,28 @@ Condition Upgrade(const State& state) {
   return {condition::kUpgradeAvailable, kTrue, reason::kNewerDefaults, message};
 }
 
+// True only of what has been seen.
 Condition Monitored(const State& state) {
-  for (const Child& child : state.observed->children) {
-    if (child.kind == "PodMonitor" && child.name == state.dsd.name &&
-        child.ownership == Ownership::kForeign) {
+  const Observed& observed = *state.observed;
+  if (!observed.pod_monitors_served) {
+    return {condition::kMonitored, kFalse, reason::kPodMonitorsNotInstalled,
+            "the cluster has no podmonitors.monitoring.coreos.com: install the Prometheus "
+            "Operator's CRDs, or remove spec.observability.podMonitor"};
+  }
+  for (const Child& child : observed.children) {
+    if (child.kind != "PodMonitor" || child.name != state.dsd.name) continue;
+    if (child.ownership == Ownership::kForeign) {
       return {condition::kMonitored, kFalse, reason::kNameConflict,
               StrCat("PodMonitor ", child.name, " is somebody else's: rename one of the two")};
     }
-  }
-  if (state.observed->pod_monitors_served) {
     return {condition::kMonitored, kTrue, reason::kPodMonitorInPlace,
-            StrCat("PodMonitor ", state.dsd.name, " selects the agents")};
+            StrCat("PodMonitor ", child.name, " selects the agents")};
   }
-  return {condition::kMonitored, kFalse, reason::kPodMonitorsNotInstalled,
-          "the cluster has no podmonitors.monitoring.coreos.com: install the Prometheus Operator's "
-          "CRDs, or remove spec.observability.podMonitor"};
+  if (!observed.refusal_reason.empty()) {
+    return {condition::kMonitored, kFalse, observed.refusal_reason, observed.refusal_message};
+  }
+  return {condition::kMonitored, kFalse, reason::kCreating,
+          StrCat("PodMonitor ", state.dsd.name, " is being made")};
 }
 
 }  // namespace
@@ -247,7 +254,8 @@ std::vector<EventPlan> ConditionEvents(const std::vector<Condition>& conditions,
     if (c.type == condition::kUpgradeAvailable && c.status == kTrue && old_status != kTrue) {
       events.push_back({false, "Reconcile", c.reason, c.message});
     }
-    if (c.type == condition::kMonitored && c.status == kFalse && old_status != kFalse) {
+    if (c.type == condition::kMonitored && c.reason == reason::kPodMonitorsNotInstalled &&
+        old_reason != c.reason) {
       events.push_back({true, "Reconcile", c.reason, c.message});
     }
   }

@@ -7,7 +7,7 @@ ver_ge() { [ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n1)" = "$2" ]; }
 go_version() { "$1" env GOVERSION 2>/dev/null | sed 's/^go//'; }
 find_go() {
   local g v
-  local sys=("${GO:-}" "$(command -v go || true)" /usr/local/go/bin/go)
+  local sys=("${GO:-}" "$(command -v go)" /usr/local/go/bin/go)
   [ "${CLUSTER_GO_FROM_PYPI:-0}" = 0 ] || sys=()   # 1 = use the one from PyPI even where the machine has Go
   for g in "${sys[@]}" "$CLUSTER_CACHE"/go-venv/lib/python3*/site-packages/go/bin/go; do
     if [ -z "$g" ] || [ ! -x "$g" ]; then continue; fi

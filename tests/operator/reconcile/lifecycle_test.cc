@@ -266,6 +266,19 @@ TEST(PodMonitorTest, WithoutItsCrdTheModelServesAndTheConditionSaysWhy) {
   EXPECT_EQ(h.Condition("demo", "Monitored"), "True PodMonitorInPlace");
 }
 
+TEST(PodMonitorTest, OneThatIsRefusedIsNotCalledInPlace) {
+  Harness h;
+  h.server->set_admission([](const Json& object, const Json*) {
+    return object["kind"] == "PodMonitor" ? "metadata.labels: Invalid value" : "";
+  });
+  h.Apply("demo", kWithMonitor);
+  h.Settle();
+  EXPECT_EQ(h.ReadyPods(), 1) << "it comes last";
+  EXPECT_EQ(h.Condition("demo", "Ready"), "False InvalidSpec");
+  EXPECT_EQ(h.Condition("demo", "Monitored"), "False InvalidSpec");
+  EXPECT_THAT(h.Message("demo", "Monitored"), HasSubstr("metadata.labels"));
+}
+
 TEST(PodMonitorTest, SomebodyElsesIsLeftAloneAndPodsGoOn) {
   Harness h;
   kube::Client somebody(h.server);
