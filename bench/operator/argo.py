@@ -24,11 +24,11 @@ def fail(message):
 
 
 def find_go():
-    """A Go that can build it: of GO, the path, the usual place, or the one that e2e/cluster/build took from PyPI."""
-    places = [os.environ.get("GO"), shutil.which("go"), "/usr/local/go/bin/go",
-              *glob.glob(os.path.join(kube.CACHE, "go-venv/lib/python3*/site-packages/go/bin/go"))]
-    found = next((place for place in places if place and os.access(place, os.X_OK)), None)
-    return found or fail("no Go here (e2e/cluster/build installs one)")
+    """The Go that builds the cluster's programs: the machine's if it is new enough, else one from PyPI."""
+    cluster = os.path.join(ROOT, "e2e", "cluster")
+    found = subprocess.run(["bash", "-c", '. "$0/lib/common.sh"; . "$0/lib/go.sh" >&2; echo "$GO"', cluster],
+                           stdout=subprocess.PIPE, text=True, check=False)
+    return found.stdout.strip() or fail("no Go here, and none could be installed (the lines above say why)")
 
 
 def go(program, *args, cwd):

@@ -1,4 +1,3 @@
-// The API over a real server and loopback sockets, with a scripted engine.
 #include "agent/openai/api.h"
 
 #include <gtest/gtest.h>
@@ -9,116 +8,17 @@
 #include "absl/time/clock.h"
 #include "base/json_full.h"
 #include "base/strings.h"
-#include "tests/support/agent/fake_agent.h"
+#include "tests/agent/openai/api_fixture.h"
 #include "tests/support/http/raw_client.h"
 
 namespace deepseek::agent {
 namespace {
 
-using testing::BytesThenEos;
-using testing::FakeEngine;
 using testing::HttpGet;
-using testing::HttpPost;
 using testing::RawClient;
-using testing::RawResponse;
 
 constexpr char kChat[] = "/v1/chat/completions";
 constexpr char kHi[] = R"({"messages":[{"role":"user","content":"hi"}]})";
-
-class ApiTest : public ::testing::Test {
- protected:
-  void Start(FakeEngine::Options options, bool serving = true) {
-    auto engine = std::make_unique<FakeEngine>(std::move(options));
-    engine_ = engine.get();
-    model_ = testing::FakeModel(std::move(engine));
-    if (serving) service_.Serve(model_.get());
-    http::ServerOptions server;
-    server.addresses = {"127.0.0.1:0"};
-    server.refusal = RefusalResponse;
-    if (!api_) api_ = std::make_unique<Api>(inference_, probes_, *gate_);
-    server.admit = [this](const http::Request& head) { return api_->Admit(head); };
-    auto started = http::StartServer(server, *api_);
-    ASSERT_TRUE(started.ok()) << started.status();
-    server_ = *std::move(started);
-    address_ = server_->addresses().front();
-  }
-  void StartSaying(std::string_view text) {
-    Start({.script = [ids = BytesThenEos(text)](const engine::Request&) { return ids; }});
-  }
-  ~ApiTest() override {
-    if (model_) model_->engine->Drain(absl::Now());
-    server_.reset();
-  }
-
-  Json Post(std::string_view path, std::string_view body, int status = 200) {
-    const RawResponse response = HttpPost(address_, path, body);
-    EXPECT_EQ(response.status, status) << response.body;
-    return Json::parse(response.body, nullptr, false);
-  }
-  std::vector<Json> Stream(std::string_view path, std::string_view body) {
-    const RawResponse response = HttpPost(address_, path, body);
-    EXPECT_EQ(response.status, 200) << response.body;
-    EXPECT_TRUE(response.complete);
-    EXPECT_EQ(response.headers.at("content-type"), "text/event-stream; charset=utf-8");
-    std::vector<std::string> events = testing::Events(response.body);
-    EXPECT_FALSE(events.empty());
-    if (events.empty()) return {};
-    EXPECT_EQ(events.back(), "[DONE]");
-    events.pop_back();
-    std::vector<Json> out;
-    for (const std::string& event : events) out.push_back(Json::parse(event));
-    return out;
-  }
-  static std::string Joined(const std::vector<Json>& chunks, const char* field, int index = 0) {
-    std::string text;
-    for (const Json& chunk : chunks) {
-      for (const Json& choice : chunk["choices"]) {
-        if (choice["index"] == index) text += choice["delta"].value(field, "");
-      }
-    }
-    return text;
-  }
-
-  /// Text, logs and end of each choice.
-  static Json Choices(const Json& answer) {
-    Json out = Json::object();
-    for (const Json& choice : answer["choices"]) {
-      out[std::to_string(choice["index"].get<int>())] = {choice["text"], choice["logprobs"],
-                                                         choice["finish_reason"]};
-    }
-    return out;
-  }
-  /// The same, put together from a stream.
-  static Json Whole(const std::vector<Json>& chunks) {
-    Json out = Json::object();
-    for (const Json& chunk : chunks) {
-      for (const Json& piece : chunk["choices"]) {
-        Json& choice = out[std::to_string(piece["index"].get<int>())];
-        if (choice.is_null()) choice = {"", nullptr, nullptr};
-        choice[0] = choice[0].get<std::string>() + piece["text"].get<std::string>();
-        if (!piece["finish_reason"].is_null()) choice[2] = piece["finish_reason"];
-        if (piece["logprobs"].is_null()) continue;
-        if (choice[1].is_null()) choice[1] = Json::object();
-        for (const auto& [key, values] : piece["logprobs"].items()) {
-          for (const Json& value : values) choice[1][key].push_back(value);
-        }
-      }
-    }
-    return out;
-  }
-
-  metrics::Registry registry_;
-  Telemetry telemetry_{registry_, "fake"};
-  Service service_;
-  Probes probes_{service_, &registry_, R"({"version":"t"})"};
-  Inference inference_{service_, telemetry_, RequestLimits{}};
-  std::unique_ptr<Gate> gate_ = std::make_unique<Gate>();
-  std::unique_ptr<Api> api_;
-  FakeEngine* engine_ = nullptr;
-  std::unique_ptr<LoadedModel> model_;
-  std::unique_ptr<http::Server> server_;
-  std::string address_;
-};
 
 TEST_F(ApiTest, ChatAnswersWhole) {
   StartSaying("Paris");
@@ -463,101 +363,6 @@ TEST_F(ApiTest, TheLastMessageIsContinued) {
       << "no mark of the template behind it";
   Post(kChat, R"({"messages":[{"role":"assistant","content":" "}],"continue_final_message":true})",
        400);
-}
-
-TEST_F(ApiTest, EchoPutsThePromptInFront) {
-  StartSaying("out");
-  const Json answer = Post("/v1/completions", R"({"prompt":["a ",[98,99]],"echo":true,"n":2})");
-  EXPECT_EQ(answer["choices"][1]["text"], "a out");
-  EXPECT_EQ(answer["choices"][2]["text"], "bcout");
-  std::string text;
-  for (const Json& chunk :
-       Stream("/v1/completions", R"({"prompt":"a ","echo":true,"stream":true})")) {
-    text += chunk["choices"][0]["text"].get<std::string>();
-  }
-  EXPECT_EQ(text, "a out");
-}
-
-TEST_F(ApiTest, EchoWithLogprobsTellsOfThePromptToo) {
-  StartSaying("xy");
-  const Json answer =
-      Post("/v1/completions", R"({"prompt":["é!",[66]],"echo":true,"logprobs":2,"max_tokens":1})");
-  ASSERT_EQ(answer["choices"].size(), 2U);
-  const Json& first = answer["choices"][0];
-  EXPECT_EQ(first["text"], "é!x");
-  const Json& logs = first["logprobs"];
-  EXPECT_EQ(logs["tokens"].size(), 4U) << "é is two tokens of this tokenizer";
-  EXPECT_EQ(logs["tokens"][2], "!");
-  EXPECT_EQ(logs["tokens"][3], "x");
-  EXPECT_EQ(logs["token_logprobs"], Json::parse("[null,-1.0,-2.0,-0.5]"));
-  EXPECT_EQ(logs["text_offset"], Json::parse("[0,0,1,2]")) << "characters of the text";
-  EXPECT_EQ(logs["top_logprobs"][0], nullptr);
-  EXPECT_EQ(logs["top_logprobs"][2], Json::parse(R"({"A":-0.25,"B":-1.25,"!":-2.0})"))
-      << "the token itself is among them";
-  EXPECT_EQ(answer["choices"][1]["text"], "Bx");
-  EXPECT_EQ(answer["choices"][1]["logprobs"]["token_logprobs"], Json::parse("[null,-0.5]"));
-}
-
-TEST_F(ApiTest, APromptCanBeScoredAlone) {
-  StartSaying("xy");
-  const char* body =
-      R"({"prompt":[[65,66,67,68]],"echo":true,"logprobs":1,"max_tokens":0,"n":2,"stream":)";
-  const Json answer = Post("/v1/completions", StrCat(body, "false}"));
-  ASSERT_EQ(answer["choices"].size(), 2U);
-  for (const Json& choice : answer["choices"]) {
-    EXPECT_EQ(choice["text"], "ABCD");
-    EXPECT_EQ(choice["finish_reason"], "length");
-    EXPECT_EQ(choice["logprobs"]["tokens"], Json::array({"A", "B", "C", "D"}));
-    EXPECT_EQ(choice["logprobs"]["token_logprobs"], Json::parse("[null,-1.0,-2.0,-3.0]"));
-    EXPECT_EQ(choice["logprobs"]["text_offset"], Json::parse("[0,1,2,3]"));
-  }
-  EXPECT_EQ(answer["usage"]["prompt_tokens"], 4);
-  EXPECT_EQ(answer["usage"]["completion_tokens"], 0);
-  EXPECT_EQ(engine_->requests().size(), 1U) << "the second answer is the first's";
-  EXPECT_EQ(Whole(Stream("/v1/completions", StrCat(body, "true}"))), Choices(answer));
-  const Json plain = Post("/v1/completions", R"({"prompt":"AB","echo":true,"max_tokens":0})");
-  EXPECT_EQ(plain["choices"][0]["text"], "AB");
-  EXPECT_EQ(plain["choices"][0]["logprobs"], nullptr);
-  EXPECT_EQ(engine_->requests().back().prompt_logprobs, -1);
-}
-
-TEST_F(ApiTest, AStreamWithThePromptsLogprobsIsTheWholeAnswerInPieces) {
-  StartSaying("xyz");
-  for (const char* prompt : {R"("é and more")", "[[65,66],[67,68,69]]", "[[65]]"}) {
-    const std::string body =
-        StrCat(R"({"n":3,"echo":true,"logprobs":1,"prompt":)", prompt, R"(,"stream":)");
-    const Json answer = Post("/v1/completions", StrCat(body, "false}"));
-    const size_t before = engine_->requests().size();
-    EXPECT_EQ(Whole(Stream("/v1/completions", StrCat(body, "true}"))), Choices(answer));
-    const auto requests = engine_->requests();
-    for (size_t i = before; i < requests.size(); ++i)
-      EXPECT_EQ(requests[i].prompt_logprobs, (i - before) % 3 == 0 ? 1 : -1) << "computed once";
-    const Json& logs = answer["choices"][2]["logprobs"];
-    EXPECT_EQ(logs["tokens"].size(), logs["text_offset"].size());
-    EXPECT_EQ(logs["tokens"].back(), "<|eos|>") << "as many entries as usage has tokens";
-    EXPECT_EQ(answer["choices"][0]["finish_reason"], "stop");
-  }
-}
-
-TEST_F(ApiTest, TooManyEchoedLogprobsAreRefused) {
-  Start(
-      {.script = [](const engine::Request&) { return BytesThenEos("x"); }, .max_context = 100'000});
-  const std::string text(30'000, 'x');
-  const Json error = Post(
-      "/v1/completions",
-      StrCat(R"({"echo":true,"logprobs":20,"max_tokens":0,"prompt":")", text, "\"}"), 400)["error"];
-  EXPECT_EQ(error["param"], "logprobs");
-  EXPECT_NE(error["message"].get<std::string>().find("630000"), std::string::npos) << error;
-  EXPECT_TRUE(engine_->requests().empty());
-}
-
-TEST_F(ApiTest, AScoredPromptMayFillTheContext) {
-  Start({.script = [](const engine::Request&) { return BytesThenEos("x"); }, .max_context = 4});
-  const char* body = R"({"echo":true,"logprobs":1,"prompt":"abcd","max_tokens":)";
-  Post("/v1/completions", StrCat(body, "0}"));
-  EXPECT_EQ(Post("/v1/completions", StrCat(body, "1}"), 400)["error"]["code"],
-            "context_length_exceeded");
-  Post("/v1/completions", R"({"echo":true,"logprobs":1,"prompt":"abcde","max_tokens":0})", 400);
 }
 
 TEST_F(ApiTest, RoutesOfOtherApisAreRefusedByName) {

@@ -2,18 +2,10 @@
 // is computed again and what is not, and that no answer changes.
 #include <gtest/gtest.h>
 
-#include "engine/serving_engine.h"
-#include "tests/support/engine/fake_model.h"
-#include "tests/support/engine/recording_sink.h"
+#include "tests/engine/engine/serving_fixture.h"
 
 namespace deepseek::engine {
 namespace {
-
-std::vector<int32_t> Prompt(int32_t length, int32_t seed = 0) {
-  std::vector<int32_t> p;
-  for (int32_t i = 0; i < length; ++i) p.push_back((seed * 31 + i * 7 + i * i) % 97);
-  return p;
-}
 
 Request Of(std::vector<int32_t> prompt, int32_t max_tokens, std::string salt = "") {
   Request r;
@@ -23,19 +15,8 @@ Request Of(std::vector<int32_t> prompt, int32_t max_tokens, std::string salt = "
   return r;
 }
 
-class PrefixCacheTest : public ::testing::Test {
+class PrefixCacheTest : public ServingFixture {
  protected:
-  void Start(FakeModel::Options model = {}, EngineOptions options = {}) {
-    auto owned = std::make_unique<FakeModel>(model);
-    fake_ = owned.get();
-    engine_ = std::make_unique<ServingEngine>(std::move(owned), options);
-  }
-  std::shared_ptr<RecordingSink> Submit(const Request& r) {
-    auto sink = std::make_shared<RecordingSink>();
-    const auto got = engine_->Submit(r, sink);
-    EXPECT_TRUE(got.ok()) << got.status();
-    return sink;
-  }
   // Serves it alone, checks the answer, and says how many rows that took.
   int64_t Rows(const Request& r, int32_t* cached = nullptr) {
     const int64_t before = fake_->rows_computed;
@@ -45,9 +26,6 @@ class PrefixCacheTest : public ::testing::Test {
     if (cached != nullptr) *cached = sink->usage().cached_tokens;
     return fake_->rows_computed - before;
   }
-
-  FakeModel* fake_ = nullptr;
-  std::unique_ptr<ServingEngine> engine_;
 };
 
 TEST_F(PrefixCacheTest, TheSecondOfTwoEqualPromptsComputesItsLastBlock) {

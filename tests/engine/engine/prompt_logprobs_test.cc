@@ -5,18 +5,10 @@
 #include <algorithm>
 #include <cmath>
 
-#include "engine/serving_engine.h"
-#include "tests/support/engine/fake_model.h"
-#include "tests/support/engine/recording_sink.h"
+#include "tests/engine/engine/serving_fixture.h"
 
 namespace deepseek::engine {
 namespace {
-
-std::vector<int32_t> Prompt(int32_t length, int32_t seed = 0) {
-  std::vector<int32_t> p;
-  for (int32_t i = 0; i < length; ++i) p.push_back((seed * 31 + i * 7 + i * i) % 97);
-  return p;
-}
 
 Request Of(std::vector<int32_t> prompt, int32_t max_tokens, int32_t logprobs = 2) {
   Request r;
@@ -33,19 +25,8 @@ std::vector<float> Scores(const RecordingSink& sink) {
   return out;
 }
 
-class PromptLogprobs : public ::testing::Test {
+class PromptLogprobs : public ServingFixture {
  protected:
-  void Start(FakeModel::Options model = {}, EngineOptions options = {}) {
-    auto owned = std::make_unique<FakeModel>(model);
-    fake_ = owned.get();
-    engine_ = std::make_unique<ServingEngine>(std::move(owned), options);
-  }
-  std::shared_ptr<RecordingSink> Submit(const Request& r) {
-    auto sink = std::make_shared<RecordingSink>();
-    const auto got = engine_->Submit(r, sink);
-    EXPECT_TRUE(got.ok()) << got.status();
-    return sink;
-  }
   void Check(const Request& r, RecordingSink& sink) {
     EXPECT_EQ(sink.Wait(), FinishReason::kLength);
     EXPECT_EQ(Scores(sink), fake_->ExpectedScores(r.prompt));
@@ -57,9 +38,6 @@ class PromptLogprobs : public ::testing::Test {
     EXPECT_EQ(ids, r.prompt);
     EXPECT_EQ(sink.ids(), fake_->Expected(r.prompt, r.max_tokens));
   }
-
-  FakeModel* fake_ = nullptr;
-  std::unique_ptr<ServingEngine> engine_;
 };
 
 TEST_F(PromptLogprobs, OfEveryTokenButTheFirstInChunks) {

@@ -4,8 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/support/engine/fake_model.h"
-#include "tests/support/engine/recording_sink.h"
+#include "tests/engine/engine/serving_fixture.h"
 
 namespace deepseek::engine {
 namespace {
@@ -20,29 +19,18 @@ Request Of(std::vector<int32_t> prompt, int32_t max_tokens) {
 }
 
 /// An engine over a FakeModel, with a clock that tests move.
-class ServingEngineTest : public ::testing::Test {
+class ServingEngineTest : public ServingFixture {
  protected:
   void Start(FakeModel::Options model = {}, EngineOptions options = {}) {
-    auto owned = std::make_unique<FakeModel>(model);
-    fake_ = owned.get();
     options.now = [this] { return absl::FromUnixMicros(now_us_ += tick_us_); };
-    engine_ = std::make_unique<ServingEngine>(std::move(owned), options);
+    ServingFixture::Start(model, std::move(options));
   }
+  ~ServingEngineTest() override { engine_.reset(); }  // it looks at the clock to its end
   absl::Time Now() const { return absl::FromUnixMicros(now_us_.load()); }
   void Advance(absl::Duration d) { now_us_ += absl::ToInt64Microseconds(d); }
 
-  std::shared_ptr<RecordingSink> Submit(Request r, RequestId* id = nullptr) {
-    auto sink = std::make_shared<RecordingSink>();
-    const auto got = engine_->Submit(std::move(r), sink);
-    EXPECT_TRUE(got.ok()) << got.status();
-    if (id != nullptr && got.ok()) *id = *got;
-    return sink;
-  }
-
   std::atomic<int64_t> now_us_{1'000'000'000};
   std::atomic<int64_t> tick_us_{0};  // time that each look at the clock takes
-  FakeModel* fake_ = nullptr;
-  std::unique_ptr<ServingEngine> engine_;
 };
 
 TEST_F(ServingEngineTest, AnswersUpToTheLimit) {
