@@ -62,6 +62,7 @@ class ApiTest : public ::testing::Test {
     EXPECT_EQ(events.back(), "[DONE]");
     events.pop_back();
     std::vector<Json> out;
+    out.reserve(events.size());
     for (const std::string& event : events) out.push_back(Json::parse(event));
     return out;
   }

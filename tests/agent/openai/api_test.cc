@@ -284,6 +284,7 @@ TEST_F(ApiTest, NeighboursAreUnaffectedByRandomDisconnects) {
     return ids;
   }});
   std::vector<std::thread> threads;
+  threads.reserve(10);
   std::atomic<int> wrong = 0;
   for (int t = 0; t < 10; ++t) {
     threads.emplace_back([&, t] {

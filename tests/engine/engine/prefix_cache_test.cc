@@ -100,6 +100,7 @@ TEST_F(PrefixCacheTest, EqualPromptsThatComeTogetherAreComputedOnce) {
   fake_->Hold();
   std::vector<std::shared_ptr<RecordingSink>> sinks;
   const Request r = Of(Prompt(500), 3);  // takes four steps
+  sinks.reserve(6);
   for (int i = 0; i < 6; ++i) sinks.push_back(Submit(r));
   const auto other = Submit(Of(Prompt(40, 9), 3));
   fake_->Release();

@@ -85,6 +85,7 @@ TEST_F(PromptLogprobs, EqualPromptsThatComeTogetherDoNotWaitForEachOther) {
   fake_->Hold();
   const Request r = Of(Prompt(100), 0);
   std::vector<std::shared_ptr<RecordingSink>> sinks;
+  sinks.reserve(3);
   for (int i = 0; i < 3; ++i) sinks.push_back(Submit(r));
   const Request plain = Of(Prompt(100), 4, -1);
   const auto neighbour = Submit(plain);
@@ -161,6 +162,7 @@ class PromptLogprobsOfModels : public ::testing::TestWithParam<Case> {};
 
 TEST_P(PromptLogprobsOfModels, AreThoseOfAnEvaluationWhateverTheChunksAndTheCompany) {
   std::vector<int32_t> prompt;
+  prompt.reserve(150);
   for (int32_t i = 0; i < 150; ++i) prompt.push_back((17 + i * 29 + i * i / 7) % 512);
   Request neighbour;
   neighbour.prompt.assign(prompt.begin(), prompt.begin() + 90);

@@ -23,7 +23,7 @@ class ServingEngineTest : public ServingFixture {
  protected:
   void Start(FakeModel::Options model = {}, EngineOptions options = {}) {
     options.now = [this] { return absl::FromUnixMicros(now_us_ += tick_us_); };
-    ServingFixture::Start(model, std::move(options));
+    ServingFixture::Start(model, options);
   }
   ~ServingEngineTest() override { engine_.reset(); }  // it looks at the clock to its end
   absl::Time Now() const { return absl::FromUnixMicros(now_us_.load()); }

@@ -15,10 +15,10 @@ namespace deepseek::engine {
 
 class ServingFixture : public ::testing::Test {
  protected:
-  void Start(FakeModel::Options model = {}, EngineOptions options = {}) {
+  void Start(const FakeModel::Options& model = {}, const EngineOptions& options = {}) {
     auto owned = std::make_unique<FakeModel>(model);
     fake_ = owned.get();
-    engine_ = std::make_unique<ServingEngine>(std::move(owned), std::move(options));
+    engine_ = std::make_unique<ServingEngine>(std::move(owned), options);
   }
   std::shared_ptr<RecordingSink> Submit(Request r, RequestId* id = nullptr) {
     auto sink = std::make_shared<RecordingSink>();
@@ -30,6 +30,7 @@ class ServingFixture : public ::testing::Test {
   /// Tokens of the fake model; other seeds are other prompts.
   static std::vector<int32_t> Prompt(int32_t length, int32_t seed = 0) {
     std::vector<int32_t> p;
+    p.reserve(static_cast<size_t>(length));
     for (int32_t i = 0; i < length; ++i) p.push_back((seed * 31 + i * 7 + i * i) % 97);
     return p;
   }
