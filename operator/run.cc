@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <condition_variable>
 #include <mutex>
 #include <random>
 #include <thread>
@@ -38,7 +39,7 @@ constexpr int kWorkers = 4;
 // stop.
 constexpr absl::Duration kCallTimeout = absl::Seconds(15);
 // How soon a signal or a lost lease is noticed.
-constexpr absl::Duration kPoll = absl::Milliseconds(50);
+constexpr absl::Duration kPoll = absl::Milliseconds(100);
 
 std::function<double()> Chance() {
   struct Source {
@@ -100,13 +101,33 @@ class MetricsServer {
   std::unique_ptr<http::Server> server_;
 };
 
-// Sleeps in slices, so that `stop` is noticed.
-void SleepUnless(const std::function<bool()>& stop, absl::Duration duration) {
-  const absl::Time until = MonotonicNow() + duration;
-  while (!stop() && MonotonicNow() < until) {
-    absl::SleepFor(std::min(kPoll, until - MonotonicNow()));
+// Set once, when nothing is to be waited for any more.
+class Ending {
+ public:
+  void Set() {
+    const std::lock_guard lock(mutex_);
+    set_ = true;
+    changed_.notify_all();
   }
-}
+  bool IsSet() const {
+    const std::lock_guard lock(mutex_);
+    return set_;
+  }
+  // In slices: the clock of a condition does not run while the machine is suspended.
+  void SleepUnlessSet(absl::Duration duration) {
+    const absl::Time until = MonotonicNow() + duration;
+    std::unique_lock lock(mutex_);
+    for (absl::Duration left = duration; !set_ && left > absl::ZeroDuration();
+         left = until - MonotonicNow()) {
+      changed_.wait_for(lock, absl::ToChronoNanoseconds(std::min(left, absl::Seconds(1))));
+    }
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  bool set_ = false;
+};
 
 }  // namespace
 
@@ -122,21 +143,20 @@ absl::Status RunOperator(const RunOptions& options, std::shared_ptr<kube::Transp
   const auto transport = std::make_shared<telemetry::CountingTransport>(
       std::move(uncounted), telemetry, options.server_host, MonotonicNow);
   const std::function<double()> chance = Chance();
-  std::atomic<bool> ending{false};
-  const auto stopping = [&] { return ending.load() || stop(); };
+  Ending ending;
+  const auto sleep = [&](absl::Duration d) { ending.SleepUnlessSet(d); };
 
   kube::LeaderElectionOptions lease = options.election;
   lease.ns = options.ns;
   lease.name = kLeaseName;
   lease.identity = options.identity;
   // The lease is renewed until the workers have ended, so it does not listen to `stop`.
-  kube::LeaderElection election(
-      kube::Client(transport), lease,
-      {.monotonic = MonotonicNow,
-       .wall = [] { return absl::Now(); },
-       .sleep = [&](absl::Duration d) { SleepUnless([&] { return ending.load(); }, d); },
-       .stop = [&] { return ending.load(); },
-       .chance = chance});
+  kube::LeaderElection election(kube::Client(transport), lease,
+                                {.monotonic = MonotonicNow,
+                                 .wall = [] { return absl::Now(); },
+                                 .sleep = sleep,
+                                 .stop = [&] { return ending.IsSet(); },
+                                 .chance = chance});
   std::shared_ptr<kube::Transport> fenced = transport;
   if (options.leader_elect) {
     fenced =
@@ -145,9 +165,7 @@ absl::Status RunOperator(const RunOptions& options, std::shared_ptr<kube::Transp
   // Outside of the fence, which must judge when a request is sent, not when it begins to wait.
   const auto throttled = std::make_shared<kube::ThrottledTransport>(
       fenced, kube::ThrottleOptions{},
-      kube::ThrottleWorld{.monotonic = MonotonicNow, .sleep = [&](absl::Duration d) {
-                            SleepUnless([&] { return ending.load(); }, d);
-                          }});
+      kube::ThrottleWorld{.monotonic = MonotonicNow, .sleep = sleep});
   kube::Client client(throttled, kCallTimeout);
   kube::Caches caches(client, reconcile::Sources(), options.watch_namespaces, MonotonicNow);
   reconcile::Reconciler reconciler(
@@ -207,7 +225,7 @@ absl::Status RunOperator(const RunOptions& options, std::shared_ptr<kube::Transp
     controller.StartWorkers();
   }
 
-  while (!stopping() && !lost.load()) {
+  while (!stop() && !lost.load()) {
     absl::SleepFor(kPoll);
     metrics.Refresh(MonotonicNow());
   }
@@ -217,7 +235,7 @@ absl::Status RunOperator(const RunOptions& options, std::shared_ptr<kube::Transp
   if (!controller.Join(deadline)) {
     end = absl::DeadlineExceededError("stop: a reconcile did not end in time, it is cut off");
   }
-  ending.store(true);
+  ending.Set();
   if (holder.joinable()) holder.join();
   if (lost.load()) {
     end = absl::AbortedError("leadership lost: the process ends, to start anew as a standby");

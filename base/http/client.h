@@ -42,7 +42,7 @@ class Client {
   /// both cases.
   virtual absl::StatusOr<Response> Send(const Request& request, absl::Duration timeout) = 0;
   /// Calls `on_piece` on the calling thread as bytes of a 2xx answer arrive, until the answer ends
-  /// (OK), it returns false (OK), `stop` returns true (OK; polled twice a second), or
+  /// (OK), it returns false (OK), `stop` returns true (OK; polled every second), or
   /// `timeout` passes (kDeadlineExceeded). An answer of another status is returned whole, without
   /// calling `on_piece`.
   virtual absl::StatusOr<Response> Stream(const Request& request, absl::Duration timeout,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <optional>
 #include <utility>
 
 #include "base/json_full.h"
@@ -51,6 +52,12 @@ std::string StringAt(const Json& object, const char* pointer) {
 
 // In the order of WatchEventType.
 constexpr std::string_view kEventTypes[] = {"ADDED", "MODIFIED", "DELETED", "BOOKMARK"};
+
+bool IsKnown(std::string_view line, const IsKnownEvent& is_known) {
+  if (!is_known) return false;
+  const std::optional<EventHead> head = PeekEvent(line);
+  return head && (head->type == "ADDED" || head->type == "MODIFIED") && is_known(*head);
+}
 
 bool HasInitialEventsEnd(const Json& bookmark) {
   const Json::json_pointer at("/metadata/annotations/k8s.io~1initial-events-end");
@@ -227,7 +234,7 @@ absl::Status Client::Delete(const Resource& r, std::string_view ns, std::string_
 
 absl::Status Client::FollowEvents(std::string path, std::string_view what,
                                   const std::function<void(const WatchEvent&)>& on_event,
-                                  const std::function<bool()>& stop) {
+                                  const std::function<bool()>& stop, const IsKnownEvent& is_known) {
   HttpRequest request{.method = "GET",
                       .path = std::move(path),
                       .headers = {{"Accept", "application/json"}},
@@ -238,7 +245,7 @@ absl::Status Client::FollowEvents(std::string path, std::string_view what,
   AddQuery(&request.path, "timeoutSeconds", StrCat(absl::ToInt64Seconds(kWatchLength)));
   absl::Status broken;
   const auto on_line = [&](std::string_view line) {
-    if (line.empty()) return true;
+    if (line.empty() || IsKnown(line, is_known)) return true;
     absl::StatusOr<Json> event = ParseJson(line, what, kWithoutManagedFields);
     if (!event.ok()) {
       broken = absl::UnavailableError(ToAbsl(ToStd(event.status().message())));
@@ -272,24 +279,24 @@ absl::Status Client::FollowEvents(std::string path, std::string_view what,
 absl::Status Client::Watch(const Resource& r, const ListOptions& options,
                            std::string_view resource_version,
                            const std::function<void(const WatchEvent&)>& on_event,
-                           const std::function<bool()>& stop) {
+                           const std::function<bool()>& stop, const IsKnownEvent& is_known) {
   std::string path = CollectionPath(r, options.ns);
   AddQuery(&path, "resourceVersion", resource_version);
   AddQuery(&path, "labelSelector", options.label_selector);
   AddQuery(&path, "fieldSelector", options.field_selector);
-  return FollowEvents(std::move(path), Name("watch", r, options.ns, ""), on_event, stop);
+  return FollowEvents(std::move(path), Name("watch", r, options.ns, ""), on_event, stop, is_known);
 }
 
 absl::Status Client::WatchList(const Resource& r, const ListOptions& options,
                                const std::function<void(const WatchEvent&)>& on_event,
-                               const std::function<bool()>& stop) {
+                               const std::function<bool()>& stop, const IsKnownEvent& is_known) {
   std::string path = CollectionPath(r, options.ns);
   // Without a resource version it is the newest state, as of a list.
   AddQuery(&path, "sendInitialEvents", "true");
   AddQuery(&path, "resourceVersionMatch", "NotOlderThan");
   AddQuery(&path, "labelSelector", options.label_selector);
   AddQuery(&path, "fieldSelector", options.field_selector);
-  return FollowEvents(std::move(path), Name("stream", r, options.ns, ""), on_event, stop);
+  return FollowEvents(std::move(path), Name("stream", r, options.ns, ""), on_event, stop, is_known);
 }
 
 absl::StatusOr<Json> Client::GetRaw(std::string_view path) {

@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "base/json.h"
+#include "operator/kube/event_head.h"
 #include "operator/kube/resource.h"
 #include "operator/kube/transport.h"
 
@@ -35,6 +36,10 @@ struct WatchEvent {
   bool initial_events_end =
       false;  ///< of WatchList: a bookmark after the last object that was there
 };
+
+/// Asked before an event that adds or changes an object is read in full; true: there is nothing new
+/// in it, it is not delivered.
+using IsKnownEvent = std::function<bool(const EventHead&)>;
 
 struct ApplyOptions {
   std::string field_manager;  ///< "deepseek-operator"
@@ -93,13 +98,13 @@ class Client {
   absl::Status Watch(const Resource& r, const ListOptions& options,
                      std::string_view resource_version,
                      const std::function<void(const WatchEvent&)>& on_event,
-                     const std::function<bool()>& stop);
+                     const std::function<bool()>& stop, const IsKnownEvent& is_known = nullptr);
   /// A list and a watch in one stream: an event kAdded for every object that is there, a bookmark
   /// with initial_events_end, then as Watch. kInvalidArgument: the server does not offer it. See
   /// https://kubernetes.io/docs/reference/using-api/api-concepts/#streaming-lists
   absl::Status WatchList(const Resource& r, const ListOptions& options,
                          const std::function<void(const WatchEvent&)>& on_event,
-                         const std::function<bool()>& stop);
+                         const std::function<bool()>& stop, const IsKnownEvent& is_known = nullptr);
   /// Raw GET ("/version").
   absl::StatusOr<Json> GetRaw(std::string_view path);
 
@@ -110,7 +115,7 @@ class Client {
                             ManagedFields managed_fields = ManagedFields::kSkip);
   absl::Status FollowEvents(std::string path, std::string_view what,
                             const std::function<void(const WatchEvent&)>& on_event,
-                            const std::function<bool()>& stop);
+                            const std::function<bool()>& stop, const IsKnownEvent& is_known);
 
   std::shared_ptr<Transport> transport_;
   absl::Duration timeout_;

@@ -86,24 +86,24 @@ class HttpTransport : public Transport {
     };
     Refresh(/*at_once=*/false);
     const auto [client, message] = Prepare(request);
-    ASSIGN_OR_RETURN(const http::Response response,
+    ASSIGN_OR_RETURN(http::Response response,
                      client->Stream(message, request.timeout, on_piece, stop));
     if (response.status == 401) Refresh(/*at_once=*/true);
-    return Translate(response);
+    return Translate(std::move(response));
   }
 
  private:
   absl::StatusOr<HttpResponse> Once(const HttpRequest& request) {
     Refresh(/*at_once=*/false);
     const auto [client, message] = Prepare(request);
-    ASSIGN_OR_RETURN(const http::Response response, client->Send(message, request.timeout));
-    return Translate(response);
+    ASSIGN_OR_RETURN(http::Response response, client->Send(message, request.timeout));
+    return Translate(std::move(response));
   }
 
-  static HttpResponse Translate(const http::Response& response) {
-    HttpResponse out{.code = response.status, .headers = {}, .body = response.body};
-    for (const http::Header& header : response.headers) {
-      out.headers[absl::AsciiStrToLower(header.name)] = header.value;
+  static HttpResponse Translate(http::Response response) {
+    HttpResponse out{.code = response.status, .headers = {}, .body = std::move(response.body)};
+    for (http::Header& header : response.headers) {
+      out.headers[absl::AsciiStrToLower(header.name)] = std::move(header.value);
     }
     return out;
   }

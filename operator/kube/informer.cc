@@ -54,6 +54,14 @@ absl::Status Informer::List() {
   return absl::OkStatus();
 }
 
+bool Informer::IsKnown(const EventHead& head) {
+  if (cache_.IsNews(KeyOf(head.ns, head.name), head.uid, ParseVersion(head.resource_version))) {
+    return false;
+  }
+  if (!version_.empty()) version_ = head.resource_version;
+  return true;
+}
+
 void Informer::OnEvent(const WatchEvent& event) {
   const auto meta = event.object->find("metadata");
   if (meta == event.object->end() || !meta->is_object()) return;
@@ -76,7 +84,8 @@ void Informer::OnEvent(const WatchEvent& event) {
 absl::Status Informer::WatchList(const std::function<bool()>& stop) {
   cache_.BeginList();
   return client_.WatchList(
-      options_.resource, options_.list, [this](const WatchEvent& event) { OnEvent(event); }, stop);
+      options_.resource, options_.list, [this](const WatchEvent& event) { OnEvent(event); }, stop,
+      [this](const EventHead& head) { return IsKnown(head); });
 }
 
 absl::Status Informer::RunOnce(const std::function<bool()>& stop) {
@@ -107,7 +116,8 @@ absl::Status Informer::ListAndWatch(const std::function<bool()>& stop) {
   if (version_.empty()) RETURN_IF_ERROR(List());
   absl::Status end = client_.Watch(
       options_.resource, options_.list, version_,
-      [this](const WatchEvent& event) { OnEvent(event); }, stop);
+      [this](const WatchEvent& event) { OnEvent(event); }, stop,
+      [this](const EventHead& head) { return IsKnown(head); });
   if (absl::IsOutOfRange(end)) version_.clear();
   return end;
 }

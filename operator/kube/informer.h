@@ -81,6 +81,7 @@ class Informer {
   absl::Status ListAndWatch(const std::function<bool()>& stop);
   absl::Status List();
   absl::Status WatchList(const std::function<bool()>& stop);
+  bool IsKnown(const EventHead& head);
   void OnEvent(const WatchEvent& event);
   void Put(const Json& object);
   void EndList(std::string_view version);

@@ -36,7 +36,7 @@ Object Unpack(const std::string& packed) {
 }
 
 // May a state of version `next` follow one of version `before`?
-bool IsNews(int64_t before, int64_t next) {
+bool Follows(int64_t before, int64_t next) {
   return before < 0 || next < 0 || next > before;
 }
 
@@ -59,6 +59,20 @@ int64_t VersionOf(const Json& object) {
   return ParseVersion(MetaString(object, "resourceVersion"));
 }
 
+bool ObjectCache::IsNewsLocked(Entries::const_iterator it, const std::string& uid,
+                               int64_t version) const {
+  const auto gone = gone_.find(uid);
+  return (gone == gone_.end() || (gone->second != kForGood && Follows(gone->second, version))) &&
+         (it == entries_.end() || Follows(it->second.version, version));
+}
+
+bool ObjectCache::IsNews(std::string_view key, const std::string& uid, int64_t version) {
+  const std::lock_guard lock(mutex_);
+  const auto it = entries_.find(key);
+  if (it != entries_.end()) it->second.list = list_;
+  return IsNewsLocked(it, uid, version);
+}
+
 ObjectCache::Change ObjectCache::Put(const Json& object) {
   const std::string key = KeyOf(object);
   Entry next{.packed = "",
@@ -66,19 +80,7 @@ ObjectCache::Change ObjectCache::Put(const Json& object) {
              .index = options_.index ? options_.index(object) : "",
              .version = VersionOf(object),
              .list = 0};
-  const auto is_news = [&](const Entries::const_iterator it) {
-    const auto gone = gone_.find(next.uid);
-    return (gone == gone_.end() ||
-            (gone->second != kForGood && IsNews(gone->second, next.version))) &&
-           (it == entries_.end() || IsNews(it->second.version, next.version));
-  };
-  {
-    const std::lock_guard lock(mutex_);
-    const auto it = entries_.find(key);
-    // Listed, whether or not something newer is known.
-    if (it != entries_.end()) it->second.list = list_;
-    if (!is_news(it)) return {};
-  }
+  if (!IsNews(key, next.uid, next.version)) return {};
   if (options_.trim) {
     Json trimmed = object;
     options_.trim(&trimmed);
@@ -89,7 +91,7 @@ ObjectCache::Change ObjectCache::Put(const Json& object) {
 
   const std::lock_guard lock(mutex_);
   const auto it = entries_.find(key);
-  if (!is_news(it)) return {};  // overtaken meanwhile
+  if (!IsNewsLocked(it, next.uid, next.version)) return {};  // overtaken meanwhile
   Change change{.changed = true, .moved_from = nullptr};
   if (it != entries_.end()) {
     Entry& before = it->second;
@@ -132,7 +134,7 @@ Object ObjectCache::Remove(const Json& last) {
   const auto it = entries_.find(KeyOf(last));
   // What was made anew under the same name stays.
   if (it == entries_.end() ||
-      (it->second.uid != uid && !IsNews(it->second.version, VersionOf(last)))) {
+      (it->second.uid != uid && !Follows(it->second.version, VersionOf(last)))) {
     return nullptr;
   }
   Object went = Unpack(it->second.packed);

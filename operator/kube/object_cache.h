@@ -44,6 +44,8 @@ class ObjectCache {
 
   /// Keeps `object` unless what is here is as new, or it is known to have gone since.
   Change Put(const Json& object);
+  /// Would Put keep an object like this? A list that is under way has seen it in any case.
+  bool IsNews(std::string_view key, const std::string& uid, int64_t version);
   /// A DELETED event, `last` being its object: it is gone, or no longer matches the selector.
   /// Returns the state that was here; null if nothing went.
   Object Remove(const Json& last);
@@ -76,6 +78,7 @@ class ObjectCache {
   };
   using Entries = std::map<std::string, Entry, std::less<>>;
 
+  bool IsNewsLocked(Entries::const_iterator it, const std::string& uid, int64_t version) const;
   void EraseLocked(Entries::iterator it);
   void BuryLocked(const std::string& uid, int64_t version);
 

@@ -33,6 +33,10 @@ class FakeTest : public ::testing::Test {
             .ok());
     workloads_.Settle();
   }
+  void Create(const std::string& name) {
+    const Json object{{"apiVersion", "v1"}, {"kind", "ConfigMap"}, {"metadata", {{"name", name}}}};
+    ASSERT_TRUE(client_.Create(kConfigMap, "ns", object, "t").ok());
+  }
   Json Status() { return (*server_->Find(kDeployment, "ns", "d"))["status"]; }
 
   std::shared_ptr<FakeApiServer> server_ = std::make_shared<FakeApiServer>();
@@ -68,12 +72,8 @@ TEST_F(FakeTest, PodsMeetTheirFate) {
 }
 
 TEST_F(FakeTest, EventsAreDroppedAndStreamsCutOnDemand) {
-  const auto write = [&](const std::string& name) {
-    const Json object{{"apiVersion", "v1"}, {"kind", "ConfigMap"}, {"metadata", {{"name", name}}}};
-    ASSERT_TRUE(client_.Create(kConfigMap, "ns", object, "t").ok());
-  };
   const auto list = client_.ListAll(kConfigMap, {});
-  for (const char* name : {"a", "b", "c", "d"}) write(name);
+  for (const char* name : {"a", "b", "c", "d"}) Create(name);
   server_->set_event_fate([](int number, const StoredEvent&) {
     return number == 2   ? EventFate::kDrop
            : number == 4 ? EventFate::kEndStream
@@ -86,6 +86,30 @@ TEST_F(FakeTest, EventsAreDroppedAndStreamsCutOnDemand) {
       [] { return false; });
   EXPECT_TRUE(end.ok()) << end;
   EXPECT_EQ(seen, "ac");
+}
+
+TEST_F(FakeTest, AnEventWithoutNewsIsNotDelivered) {
+  Create("a");
+  const auto list = client_.ListAll(kConfigMap, {});
+  ASSERT_TRUE(list.ok());
+  Create("b");
+  Create("c");
+  ASSERT_TRUE(client_.Delete(kConfigMap, "ns", "b").ok());
+  std::string seen, asked;
+  const auto name = [](const Json& o) { return o.at("metadata").at("name").get<std::string>(); };
+  const absl::Status end = client_.Watch(
+      kConfigMap, {}, list->resource_version,
+      [&](const WatchEvent& e) {
+        if (e.type != WatchEventType::kBookmark) seen += name(*e.object);
+      },
+      [&] { return seen.size() >= 2; },
+      [&](const EventHead& head) {
+        asked += head.ns + "/" + head.name + " ";
+        return head.name == "b";
+      });
+  EXPECT_TRUE(end.ok()) << end;
+  EXPECT_EQ(asked, "ns/b ns/c ");
+  EXPECT_EQ(seen, "cb");  // the end of b is news
 }
 
 TEST_F(FakeTest, FaultsComeBeforeOrAfterTheWrite) {

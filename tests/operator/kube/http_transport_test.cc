@@ -45,7 +45,7 @@ class HttpTransportTest : public ::testing::Test {
   std::function<bool(Exchange&)> Knows(const std::string& token) {
     return [token](Exchange& x) {
       const bool known =
-          x.request.find("Authorization:Bearer " + token + "\r\n") != std::string::npos;
+          x.request.find("Authorization: Bearer " + token + "\r\n") != std::string::npos;
       return x.Answer(known ? 200 : 401, "{}");
     };
   }

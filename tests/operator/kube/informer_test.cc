@@ -113,6 +113,29 @@ TEST_P(InformerTest, ListsAgainWhenTheWatchIsTooOld) {
   ASSERT_TRUE(Eventually([&] { return changes_.load() == before + 2; }));
 }
 
+TEST_P(InformerTest, WhatTheAnswerHasToldIsNoNewsAndTheWatchGoesOnBehindIt) {
+  Write("a", "x", "1");
+  Start();
+  ASSERT_TRUE(Eventually([&] { return Value("a") == "1"; }));
+  const int before = changes_;
+  // The watch hears of it after the answer to the same write.
+  server_->set_before([](const FakeCall& call) -> std::optional<absl::StatusOr<HttpResponse>> {
+    if (call.verb != "watch") return std::nullopt;
+    return absl::UnavailableError("cut");
+  });
+  server_->CutWatches();
+  ASSERT_TRUE(Eventually([&] { return slept_.load() > 0; }));
+  Write("a", "x", "2");
+  const absl::StatusOr<Object> written = client_.Get(kConfigMap, "ns", "a");
+  ASSERT_TRUE(written.ok());
+  informer_->Saw(**written);
+  server_->set_before(nullptr);
+  Write("b", "x", "1");
+  ASSERT_TRUE(Eventually([&] { return Value("b") == "1"; }));
+  EXPECT_EQ(Value("a"), "2");
+  EXPECT_EQ(changes_, before + 1);  // of b
+}
+
 TEST_P(InformerTest, ACutWatchGoesOnWithoutAList) {
   Write("a", "x", "1");
   Start();

@@ -71,6 +71,11 @@ void Exchange::WaitForEnd() {
   }
 }
 
+bool Exchange::Cut() {
+  SSL_set_quiet_shutdown(ssl_, 1);
+  return false;
+}
+
 Server::Server(const Identity& identity, const std::string& client_ca,
                std::function<bool(Exchange&)> handle)
     : context_(SSL_CTX_new(TLS_server_method())), handle_(std::move(handle)) {
@@ -138,6 +143,7 @@ void Server::Serve(int fd, int number) {
       if (!handle_(exchange)) break;
     }
   }
+  SSL_shutdown(ssl);
   SSL_free(ssl);
   const std::lock_guard lock(mutex_);
   open_.erase(std::find(open_.begin(), open_.end(), fd));

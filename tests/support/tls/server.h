@@ -28,6 +28,8 @@ class Exchange {
   bool Answer(int code, const std::string& body);
   /// Blocks until the client closes the connection.
   void WaitForEnd();
+  /// The connection ends as that of a process that is killed.
+  bool Cut();
 
   const std::string request;      ///< head and body
   const std::string client_name;  ///< CN of the client's certificate; "" without one
@@ -39,7 +41,8 @@ class Exchange {
 
 class Server {
  public:
-  /// `handle` runs for every request on a thread per connection; false closes the connection.
+  /// `handle` runs for every request on a thread per connection; false closes the connection, with
+  /// close_notify unless the exchange was to be cut.
   /// `client_ca` not empty: asks for a client certificate of it, and refuses others.
   Server(const Identity& identity, const std::string& client_ca,
          std::function<bool(Exchange&)> handle);

@@ -1,0 +1,76 @@
+#include "base/http/calls.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/time/clock.h"
+#include "base/status.h"
+
+namespace deepseek::http {
+namespace {
+
+constexpr size_t kMaxIdle = 8;
+
+bool MayRepeat(const Request& request, Connection::Failed failed) {
+  switch (failed) {
+    case Connection::Failed::kNotSent:
+    case Connection::Failed::kClosed:
+      return true;
+    case Connection::Failed::kUnanswered:
+      return request.method == "GET" || request.method == "HEAD";
+    case Connection::Failed::kHalfway:
+      break;
+  }
+  return false;
+}
+
+}  // namespace
+
+absl::StatusOr<Response> Calls::Send(const Request& request, absl::Time deadline) {
+  while (true) {
+    if (deadline <= absl::Now()) return absl::DeadlineExceededError("no time left for the call");
+    std::unique_ptr<Connection> connection = TakeIdle();
+    const bool reused = connection != nullptr;
+    if (!reused) {
+      ASSIGN_OR_RETURN(connection, Connection::Open(endpoint_, tls_, deadline));
+    }
+    Connection::Result result = connection->Call(request, deadline);
+    if (result.response.ok()) {
+      if (result.keep) PutBack(std::move(connection));
+      return std::move(result.response);
+    }
+    // Whoever is behind the other connections is as silent.
+    if (absl::IsDeadlineExceeded(result.response.status())) DropIdle();
+    if (!reused || !MayRepeat(request, result.failed)) return result.response.status();
+  }
+}
+
+absl::StatusOr<Response> Calls::Stream(const Request& request,
+                                       const Connection::StreamLimits& limits) {
+  ASSIGN_OR_RETURN(
+      const std::unique_ptr<Connection> connection,
+      Connection::Open(endpoint_, tls_, std::min(limits.deadline, absl::Now() + limits.head)));
+  return connection->Stream(request, limits);
+}
+
+std::unique_ptr<Connection> Calls::TakeIdle() {
+  const std::lock_guard lock(mutex_);
+  while (!idle_.empty()) {
+    std::unique_ptr<Connection> out = std::move(idle_.back());
+    idle_.pop_back();
+    if (out->IsQuiet()) return out;
+  }
+  return nullptr;
+}
+
+void Calls::PutBack(std::unique_ptr<Connection> connection) {
+  const std::lock_guard lock(mutex_);
+  if (idle_.size() < kMaxIdle) idle_.push_back(std::move(connection));
+}
+
+void Calls::DropIdle() {
+  const std::lock_guard lock(mutex_);
+  idle_.clear();
+}
+
+}  // namespace deepseek::http
