@@ -111,15 +111,19 @@ class GrammarConstraint final : public engine::TokenConstraint {
   const uint64_t* AllThatFit() {
     if (said_.empty()) return nullptr;
     std::vector<std::string_view> rests;
+    size_t shortest = kMostRest;
     for (const std::string& opening : plan_->openings) {
       if (!opening.starts_with(said_)) continue;
       const std::string_view rest = std::string_view(opening).substr(said_.size());
-      if (rest.size() < kMostRest) rests.push_back(rest);
+      if (rest.size() >= kMostRest) continue;
+      rests.push_back(rest);
+      shortest = std::min(shortest, rest.size());
     }
     if (rests.empty()) return nullptr;
     bool all = true;
     for (int32_t id = 0; id < std::min(vocab(), tokenizer_.size()); ++id) {
       const std::string_view bytes = tokenizer_.TokenBytes(id);
+      if (bytes.size() <= shortest) continue;
       const bool completes = std::any_of(rests.begin(), rests.end(), [&](std::string_view rest) {
         return bytes.size() > rest.size() && bytes.starts_with(rest);
       });
@@ -183,6 +187,7 @@ class GrammarConstraint final : public engine::TokenConstraint {
       opened_ = true;
       phase_ = Phase::kBefore;
       said_.clear();
+      told_ = false;
       if (!plan_->waits()) Begin();
       return;
     }

@@ -277,6 +277,10 @@ TEST_F(CallGrammar, AFreeAnswerIsNoObject) {
   SayAll("<think>hm</think>\n\n{\"name\": \"w\", \"parameters\": {\"city\": ");
   EXPECT_FALSE(MayEnd()) << "a call, behind the reasoning";
   EXPECT_FALSE(May("7"));
+  Make(/*auto_choice=*/true);
+  for (const char c : std::string_view("<think>hm</think>")) constraint_->Accept(c);
+  SayAll("{\"name\": \"w\", \"parameters\": {\"city\": ");
+  EXPECT_FALSE(MayEnd()) << "the same where the marks of reasoning are letters";
 }
 
 TEST_F(CallGrammar, ATokenThatOpensACallGoesOnAsOne) {
