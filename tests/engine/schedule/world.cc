@@ -93,7 +93,7 @@ Step World::MakePlan() {
   }
   const Cache cache{pool_.total(), pool_.available(), kBlockTokens, pool_.references()};
   wait_ = EstimateWait(queues, cache, policy_);
-  const Step step = Plan(queues, cache, policy_, kStart + now_);
+  Step step = Plan(queues, cache, policy_, kStart + now_);
   const Step again = Plan(queues, cache, policy_, kStart + now_);
   Check(step.admit == again.admit && step.preempt == again.preempt &&
             step.work.size() == again.work.size(),
