@@ -311,8 +311,8 @@ TEST(SpelledCalls, AreReadHoweverTheyAreCut) {
     }
   }
   syntax.constrained = false;
-  for (const std::string text : {begin, StrCat(begin, "x"), StrCat("<", begin.substr(0, 9)),
-                                 StrCat(begin, head, "[]", tail, end), StrCat(tail, end)}) {
+  for (const std::string& text : {begin, StrCat(begin, "x"), StrCat("<", begin.substr(0, 9)),
+                                  StrCat(begin, head, "[]", tail, end), StrCat(tail, end)}) {
     EXPECT_EQ(Parse(syntax, text, 1).content, text);
     EXPECT_FALSE(Parse(syntax, text, 1).called);
   }
