@@ -29,6 +29,7 @@ Sequence ToSequence(const LiveRequest& live) {
   s.id = live.id;
   s.ticket = live.id;  // ids are given in order of arrival
   s.priority = live.request.priority;
+  s.turn = live.turn;
   s.arrival = live.arrival;
   s.deadline = live.request.deadline;
   s.known_tokens = live.known_tokens();

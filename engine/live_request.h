@@ -21,6 +21,7 @@ struct LiveRequest {
   RequestId id = 0;
   Request request;
   std::shared_ptr<Sink> sink;
+  int64_t turn = 0;          ///< of its client (turns.h)
   int32_t answer_limit = 0;  ///< new tokens at most, at least 1
   std::vector<int32_t> generated;
   std::vector<int32_t> blocks;  ///< block table
@@ -31,6 +32,7 @@ struct LiveRequest {
   int32_t scored = 1;           ///< so many tokens of the prompt need no log-prob any more
   int32_t bad_position = -1;    ///< a token whose row of logits was not finite; -1: none
   bool running = false;
+  bool placed = false;  ///< has run
   absl::Time arrival;
   absl::Time first_row =
       absl::InfiniteFuture();  ///< start of the first step that computed a row of it

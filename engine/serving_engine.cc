@@ -83,6 +83,7 @@ absl::StatusOr<RequestId> ServingEngine::Submit(Request request, std::shared_ptr
     }
     RETURN_IF_ERROR(Refusal(live->request, live->arrival));
     id = live->id = ++last_id_;
+    live->turn = turns_.Take(live->request.client);
     inbox_.submitted.push_back(std::move(live));
     stats_.busy_since = std::min(stats_.busy_since, now_());
   }
@@ -92,7 +93,7 @@ absl::StatusOr<RequestId> ServingEngine::Submit(Request request, std::shared_ptr
 
 absl::Status ServingEngine::Refusal(const Request& request, absl::Time now) const {
   const auto newer = static_cast<int32_t>(inbox_.submitted.size());
-  const absl::Duration wait = WaitOf(wait_, request.priority, newer);
+  const absl::Duration wait = WaitOf(wait_, request.priority, turns_.Next(request.client), newer);
   // Who goes straight into a free place of the batch does not queue.
   const int32_t waiting = stats_.waiting + newer;
   const int32_t places = backlog_ ? 0 : policy_.max_batch - stats_.running;

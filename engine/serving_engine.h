@@ -19,6 +19,7 @@
 #include "engine/request_check.h"
 #include "engine/schedule/estimate.h"
 #include "engine/schedule/plan.h"
+#include "engine/schedule/turns.h"
 
 namespace deepseek::engine {
 
@@ -122,6 +123,7 @@ class ServingEngine final : public Engine {
   Stats stats_;
   WaitEstimate wait_;
   RequestId last_id_ = 0;
+  Turns turns_;
   bool backlog_ = false;  // the last plan left somebody waiting
   bool draining_ = false;
 

@@ -152,6 +152,10 @@ void ServingEngine::Arrange(const Step& step) {
 }
 
 void ServingEngine::Admit(LiveRequest* live) {
+  if (!std::exchange(live->placed, true)) {
+    const std::lock_guard lock(mutex_);
+    turns_.Served(live->request.client, live->turn);
+  }
   live->running = true;
   live->blocks = std::exchange(live->cached, {});
   for (const int32_t block : live->blocks) blocks_.Share(block);
@@ -292,6 +296,10 @@ void ServingEngine::Finish(LiveRequest* live, FinishReason reason, const absl::S
   ReleaseTable(&blocks_, &live->blocks);
   if (reason == FinishReason::kStop || reason == FinishReason::kLength) {
     policy_.cost = ObserveAnswer(policy_.cost, static_cast<int32_t>(live->generated.size()));
+  }
+  if (!live->placed) {
+    const std::lock_guard lock(mutex_);
+    turns_.Gone(live->request.client);
   }
   const auto node = live_.extract(live->id);
   node.mapped()->sink->OnFinish(reason, UsageOf(*live, now_()), error);

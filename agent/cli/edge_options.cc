@@ -15,6 +15,8 @@ absl::Status CheckEdgeOptions(const ServeOptions& o) {
     return bad("--tls-cert and --tls-key belong together");
   if (!o.client_ca.empty() && o.tls_cert.empty())
     return bad("--client-ca needs --tls-cert and --tls-key");
+  if (o.max_requests_per_key > 0 && o.api_keys.empty())
+    return bad("--max-requests-per-key needs --api-keys: without, clients cannot be told apart");
   for (const std::string& origin : o.cors_origins) RETURN_IF_ERROR(CheckOrigin(origin));
   if (o.grpc.empty()) return absl::OkStatus();
   ASSIGN_OR_RETURN(const http::HostPort where, http::ParseHostPort(o.grpc));

@@ -46,6 +46,10 @@ void AddServeFlags(CLI::App& app, ServeOptions* o) {
   app.add_option("--max-queue-delay", o->max_queue_delay,
                  "A longer expected wait gets a 429; auto: 30s, once the batch is full")
       ->capture_default_str();
+  app.add_option("--max-requests-per-key", o->max_requests_per_key,
+                 "Answers that one of --api-keys has in progress; one more gets a 429; 0: no limit")
+      ->check(CLI::Range(0, 1 << 20))
+      ->capture_default_str();
   app.add_option("--prefix-cache", o->prefix_cache,
                  "on or off: requests that begin alike share their KV cache")
       ->capture_default_str();

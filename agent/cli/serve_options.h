@@ -32,6 +32,7 @@ struct ServeOptions {
   std::string max_batch_delay = "0ms", step_target = "200ms";
   int max_queue = 1024;
   std::string max_queue_delay = "auto";  ///< or a duration
+  int max_requests_per_key = 0;          ///< 0: no limit
   std::string prefix_cache = "on";       ///< or off
   int max_connections = 4096;
   std::string chat_template;

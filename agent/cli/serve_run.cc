@@ -56,7 +56,7 @@ class ServeRun {
         reload_(options, level_is_fixed, edge_telemetry_),
         probes_(service_, nullptr, VersionJson()),
         scraped_probes_(service_, &registry_, VersionJson()),
-        inference_(service_, telemetry_, RequestLimits{}),
+        inference_(service_, telemetry_, LimitsOf(options)),
         api_(inference_, probes_, gate_, Cors(options.cors_origins)) {}
 
   int Run() {
@@ -78,6 +78,12 @@ class ServeRun {
  private:
   static std::string VersionJson() {
     return DumpJson({{"version", kVersion}, {"revision", Env("DEEPSEEK_REVISION")}});
+  }
+
+  static RequestLimits LimitsOf(const ServeOptions& options) {
+    RequestLimits limits;
+    limits.max_answers_per_key = options.max_requests_per_key;
+    return limits;
   }
 
   absl::Status Listen() {

@@ -10,6 +10,9 @@ namespace {
 constexpr std::string_view kThink = "<think>";
 constexpr std::string_view kEndThink = "</think>";
 constexpr std::string_view kSpace = " \t\r\n";
+constexpr size_t kNone = std::string_view::npos;
+/// No token is so long and has this in it.
+constexpr size_t kMostRest = 32;
 
 class GrammarConstraint final : public engine::TokenConstraint {
  public:
@@ -19,13 +22,13 @@ class GrammarConstraint final : public engine::TokenConstraint {
         matcher_(*plan_->matcher),
         mask_(matcher_.vocabulary().words()) {
     phase_ = plan_->begins_thinking ? Phase::kThinking : Phase::kBefore;
-    if (phase_ == Phase::kBefore && plan_->trigger < 0) Begin();
+    if (phase_ == Phase::kBefore && !plan_->waits()) Begin();
   }
 
   const uint64_t* Allowed(int32_t tokens_left) override {
     if (phase_ == Phase::kLost) return nullptr;
     if (phase_ != Phase::kGrammar) {
-      if (plan_->trigger >= 0) return nullptr;
+      if (plan_->waits()) return phase_ == Phase::kBefore ? AllThatFit() : nullptr;
       return AllButStops();
     }
     std::fill(mask_.begin(), mask_.end(), 0);
@@ -42,7 +45,9 @@ class GrammarConstraint final : public engine::TokenConstraint {
         return Think(id);
       case Phase::kBefore:
         if (id == plan_->trigger) return Begin();
-        return Open(id);
+        Open(id);
+        if (phase_ == Phase::kBefore) Watch(tokenizer_.TokenBytes(id));
+        return;
       case Phase::kGrammar:
         at_ = matcher_.Advance(at_, id);
         // Only an engine that ignores the mask comes here; the answer is then as free as it wants.
@@ -62,6 +67,75 @@ class GrammarConstraint final : public engine::TokenConstraint {
   void Begin() {
     phase_ = Phase::kGrammar;
     at_ = matcher_.Start();
+  }
+
+  /// Where `text`, the latest of a free answer, begins to be an opening or what may become one;
+  /// npos: nowhere.
+  size_t OpeningIn(std::string_view text) const {
+    if (plan_->opens_answer) {
+      const size_t first = text.find_first_not_of(kSpace);
+      return first == std::string_view::npos || Fits(text.substr(first)) ? first : kNone;
+    }
+    for (size_t at = 0; at < text.size(); ++at) {
+      if (Fits(text.substr(at))) return at;
+    }
+    return kNone;
+  }
+  bool Fits(std::string_view text) const {
+    return std::any_of(plan_->openings.begin(), plan_->openings.end(), [&](const std::string& o) {
+      return text.starts_with(o) || o.starts_with(text);
+    });
+  }
+  bool Opened(std::string_view text) const {
+    return std::any_of(plan_->openings.begin(), plan_->openings.end(),
+                       [&](const std::string& o) { return text.starts_with(o); });
+  }
+
+  /// A free answer goes on with `bytes`: the grammar begins with the first opening.
+  void Watch(std::string_view bytes) {
+    if (plan_->openings.empty() || (plan_->opens_answer && told_)) return;
+    said_ += bytes;
+    const size_t at = OpeningIn(said_);
+    if (at == kNone) {
+      told_ = said_.find_first_not_of(kSpace) != std::string::npos;
+      return said_.clear();
+    }
+    said_.erase(0, at);
+    if (!Opened(said_)) return;
+    phase_ = Phase::kGrammar;
+    at_ = matcher_.AdvanceBytes(matcher_.Start(), said_);
+    if (at_ == Matcher::kNowhere) phase_ = Phase::kLost;
+  }
+
+  /// All but the tokens that complete an opening and go on as no call does; null: these are none.
+  const uint64_t* AllThatFit() {
+    if (said_.empty()) return nullptr;
+    std::vector<std::string_view> rests;
+    size_t shortest = kMostRest;
+    for (const std::string& opening : plan_->openings) {
+      if (!opening.starts_with(said_)) continue;
+      const std::string_view rest = std::string_view(opening).substr(said_.size());
+      if (rest.size() >= kMostRest) continue;
+      rests.push_back(rest);
+      shortest = std::min(shortest, rest.size());
+    }
+    if (rests.empty()) return nullptr;
+    bool all = true;
+    for (int32_t id = 0; id < std::min(vocab(), tokenizer_.size()); ++id) {
+      const std::string_view bytes = tokenizer_.TokenBytes(id);
+      if (bytes.size() <= shortest) continue;
+      const bool completes = std::any_of(rests.begin(), rests.end(), [&](std::string_view rest) {
+        return bytes.size() > rest.size() && bytes.starts_with(rest);
+      });
+      if (!completes) continue;
+      std::string text = said_;
+      text += bytes;
+      if (matcher_.AdvanceBytes(matcher_.Start(), text) != Matcher::kNowhere) continue;
+      if (all) std::fill(mask_.begin(), mask_.end(), ~uint64_t{0});
+      all = false;
+      mask_[id / 64] &= ~(uint64_t{1} << (id % 64));
+    }
+    return all ? nullptr : mask_.data();
   }
 
   void AllowId(int32_t id) {
@@ -112,7 +186,9 @@ class GrammarConstraint final : public engine::TokenConstraint {
       tail_.clear();
       opened_ = true;
       phase_ = Phase::kBefore;
-      if (plan_->trigger < 0) Begin();
+      said_.clear();
+      told_ = false;
+      if (!plan_->waits()) Begin();
       return;
     }
     // What can still become the mark.
@@ -130,6 +206,8 @@ class GrammarConstraint final : public engine::TokenConstraint {
   Matcher::Position at_ = Matcher::kNowhere;
   std::string tail_;     ///< the end of what was thought, as far as it begins </think>
   bool opened_ = false;  ///< the answer's first word is known
+  std::string said_;     ///< the end of a free answer, as far as it may become an opening
+  bool told_ = false;    ///< the answer has begun, and not with an opening
 };
 
 }  // namespace

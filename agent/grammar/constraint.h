@@ -17,6 +17,13 @@ struct ConstraintPlan {
   /// Id of a token: until it comes, anything may be said; the grammar begins behind it. -1: there
   /// is none, the grammar is the answer.
   int32_t trigger = -1;
+  /// ... or until one of these texts comes; the grammar begins with it. None: only the token.
+  std::vector<std::string> openings;
+  /// They count only as the beginning of the answer (behind its reasoning).
+  bool opens_answer = false;
+
+  /// Anything may be said first.
+  bool waits() const { return trigger >= 0 || !openings.empty(); }
   /// Ids that end the answer: only when the grammar lets it end (before the trigger: always).
   std::vector<int32_t> stop_ids;
 };

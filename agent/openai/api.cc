@@ -79,6 +79,7 @@ absl::Status Api::Dispatch(const http::Request& request, CallContext context,
   const std::string_view path = request.path();
   ASSIGN_OR_RETURN(const auth::Principal caller, gate_.Admit(path, request.Get("Authorization")));
   if (probes_.TryHandle(request, *writer)) return absl::OkStatus();
+  context.client = caller.name;
   ASSIGN_OR_RETURN(context.tenant, TenantOf(caller, ""));
   const bool one_model = path.starts_with(kModelPrefix);
   const auto route = std::find_if(kRoutes.begin(), kRoutes.end(), [&](const Route& r) {

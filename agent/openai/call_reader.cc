@@ -30,6 +30,10 @@ void CallReader::Push(std::string_view text, std::string* content, std::vector<T
       if (inside_) {
         raw_ += text.substr(0, mark);
         Text();
+      } else if (Opens()) {
+        raw_ = held_;
+        inside_ = true;
+        Text();
       } else {
         const size_t sure = held_.size() - Lead();
         *content_ += held_.substr(0, sure);

@@ -1,6 +1,7 @@
 #pragma once
 // What the readers of the call formats share: control tokens and text in, text and calls out. One
-// reader for each style: marked_calls.cc, tagged_calls.cc, dsml_calls.cc. Internal to agent/openai.
+// reader for each style: marked_calls.cc, tagged_calls.cc, dsml_calls.cc, object_calls.cc. Internal
+// to agent/openai.
 
 #include <memory>
 #include <string>
@@ -21,6 +22,7 @@ enum MarkCode : char {
   kTagOpen = 'T',   ///< <tool_call>
   kTagClose = 't',  ///< </tool_call>
   kDsml = 'D',
+  kPythonTag = 'P',
 };
 
 inline constexpr std::string_view kCallSpace = " \t\r\n";
@@ -42,6 +44,8 @@ class CallReader {
   virtual void Text() = 0;
   /// The answer ends inside. Not called outside.
   virtual void End() = 0;
+  /// Whether `held_`, text outside, is (or may be) a call although no mark says so.
+  virtual bool Opens() { return false; }
   /// So many bytes at the end of `held_`, text outside, may belong to calls that follow: they are
   /// held back.
   virtual size_t Lead() const;
@@ -76,5 +80,6 @@ class CallReader {
 std::unique_ptr<CallReader> MarkedCalls(const ToolSyntax& syntax);
 std::unique_ptr<CallReader> TaggedCalls(const ToolSyntax& syntax);
 std::unique_ptr<CallReader> DsmlCalls(const ToolSyntax& syntax);
+std::unique_ptr<CallReader> ObjectCalls(const ToolSyntax& syntax);
 
 }  // namespace deepseek::agent

@@ -45,7 +45,7 @@ absl::Status CutBehindLast(const OrderedJson& messages, engine::RenderedChat* ch
 
 absl::StatusOr<std::shared_ptr<const grammar::ConstraintPlan>> PlanGrammar(
     const LoadedModel& model, const GenerationParams& params, const grammar::AnswerShape& shape,
-    bool begins_thinking, int32_t trigger, Grammars& grammars) {
+    bool begins_thinking, bool waits, Grammars& grammars) {
   size_t bytes = shape.schema != nullptr ? shape.schema->dump().size() : 0;
   for (const grammar::CallableTool& tool : shape.tools)
     bytes += tool.parameters != nullptr ? tool.parameters->dump().size() : 0;
@@ -65,7 +65,11 @@ absl::StatusOr<std::shared_ptr<const grammar::ConstraintPlan>> PlanGrammar(
   auto plan = std::make_shared<grammar::ConstraintPlan>();
   plan->matcher = *std::move(matcher);
   plan->begins_thinking = begins_thinking;
-  plan->trigger = trigger;
+  if (waits) {
+    plan->trigger = shape.tokens.first();
+    plan->openings = grammar::CallOpenings(shape);
+    plan->opens_answer = shape.style == grammar::CallStyle::kObject;
+  }
   plan->stop_ids = params.stop_token_ids;
   plan->stop_ids.insert(plan->stop_ids.end(), model.defaults.eos_ids.begin(),
                         model.defaults.eos_ids.end());
@@ -85,7 +89,7 @@ absl::Status NoTools() {
 
 /// How the model calls.
 absl::StatusOr<std::shared_ptr<const ToolSyntax>> SyntaxOf(const LoadedModel& model,
-                                                           const ToolRequest& tools) {
+                                                           const ChatRequest& request) {
   auto syntax = std::make_shared<ToolSyntax>();
   const auto format = CallFormatOf(*model.text.chat_template);
   if (!format || !grammar::FindCallTokens(*model.text.tokenizer, format->style, &syntax->tokens)) {
@@ -93,8 +97,11 @@ absl::StatusOr<std::shared_ptr<const ToolSyntax>> SyntaxOf(const LoadedModel& mo
   }
   syntax->style = format->style;
   syntax->block = format->block;
-  syntax->constrained = true;
-  for (const auto& function : tools.functions) syntax->names.push_back(function.name);
+  // Where an answer may be JSON too, one may begin like the other.
+  syntax->constrained = format->style != grammar::CallStyle::kObject ||
+                        request.params.response_format.kind == ResponseFormat::kText ||
+                        request.tools.mode == ToolRequest::kRequired;
+  for (const auto& function : request.tools.functions) syntax->names.push_back(function.name);
   return std::shared_ptr<const ToolSyntax>(std::move(syntax));
 }
 
@@ -108,7 +115,14 @@ absl::StatusOr<EncodedPrompt> EncodeChat(const LoadedModel& model, const Ordered
   }
   const engine::ChatTemplate& chat = *model.text.chat_template;
   std::optional<CallFormat> format;
-  if (tools != nullptr || HasCalls(variables)) format = CallFormatOf(chat);
+  const bool builtin = variables.contains("builtin_tools");
+  if (tools != nullptr || builtin || HasCalls(variables)) format = CallFormatOf(chat);
+  if (builtin && format && format->style == grammar::CallStyle::kObject) {
+    return BadParam("chat_template_kwargs",
+                    "'builtin_tools': calls of the model's built-in tools are not read (describe "
+                    "them as functions in 'tools')",
+                    "unsupported_parameter");
+  }
   if (tools != nullptr && !format) return NoTools();
   const OrderedJson adapted = format ? WithCallsAs(*format, variables) : OrderedJson();
   const OrderedJson& given = format ? adapted : variables;
@@ -139,7 +153,7 @@ absl::StatusOr<std::shared_ptr<const grammar::ConstraintPlan>> PlanText(
   if (params.response_format.kind == ResponseFormat::kText) return nullptr;
   grammar::AnswerShape shape;
   AskForText(params.response_format, &shape);
-  return PlanGrammar(model, params, shape, /*begins_thinking=*/false, /*trigger=*/-1, grammars);
+  return PlanGrammar(model, params, shape, /*begins_thinking=*/false, /*waits=*/false, grammars);
 }
 
 absl::StatusOr<ChatPlan> PlanChat(const LoadedModel& model, const ChatRequest& request,
@@ -149,7 +163,7 @@ absl::StatusOr<ChatPlan> PlanChat(const LoadedModel& model, const ChatRequest& r
   ASSIGN_OR_RETURN(plan.prompt, EncodeChat(model, *request.variables,
                                            calls ? request.tools.tools.get() : nullptr));
   if (calls) {
-    ASSIGN_OR_RETURN(plan.tools, SyntaxOf(model, request.tools));
+    ASSIGN_OR_RETURN(plan.tools, SyntaxOf(model, request));
   }
   const ResponseFormat& format = request.params.response_format;
   if (!calls && format.kind == ResponseFormat::kText) return plan;
@@ -157,7 +171,7 @@ absl::StatusOr<ChatPlan> PlanChat(const LoadedModel& model, const ChatRequest& r
   shape.leading_space = plan.prompt.begins_thinking;
   // Who must call has no text to give a form to.
   if (request.tools.mode != ToolRequest::kRequired) AskForText(format, &shape);
-  int32_t trigger = -1;
+  bool waits = false;
   if (calls) {
     shape.style = plan.tools->style;
     shape.tokens = plan.tools->tokens;
@@ -166,12 +180,12 @@ absl::StatusOr<ChatPlan> PlanChat(const LoadedModel& model, const ChatRequest& r
     for (const auto& function : request.tools.functions)
       shape.tools.push_back({function.name, function.parameters.get(), function.strict});
     if (request.tools.mode == ToolRequest::kAuto && format.kind == ResponseFormat::kText) {
-      trigger = shape.tokens.first();
-      shape.behind_begin = true;
+      waits = true;
+      shape.behind_begin = !shape.tokens.spelled;
     }
   }
   ASSIGN_OR_RETURN(plan.constraint, PlanGrammar(model, request.params, shape,
-                                                plan.prompt.begins_thinking, trigger, grammars));
+                                                plan.prompt.begins_thinking, waits, grammars));
   return plan;
 }
 

@@ -33,7 +33,7 @@ std::string SaltOf(const std::string& tenant, const std::string& salt) {
 class Generation : public std::enable_shared_from_this<Generation> {
  public:
   Generation(GenerationJob job, std::shared_ptr<AnswerWriter> writer)
-      : job_(std::move(job)), writer_(std::move(writer)) {}
+      : places_(std::move(job.places)), job_(std::move(job)), writer_(std::move(writer)) {}
 
   void Start();
 
@@ -70,6 +70,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
   void CancelAll();
   engine::Engine& engine() { return *job_.model->engine; }
 
+  ClientLimits::Places places_;  ///< given back before the client learns of the end
   const GenerationJob job_;
   std::mutex mutex_;
   std::shared_ptr<AnswerWriter> writer_;  ///< null: the answer is complete or nobody wants it
@@ -138,6 +139,7 @@ absl::Status Generation::Submit() {
     ASSIGN_OR_RETURN(requests.emplace_back(), ToEngineRequest(*job_.model, job_.params, prompt,
                                                               seed, job_.constraint != nullptr));
     requests.back().deadline = job_.context.deadline;
+    requests.back().client = job_.context.client;
     if (job_.context.priority != 0) requests.back().priority = job_.context.priority;
     requests.back().cache_salt = SaltOf(job_.context.tenant, requests.back().cache_salt);
     echoes_.emplace_back();
@@ -190,7 +192,7 @@ absl::Status Generation::SubmitChoice(size_t p, const engine::Request& request) 
   const auto id = engine().Submit(request, std::make_shared<ChoiceSink>(shared_from_this(), i));
   if (!id.ok()) {
     choices_.pop_back();
-    return id.status();
+    return NameField(id.status(), job_.prompts[p].param);
   }
   choices_[i].id = *id;
   ++unfinished_;
@@ -249,7 +251,7 @@ void Generation::OnFinish(size_t i, FinishReason reason, const engine::Usage& us
   usage_.completion_tokens += usage.generated_tokens;
   // Choices of one prompt share it: the first one says how much of it was cached.
   if (options.index % job_.params.n == 0) usage_.cached_tokens += usage.cached_tokens;
-  --unfinished_;
+  if (--unfinished_ == 0) places_.GiveBack();
   if (!writer_) {
     // Failed or unwanted: only the log still waits for the last choice.
   } else if (reason == FinishReason::kStop || reason == FinishReason::kLength) {
@@ -315,6 +317,7 @@ void Generation::Send(std::string piece) {
 /// Ends the answer with an error; the other choices have no one left to talk to.
 void Generation::Fail(const absl::Status& status) {
   if (!writer_) return;
+  if (unfinished_ == 0) places_.GiveBack();
   const ApiError error = FromStatus(status);
   outcome_ = "failed";
   if (!streaming_) {
@@ -365,6 +368,15 @@ void Generation::CancelAll() {
 
 void StartGeneration(GenerationJob job, std::shared_ptr<AnswerWriter> writer) {
   std::make_shared<Generation>(std::move(job), std::move(writer))->Start();
+}
+
+absl::Status NameField(const absl::Status& status, const char* prompt) {
+  if (status.code() != absl::StatusCode::kInvalidArgument) return status;
+  // The engine's messages are FIELD: VALUE: what it must be.
+  const std::string_view message = ToStd(status.message());
+  const std::string_view name = message.substr(0, message.find_first_of(":["));
+  if (name == "prompt") return BadParam(prompt, message, "invalid_value");
+  return BadParam(name == "stop_ids" ? "stop_token_ids" : name, message, "invalid_value");
 }
 
 absl::StatusOr<engine::Request> ToEngineRequest(const LoadedModel& model,

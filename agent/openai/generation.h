@@ -12,6 +12,7 @@
 #include "agent/grammar/constraint.h"
 #include "agent/load/loaded_model.h"
 #include "agent/openai/answer_writer.h"
+#include "agent/openai/client_limits.h"
 #include "agent/openai/format.h"
 #include "agent/openai/prompt_echo.h"
 #include "agent/openai/request.h"
@@ -31,7 +32,8 @@ struct EncodedPrompt {
 struct CallContext {
   std::string request_id;
   absl::Time arrival;
-  std::string tenant;                            ///< empty: none
+  std::string client;  ///< whose key it came with; empty: nobody was asked for one
+  std::string tenant;  ///< empty: none
   absl::Time deadline = absl::InfiniteFuture();  ///< what is not done by then is an error
   int32_t priority = 0;                          ///< higher first
 };
@@ -45,6 +47,7 @@ struct GenerationJob {
   std::shared_ptr<const grammar::ConstraintPlan> constraint;  ///< null: the answer is free
   AnswerMeta meta;
   CallContext context;
+  ClientLimits::Places places;     ///< what the answer takes of its client's
   Telemetry* telemetry = nullptr;  ///< outlives the answer
 };
 
@@ -59,5 +62,9 @@ absl::StatusOr<engine::Request> ToEngineRequest(const LoadedModel& model,
                                                 const GenerationParams& params,
                                                 const EncodedPrompt& prompt, uint64_t seed,
                                                 bool constrained = false);
+
+/// A refusal of the engine's in the terms of the API: a 400 names the request's field, which is
+/// `prompt` for the engine's prompt. Others stay as they are.
+absl::Status NameField(const absl::Status& status, const char* prompt);
 
 }  // namespace deepseek::agent

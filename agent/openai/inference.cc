@@ -38,6 +38,7 @@ Refusal ReasonOf(const ApiError& error) {
   if (error.code == "context_length_exceeded") return Refusal::kContextLength;
   if (error.http_status == 401) return Refusal::kUnauthenticated;
   if (error.http_status == 403) return Refusal::kForbidden;
+  if (error.code == "client_limit") return Refusal::kClientLimit;
   if (error.http_status == 429) return Refusal::kQueueFull;
   return error.http_status >= 500 ? Refusal::kError : Refusal::kInvalid;
 }
@@ -122,8 +123,9 @@ absl::Status Inference::Chat(std::string_view body, CallContext context, Writer 
   ASSIGN_OR_RETURN(const LoadedModel* model, Model());
   ASSIGN_OR_RETURN(ChatRequest request, ParseChatRequest(body, limits_));
   RETURN_IF_ERROR(CheckModel(*model, request.params.model));
-  ASSIGN_OR_RETURN(ChatPlan plan, PlanChat(*model, request, grammars_));
   GenerationJob job;
+  ASSIGN_OR_RETURN(job.places, clients_->Take(context.client, request.params.n));
+  ASSIGN_OR_RETURN(ChatPlan plan, PlanChat(*model, request, grammars_));
   job.params = std::move(request.params);
   job.prompts.push_back(std::move(plan.prompt));
   job.format = ChatFormat(*model->text.tokenizer);
@@ -139,6 +141,8 @@ absl::Status Inference::Complete(std::string_view body, CallContext context, Wri
   ASSIGN_OR_RETURN(CompletionRequest request, ParseCompletionRequest(body, limits_));
   RETURN_IF_ERROR(CheckModel(*model, request.params.model));
   GenerationJob job;
+  const auto prompts = static_cast<int64_t>(request.prompts.size());
+  ASSIGN_OR_RETURN(job.places, clients_->Take(context.client, request.params.n * prompts));
   ASSIGN_OR_RETURN(job.constraint, PlanText(*model, request.params, grammars_));
   for (Prompt& prompt : request.prompts) {
     job.prompts.push_back(Encode(model->text, request, std::move(prompt)));
@@ -157,6 +161,7 @@ absl::Status Inference::Generate(std::string_view body, std::string_view prompt_
   ASSIGN_OR_RETURN(CompletionRequest request, ParseGenerateRequest(body, prompt_field, limits_));
   RETURN_IF_ERROR(CheckModel(*model, request.params.model));
   GenerationJob job;
+  ASSIGN_OR_RETURN(job.places, clients_->Take(context.client, request.params.n));
   ASSIGN_OR_RETURN(job.constraint, PlanText(*model, request.params, grammars_));
   EncodedPrompt& prompt = job.prompts.emplace_back();
   prompt.ids = model->text.Encode(std::get<std::string>(request.prompts.front()),

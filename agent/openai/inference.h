@@ -23,7 +23,10 @@ class Inference {
  public:
   /// All must outlive this and its answers.
   Inference(Service& service, Telemetry& telemetry, RequestLimits limits)
-      : service_(service), telemetry_(telemetry), limits_(limits) {}
+      : service_(service),
+        telemetry_(telemetry),
+        limits_(limits),
+        clients_(ClientLimits::Make(limits.max_answers_per_key)) {}
 
   using Writer = std::shared_ptr<AnswerWriter>;
   /// POST /v1/chat/completions.
@@ -58,6 +61,7 @@ class Inference {
   Service& service_;
   Telemetry& telemetry_;
   const RequestLimits limits_;
+  const std::shared_ptr<ClientLimits> clients_;
   Grammars grammars_;
 };
 

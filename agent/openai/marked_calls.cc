@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "agent/openai/call_reader.h"
+#include "agent/openai/object_end.h"
 #include "agent/openai/stop_matcher.h"
 #include "base/json.h"
 #include "base/json_full.h"
@@ -44,6 +45,8 @@ class Marked final : public CallReader {
       } else {
         Open(head);
       }
+    } else if (state_ == State::kArguments && Quoted()) {
+      held_ += SpellMarks(std::string{kMarkByte, mark});
     } else if (state_ == State::kArguments && mark == kCallEnd) {
       Close();
     } else {
@@ -72,6 +75,15 @@ class Marked final : public CallReader {
     name_ = name.substr(first, name.find_last_not_of(kCallSpace) + 1 - first);
     if (!Offered(name_)) return GiveUp();
     state_ = State::kArguments;
+    end_ = {};
+  }
+
+  /// Letters that look like a mark, in a text among the arguments.
+  bool Quoted() const {
+    if (!syntax_.tokens.spelled) return false;
+    ObjectEnd end = end_;
+    end.Push(held_);
+    return !end.done();
   }
 
   /// Sends what is certain to belong to the arguments: not the end of the fence.
@@ -82,6 +94,7 @@ class Marked final : public CallReader {
       sure = fence != std::string::npos ? fence : sure - PartialSuffix(held_, kFenceClose);
     }
     Send(held_.substr(0, sure));
+    end_.Push(std::string_view(held_).substr(0, sure));
     held_.erase(0, sure);
   }
 
@@ -112,6 +125,7 @@ class Marked final : public CallReader {
   }
 
   State state_ = State::kBetween;
+  ObjectEnd end_;  ///< of the arguments that were sent
 };
 
 }  // namespace

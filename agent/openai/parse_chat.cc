@@ -59,7 +59,8 @@ void FlattenContent(Fields& message, OrderedJson* out) {
 void CheckToolCalls(Fields& message, OrderedJson* out) {
   const auto calls = out->find("tool_calls");
   if (calls == out->end()) return;
-  if (calls->is_null()) {
+  // Some clients say that there are none; templates would take an empty list for calls.
+  if (calls->is_null() || (calls->is_array() && calls->empty())) {
     out->erase(calls);
     return;
   }
@@ -80,7 +81,7 @@ void CheckToolCalls(Fields& message, OrderedJson* out) {
     if (!arguments.is_string()) arguments = arguments.dump();
   }
   // An answer that only calls has no content: V3's template wants none, not an empty text.
-  if (!calls->empty() && (*out)["content"] == "") (*out)["content"] = nullptr;
+  if ((*out)["content"] == "") (*out)["content"] = nullptr;
 }
 
 OrderedJson ReadMessages(Fields& fields, const RequestLimits& limits) {
@@ -120,6 +121,8 @@ OrderedJson ReadMessages(Fields& fields, const RequestLimits& limits) {
         message["role"] = "system";  // OpenAI's newer name for the same thing
       FlattenContent(inner, &message);
       CheckToolCalls(inner, &message);
+      if (inner.Find("function_call") != nullptr)
+        inner.Unsupported("function_call", "use tool_calls");
     }
     fields.Adopt(inner);
     out.push_back(std::move(message));

@@ -24,6 +24,7 @@ struct RequestLimits {
   size_t max_salt_bytes = 256;
   int64_t max_echoed_logprobs = 500'000;  ///< of all prompts of a request with their best tokens
   int max_messages = 8192;
+  int max_answers_per_key = 0;  ///< in progress, of one client (client_limits.h); 0: no limit
 };
 
 /// What `response_format` asks for.

@@ -8,15 +8,16 @@
 namespace deepseek::agent {
 namespace {
 
-constexpr std::array<std::pair<char, std::string_view>, 8> kSpelled = {
-    std::pair{kCallsBegin, "<｜tool▁calls▁begin｜>"},
-    {kCallsEnd, "<｜tool▁calls▁end｜>"},
-    {kCallBegin, "<｜tool▁call▁begin｜>"},
-    {kCallEnd, "<｜tool▁call▁end｜>"},
-    {kSeparator, "<｜tool▁sep｜>"},
+constexpr std::array<std::pair<char, std::string_view>, 9> kSpelled = {
+    std::pair<char, std::string_view>{kCallsBegin, grammar::kCallsBeginText},
+    {kCallsEnd, grammar::kCallsEndText},
+    {kCallBegin, grammar::kCallBeginText},
+    {kCallEnd, grammar::kCallEndText},
+    {kSeparator, grammar::kSeparatorText},
     {kTagOpen, "<tool_call>"},
     {kTagClose, "</tool_call>"},
-    {kDsml, "｜DSML｜"}};
+    {kDsml, "｜DSML｜"},
+    {kPythonTag, "<|python_tag|>"}};
 
 std::unique_ptr<CallReader> ReaderOf(const ToolSyntax& syntax) {
   switch (syntax.style) {
@@ -24,6 +25,8 @@ std::unique_ptr<CallReader> ReaderOf(const ToolSyntax& syntax) {
       return TaggedCalls(syntax);
     case grammar::CallStyle::kDsml:
       return DsmlCalls(syntax);
+    case grammar::CallStyle::kObject:
+      return ObjectCalls(syntax);
     case grammar::CallStyle::kFenced:
     case grammar::CallStyle::kPlain:
       break;
@@ -42,6 +45,7 @@ std::string MarkOf(const grammar::CallTokens& tokens, int32_t id) {
   if (id == tokens.call_end) code = tagged ? kTagClose : kCallEnd;
   if (id == tokens.separator) code = kSeparator;
   if (id == tokens.dsml) code = kDsml;
+  if (id == tokens.python_tag) code = kPythonTag;
   return code == 0 ? std::string() : std::string{kMarkByte, code};
 }
 
@@ -60,14 +64,17 @@ std::string SpellMarks(std::string_view text) {
   return out;
 }
 
-ToolParser::ToolParser(const ToolSyntax& syntax) : reader_(ReaderOf(syntax)) {}
+ToolParser::ToolParser(const ToolSyntax& syntax) : reader_(ReaderOf(syntax)) {
+  if (syntax.tokens.spelled) spelled_.emplace();
+}
 ToolParser::~ToolParser() = default;
 
 void ToolParser::Push(std::string_view text, std::string* content, std::vector<ToolDelta>* calls) {
-  reader_->Push(text, content, calls);
+  reader_->Push(spelled_ ? spelled_->Push(text) : text, content, calls);
 }
 
 void ToolParser::Flush(std::string* content, std::vector<ToolDelta>* calls) {
+  if (spelled_) reader_->Push(spelled_->Flush(), content, calls);
   reader_->Flush(content, calls);
 }
 

@@ -3,11 +3,13 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "agent/grammar/tool_grammar.h"
+#include "agent/openai/spelled_marks.h"
 
 namespace deepseek::agent {
 
@@ -28,9 +30,6 @@ struct ToolSyntax {
   bool constrained = false;
 };
 
-/// Control tokens travel through the text of an answer as two bytes, of which the first is never
-/// part of UTF-8: what merely looks like a control token stays text.
-inline constexpr char kMarkByte = '\xFF';
 /// "" for ids that are none of the call tokens.
 std::string MarkOf(const grammar::CallTokens& tokens, int32_t id);
 /// The text with the tokens spelled out.
@@ -55,6 +54,7 @@ class ToolParser {
 
  private:
   const std::unique_ptr<CallReader> reader_;
+  std::optional<SpelledMarks> spelled_;  ///< the marks of this format are letters
 };
 
 }  // namespace deepseek::agent

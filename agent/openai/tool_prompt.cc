@@ -80,6 +80,7 @@ std::string Placeholder(const OrderedJson& variables) {
   return name;
 }
 
+const std::string kObjectCall = "{\"name\": \"probed_name\", \"parameters\": ";
 const std::string kTaggedCall = "<tool_call>\n{\"name\": \"probed_name\", \"arguments\": ";
 
 /// What the template makes of a call of probed_name; empty: it refuses.
@@ -106,6 +107,7 @@ std::optional<CallFormat> FormatIn(const std::string& text) {
   if (has("<｜tool▁call▁begin｜>probed_name<｜tool▁sep｜>{}<｜tool▁call▁end｜>"))
     return CallFormat{grammar::CallStyle::kPlain, ""};
   if (has(kTaggedCall)) return CallFormat{grammar::CallStyle::kTagged, ""};
+  if (has(kObjectCall)) return CallFormat{grammar::CallStyle::kObject, ""};
   constexpr std::string_view kDsml = "<｜DSML｜";
   const size_t call = text.find("\n<｜DSML｜invoke name=\"probed_name\">\n");
   if (call == std::string::npos || call == 0 || text[call - 1] != '>') return std::nullopt;
@@ -125,10 +127,12 @@ std::optional<CallFormat> CallFormatOf(const engine::ChatTemplate& chat) {
     auto format = FormatIn(text);
     if (!format) return format;
     format->text_content = text_content;
-    format->object_arguments =
-        format->style == grammar::CallStyle::kTagged &&
-        RenderCall(chat, text_content, OrderedJson::object()).find(kTaggedCall + "{}}") !=
-            std::string::npos;
+    const bool object = format->style == grammar::CallStyle::kObject;
+    if (object || format->style == grammar::CallStyle::kTagged) {
+      const std::string call = (object ? kObjectCall : kTaggedCall) + "{}}";
+      format->object_arguments =
+          RenderCall(chat, text_content, OrderedJson::object()).find(call) != std::string::npos;
+    }
     return format;
   }
   return std::nullopt;

@@ -71,6 +71,7 @@ absl::StatusOr<CallContext> InferenceService::Admit(const grpc::CallbackServerCo
                                      ? absl::InfiniteFuture()
                                      : absl::FromChrono(deadline),
                                  absl::Now()));
+  out.client = caller.name;
   ASSIGN_OR_RETURN(out.tenant, TenantOf(caller, asked.tenant()));
   return out;
 }

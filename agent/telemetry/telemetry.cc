@@ -28,9 +28,9 @@ const std::vector<double> kTokens = {1,   2,    5,    10,   20,    50,    100,  
                                      500, 1000, 2000, 5000, 10000, 20000, 50000, 100000};
 
 constexpr std::array kRefusals = {
-    Refusal::kInvalid,         Refusal::kUnknownModel, Refusal::kContextLength,
-    Refusal::kUnauthenticated, Refusal::kForbidden,    Refusal::kQueueFull,
-    Refusal::kLoading,         Refusal::kDraining,     Refusal::kError};
+    Refusal::kInvalid,   Refusal::kUnknownModel, Refusal::kContextLength, Refusal::kUnauthenticated,
+    Refusal::kForbidden, Refusal::kQueueFull,    Refusal::kClientLimit,   Refusal::kLoading,
+    Refusal::kDraining,  Refusal::kError};
 constexpr std::array kReasons = {FinishReason::kStop, FinishReason::kLength,
                                  FinishReason::kCancelled, FinishReason::kDeadline,
                                  FinishReason::kError};
@@ -65,6 +65,8 @@ std::string_view Name(Refusal refusal) {
       return "forbidden";
     case Refusal::kQueueFull:
       return "queue_full";
+    case Refusal::kClientLimit:
+      return "client_limit";
     case Refusal::kLoading:
       return "loading";
     case Refusal::kDraining:

@@ -21,6 +21,7 @@ enum class Refusal {
   kUnauthenticated,
   kForbidden,
   kQueueFull,
+  kClientLimit,
   kLoading,
   kDraining,
   kError

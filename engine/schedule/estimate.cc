@@ -68,10 +68,10 @@ struct Prompts {
 
 }  // namespace
 
-absl::Duration WaitOf(const WaitEstimate& estimate, int32_t priority, int32_t newer) {
+absl::Duration WaitOf(const WaitEstimate& estimate, int32_t priority, int64_t turn, int32_t newer) {
   absl::Duration wait = estimate.ahead_of_all;
-  for (const auto& [least, duration] : estimate.behind) {
-    if (least >= priority) wait = duration;
+  for (const WaitEstimate::Behind& b : estimate.behind) {
+    if (b.priority > priority || (b.priority == priority && b.turn <= turn)) wait = b.wait;
   }
   // The last free place is that of the one that `behind` speaks of.
   return wait + estimate.each * std::max(newer - std::max(estimate.free_places - 1, 0), 0);
@@ -119,9 +119,10 @@ WaitEstimate EstimateWait(const Queues& queues, const Cache& cache, const Policy
     ahead.Add(s);
     newer.Add(s);
     steps += StepsLeft(s, cost);
-    if (estimate.behind.empty() || estimate.behind.back().first != s.priority)
-      estimate.behind.emplace_back(s.priority, absl::ZeroDuration());
-    estimate.behind.back().second = time(ahead, places.Free());
+    const bool known = !estimate.behind.empty() && estimate.behind.back().priority == s.priority &&
+                       estimate.behind.back().turn == s.turn;
+    if (!known) estimate.behind.push_back({s.priority, s.turn, absl::ZeroDuration()});
+    estimate.behind.back().wait = time(ahead, places.Free());
   }
   estimate.free_places = places.FreeNow();
   const auto count = static_cast<int64_t>(waiting.size());

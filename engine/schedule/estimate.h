@@ -13,17 +13,23 @@ namespace deepseek::engine {
 
 /// A value: made on the step thread, read by whoever submits.
 struct WaitEstimate {
-  /// For a newcomer behind everybody of at least this priority; highest priority first. The wait
-  /// does not fall along it. Its own prompt is not in it.
-  std::vector<std::pair<int32_t, absl::Duration>> behind;
+  struct Behind {
+    int32_t priority = 0;
+    int64_t turn = 0;
+    absl::Duration wait;
+  };
+  /// For a newcomer behind everybody up to those of this priority and turn, in order of seniority.
+  /// The wait does not fall along it. Its own prompt is not in it.
+  std::vector<Behind> behind;
   absl::Duration ahead_of_all = absl::ZeroDuration();  ///< of higher priority than all that wait
   /// What one more request before it adds, once nobody finds a free place.
   absl::Duration each = absl::ZeroDuration();
   int32_t free_places = 0;  ///< newcomers that would find one at once
 };
 
-/// The wait of a newcomer of `priority` behind `newer` others that the estimate has not seen.
-absl::Duration WaitOf(const WaitEstimate& estimate, int32_t priority, int32_t newer);
+/// The wait of a newcomer of `priority` and `turn` behind `newer` others that the estimate has not
+/// seen.
+absl::Duration WaitOf(const WaitEstimate& estimate, int32_t priority, int64_t turn, int32_t newer);
 
 /// A queue before max_batch places, or fewer where memory is the limit: places become free when
 /// answers end, which are as long as answers lately were (or as their limit), and prompts delay

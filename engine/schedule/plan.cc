@@ -204,7 +204,8 @@ class Planner {
 }  // namespace
 
 bool Senior(const Sequence& a, const Sequence& b) {
-  return a.priority != b.priority ? a.priority > b.priority : a.ticket < b.ticket;
+  if (a.priority != b.priority) return a.priority > b.priority;
+  return a.turn != b.turn ? a.turn < b.turn : a.ticket < b.ticket;
 }
 
 int32_t BlocksFor(int32_t tokens, int32_t block_tokens) {

@@ -2,12 +2,12 @@
 // The scheduling policy: continuous batching with chunked prefill, as a pure function of a snapshot
 // and a time.
 //
-// Sequences are served by seniority: higher priority first, then earlier ticket. Generated rows go
-// before prompt rows; prompt rows share a budget that keeps a step near its target time. Memory
-// runs out only when generated rows grow (a prompt's blocks are taken at admission); then the most
-// junior sequence is preempted and computed again later. No livelock: nobody overtakes a waiting
-// senior of its priority, and the most senior one is never preempted, so it finishes; then the next
-// one is the most senior.
+// Sequences are served by seniority: higher priority first, then the lower turn of its client
+// (turns.h), then earlier ticket. Generated rows go before prompt rows; prompt rows share a budget
+// that keeps a step near its target time. Memory runs out only when generated rows grow (a prompt's
+// blocks are taken at admission); then the most junior sequence is preempted and computed again
+// later. No livelock: nobody overtakes a waiting senior of its priority, and the most senior one is
+// never preempted, so it finishes; then the next one is the most senior.
 //
 // Blocks may be shared (prefix cache): what a sequence gives back when it ends depends on who else
 // holds them, so the plan counts holders block by block.
@@ -26,6 +26,7 @@ struct Sequence {
   uint64_t id = 0;
   uint64_t ticket = 0;   ///< order of arrival, unique; kept when preempted
   int32_t priority = 0;  ///< higher first
+  int64_t turn = 0;      ///< of its client (turns.h), lower first
   absl::Time arrival;
   absl::Time deadline = absl::InfiniteFuture();
   int32_t known_tokens =

@@ -59,6 +59,9 @@ struct Request {
   /// The prefix cache is shared among requests with the same salt only: a tenant whose prompts
   /// must not be guessed from how soon answers begin has its own.
   std::string cache_salt;
+  /// Requests of clients with a name take turns: one that has many waits behind one that has few.
+  /// Empty: nobody in particular, served by arrival.
+  std::string client;
   std::shared_ptr<TokenConstraint> constraint;  ///< of this request alone; null: free
 };
 

@@ -85,6 +85,8 @@ TEST(ServeFlags, TheEdge) {
            {"--grpc", "0.0.0.0:9000", "--insecure"},
            {"--grpc", "0.0.0.0:9000", "--tls-cert", "c", "--tls-key", "k"},
            {"--tls-cert", "c", "--tls-key", "k", "--client-ca", "a"},
+           {"--api-keys", "f", "--max-requests-per-key", "8"},
+           {"--max-requests-per-key", "0"},
            {"--cors-origin", "https://a.example,https://b.example"}}) {
     EXPECT_TRUE(check(good).ok()) << check(good);
   }
@@ -97,6 +99,7 @@ TEST(ServeFlags, TheEdge) {
                                              {"--tls-cert", "c"},
                                              {"--tls-key", "k"},
                                              {"--client-ca", "a"},
+                                             {"--max-requests-per-key", "8"},
                                              {"--cors-origin", "*"},
                                              {"--cors-origin", "https://a.example,b.example"}}) {
     EXPECT_FALSE(check(bad).ok()) << bad.back();
@@ -108,6 +111,9 @@ TEST(ServeFlags, Switches) {
   ASSERT_TRUE(ApplyConfig(p.app, "prefix-cache: on\nmax-queue-delay: 2s\n", "c.yaml").ok());
   EXPECT_EQ(p.options.prefix_cache, "off");
   EXPECT_EQ(p.options.max_queue_delay, "2s");
+  Parsed limited({});
+  ASSERT_TRUE(ApplyConfig(limited.app, "max-requests-per-key: 8\n", "c.yaml").ok());
+  EXPECT_EQ(limited.options.max_requests_per_key, 8);
   EXPECT_TRUE(*ParseSwitchFlag("--x", Parsed({}).options.prefix_cache));
   EXPECT_FALSE(*ParseSwitchFlag("--x", "off"));
   EXPECT_EQ(ParseSwitchFlag("--x", "yes").status().code(), absl::StatusCode::kInvalidArgument);

@@ -1,4 +1,5 @@
-// What calls may be said in the formats of V3.2, V4 and Qwen.
+// What calls may be said in the formats of V3.2, V4, Qwen and Llama, and in V3's without its
+// tokens.
 #include <gtest/gtest.h>
 
 #include "agent/grammar/constraint.h"
@@ -13,9 +14,10 @@ namespace {
 class CallGrammar : public ::testing::Test {
  protected:
   void Start(CallStyle style) {
-    tokenizer_ = testing::ListTokenizer(
-        {">\n", "\n\n", "</", "\">", "tr", "true", "Paris", " \"", "\": "},
-        {"<eos>", "<think>", "</think>", "｜DSML｜", "<tool_call>", "</tool_call>"});
+    tokenizer_ = testing::ListTokenizer({">\n", "\n\n", "</", "\">", "tr", "true", "Paris", " \"",
+                                         "\": ", "\": {", "\": [", "｜>x"},
+                                        {"<eos>", "<think>", "</think>", "｜DSML｜", "<tool_call>",
+                                         "</tool_call>", "<|python_tag|>"});
     vocabulary_ = std::make_shared<const Vocabulary>(*tokenizer_, tokenizer_->size());
     shape_.style = style;
     shape_.block = "tool_calls";
@@ -23,13 +25,17 @@ class CallGrammar : public ::testing::Test {
   }
   /// `auto_choice`: behind the first token of a call.
   void Make(bool auto_choice = false) {
-    shape_.behind_begin = auto_choice;
+    shape_.behind_begin = auto_choice && !shape_.tokens.spelled;
     auto grammar = CompileAnswer(shape_);
     ASSERT_TRUE(grammar.ok()) << grammar.status();
     auto plan = std::make_shared<ConstraintPlan>();
     plan->matcher = std::make_shared<Matcher>(std::make_shared<const Grammar>(*std::move(grammar)),
                                               vocabulary_);
-    plan->trigger = auto_choice ? shape_.tokens.first() : -1;
+    if (auto_choice) {
+      plan->trigger = shape_.tokens.first();
+      plan->openings = CallOpenings(shape_);
+      plan->opens_answer = shape_.style == CallStyle::kObject;
+    }
     plan->stop_ids = {tokenizer_->TokenId("<eos>")};
     constraint_ = MakeConstraint(plan, *tokenizer_);
   }
@@ -207,7 +213,117 @@ TEST_F(CallGrammar, TokensOfAnotherStyleAreNotEnough) {
   const auto plain = testing::ListTokenizer({"<tool_call>", "</tool_call>", "｜DSML｜"});
   EXPECT_FALSE(FindCallTokens(*plain, CallStyle::kTagged, &tokens)) << "words are no tokens";
   EXPECT_FALSE(FindCallTokens(*plain, CallStyle::kDsml, &tokens));
-  EXPECT_FALSE(FindCallTokens(*plain, CallStyle::kFenced, &tokens));
+  EXPECT_TRUE(FindCallTokens(*plain, CallStyle::kFenced, &tokens));
+  EXPECT_TRUE(tokens.spelled) << "these have letters, if the tokenizer has none of them";
+  const auto some = testing::ListTokenizer({}, {"<｜tool▁calls▁begin｜>", "<｜tool▁calls▁end｜>"});
+  EXPECT_FALSE(FindCallTokens(*some, CallStyle::kFenced, &tokens));
+  EXPECT_FALSE(tokens.spelled);
+}
+
+TEST_F(CallGrammar, AnObjectIsTheWholeAnswer) {
+  Start(CallStyle::kObject);
+  shape_.tools = {{"w", &weather_, true}, {"ww", nullptr, false}};
+  for (const bool automatic : {false, true}) {
+    for (const std::string tag : {"", "<|python_tag|>"}) {
+      const auto says = [&](std::string_view text) {
+        Make(automatic);
+        const std::string all = StrCat(tag, text);
+        return Say(all) == all.size();
+      };
+      EXPECT_TRUE(says(R"({"name": "w", "parameters": {"city": "Paris", "days": 3}})"));
+      EXPECT_TRUE(constraint_->Complete());
+      EXPECT_TRUE(says(R"({"name": "ww", "parameters": {"x": [1]}})"));
+      EXPECT_FALSE(says(R"({"name": "w", "parameters": {"city": "Paris"}})"));
+      EXPECT_FALSE(says(R"({"name": "w", "parameters": {"town": "x", "days": 3}})"));
+      EXPECT_FALSE(says(R"({"name": "w", "parameters": {"city": "a", "days": 3}} x)"));
+      EXPECT_EQ(says(R"({"name": "v", "parameters": {}})"), automatic && tag.empty());
+    }
+  }
+}
+
+TEST_F(CallGrammar, ArgumentsAreAnObjectWhateverTheSchemaSays) {
+  Start(CallStyle::kObject);
+  for (const char* text :
+       {"{}", R"({"properties":{"a":{"type":"integer"}}})", R"({"type":["null","object"]})",
+        R"({"type":"integer"})", R"({"$ref":"#/$defs/x","$defs":{"x":{"type":"object"}}})"}) {
+    const OrderedJson schema = OrderedJson::parse(text);
+    shape_.tools = {{"w", &schema, false}};
+    const std::string head = R"({"name": "w", "parameters": )";
+    for (const char* wrong : {"3", "null", "[]", "\"a\""}) {
+      Make();
+      EXPECT_LE(Say(head + wrong), head.size()) << text << wrong;
+    }
+    Make();
+    SayAll(head + "{");
+  }
+  const OrderedJson number = OrderedJson::parse(R"({"type":"integer"})");
+  shape_.tools = {{"w", &number, true}};
+  EXPECT_EQ(CompileAnswer(shape_).status().message(),
+            "tools[0].function.parameters: $.type: \"integer\", but the arguments of a call are an "
+            "object");
+}
+
+TEST_F(CallGrammar, AFreeAnswerIsNoObject) {
+  Start(CallStyle::kObject);
+  shape_.tools = {{"w", &weather_, true}};
+  for (const std::string text :
+       {R"({"name": "Bob", "age": 7})", R"(Say {"name": "w", "parameters": {"x": 1}})",
+        R"(<think>{"name": "w", "parameters": {"x": 1}}</think>no)", R"({"name":"w"})", "{}"}) {
+    Make(/*auto_choice=*/true);
+    SayAll(text);
+    EXPECT_TRUE(MayEnd()) << text;
+  }
+  Make(/*auto_choice=*/true);
+  SayAll("<think>hm</think>\n\n{\"name\": \"w\", \"parameters\": {\"city\": ");
+  EXPECT_FALSE(MayEnd()) << "a call, behind the reasoning";
+  EXPECT_FALSE(May("7"));
+  Make(/*auto_choice=*/true);
+  for (const char c : std::string_view("<think>hm</think>")) constraint_->Accept(c);
+  SayAll("{\"name\": \"w\", \"parameters\": {\"city\": ");
+  EXPECT_FALSE(MayEnd()) << "the same where the marks of reasoning are letters";
+}
+
+TEST_F(CallGrammar, ATokenThatOpensACallGoesOnAsOne) {
+  Start(CallStyle::kObject);
+  shape_.tools = {{"w", &weather_, true}};
+  Make(/*auto_choice=*/true);
+  SayAll("{\"name\": \"w\", \"parameters");
+  EXPECT_FALSE(May("\": ["));
+  EXPECT_TRUE(May("\": {"));
+  EXPECT_TRUE(May("x")) << "then it is no call";
+  SayAll("\": {\"");
+  EXPECT_FALSE(May("d")) << "city comes first";
+  EXPECT_TRUE(May("c"));
+}
+
+TEST_F(CallGrammar, WithoutTokensTheMarksAreWrittenOut) {
+  Start(CallStyle::kFenced);
+  ASSERT_TRUE(shape_.tokens.spelled);
+  ASSERT_EQ(shape_.tokens.first(), -1);
+  shape_.tools = {{"w", &weather_, true}};
+  const auto call = [](std::string_view arguments) {
+    return StrCat("<｜tool▁call▁begin｜>function<｜tool▁sep｜>w\n```json\n", arguments,
+                  "\n```<｜tool▁call▁end｜>");
+  };
+  const std::string good = call(R"({"city": "Paris", "days": 3})"),
+                    begin = "<｜tool▁calls▁begin｜>", end = "<｜tool▁calls▁end｜>";
+  for (const bool automatic : {false, true}) {
+    const std::string before = automatic ? "Look <｜tool▁cal" : "";
+    const auto says = [&](const std::string& text) {
+      Make(automatic);
+      return Say(before + text) == before.size() + text.size();
+    };
+    EXPECT_TRUE(says(StrCat(begin, good, "\n", good, end)));
+    EXPECT_TRUE(constraint_->Complete());
+    EXPECT_FALSE(says(StrCat(begin, call(R"({"city": "Paris"})"), end)));
+    EXPECT_FALSE(says(StrCat(begin, "x")));
+    EXPECT_FALSE(says(StrCat(begin, good, "x")));
+    EXPECT_EQ(says("x"), automatic);
+  }
+  Make(/*auto_choice=*/true);
+  SayAll("<｜tool▁calls▁begin");
+  EXPECT_FALSE(May("｜>x")) << "a call begins here";
+  EXPECT_TRUE(May("x"));
 }
 
 }  // namespace

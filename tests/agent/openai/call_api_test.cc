@@ -210,6 +210,105 @@ TEST_F(CallApi, Qwen) {
   EXPECT_FALSE(Allowed()) << "two calls where one is named";
 }
 
+/// As Llama 3.1's: tools in the first user message, one call at a time, results by "ipython".
+std::unique_ptr<engine::ChatTemplate> Llama() {
+  auto chat = engine::ParseChatTemplate(
+      "{}",
+      "{% if builtin_tools is defined %}Tools: {{ builtin_tools | join(', ') }}{% endif %}"
+      "{% for t in tools or [] %}{{ t | tojson(indent=4) }}\n\n{% endfor %}"
+      "{% for m in messages %}{% if 'tool_calls' in m %}{% if m.tool_calls | length != 1 %}"
+      "{{ raise_exception('one call at a time') }}{% endif %}"
+      "{{ '{\"name\": \"' + m.tool_calls[0].function.name + '\", \"parameters\": ' }}"
+      "{{ m.tool_calls[0].function.arguments | tojson }}{{ '}' }}"
+      "{% elif m.role == 'tool' %}ipython: {{ m.content | tojson }}"
+      "{% else %}{{ m.role + ': ' + m.content }}{% endif %}<|eot|>{% endfor %}");
+  EXPECT_TRUE(chat.ok()) << chat.status();
+  return *std::move(chat);
+}
+
+constexpr char kOne[] = R"(get_weather {"city": "Zürich }", "days": 3})";
+constexpr char kOneObject[] =
+    R"({"name": "get_weather", "parameters": {"city": "Zürich }", "days": 3}})";
+
+TEST_F(CallApi, Llama31) {
+  const std::vector<std::string> added = {"<|python_tag|>", "<|eot|>", "<think>", "</think>"};
+  for (const std::string before : {"", "<|python_tag|>"}) {
+    for (const std::string fields :
+         {"", R"("tool_choice":"required",)",
+          R"("tool_choice":{"type":"function","function":{"name":"get_weather"}},)",
+          R"("parallel_tool_calls":false,)"}) {
+      Serve(added, Llama(), before + kOneObject);
+      Expect(fields, "", "", kOne);
+    }
+  }
+  Serve(added, Llama(), std::string("<think>\nhm\n</think>\n\n") + kOneObject);
+  Expect("", "", "hm", kOne);
+  for (const std::string text : {R"({"name": "Bob", "days": 3})", "20 degrees"}) {
+    Serve(added, Llama(), text);
+    const Json choice = Choice(kTools);
+    EXPECT_EQ(choice["finish_reason"], "stop");
+    EXPECT_EQ(choice["message"]["content"], text);
+    EXPECT_TRUE(Allowed());
+    const Json none = Choice(StrCat(R"("tool_choice":"none",)", kTools));
+    EXPECT_EQ(none["message"]["content"], text);
+    EXPECT_EQ(engine_->requests().back().constraint, nullptr);
+  }
+}
+
+TEST_F(CallApi, Llama31WithJsonAsked) {
+  // An answer by response_format may begin as a call does: it is one only if it is whole.
+  const std::string fields = StrCat(R"("response_format":{"type":"json_object"},)", kTools);
+  Serve({"<|python_tag|>"}, Llama(), R"({"name": "get_weather", "parameters": "none"})");
+  const Json text = Choice(fields);
+  EXPECT_EQ(text["message"]["content"], R"({"name": "get_weather", "parameters": "none"})");
+  EXPECT_EQ(text["finish_reason"], "stop");
+  EXPECT_TRUE(Allowed());
+  Serve({"<|python_tag|>"}, Llama(), kOneObject);
+  EXPECT_EQ(Choice(fields)["finish_reason"], "tool_calls");
+  EXPECT_TRUE(Allowed());
+}
+
+TEST_F(CallApi, Llama31BuiltInToolsAreRefusedByName) {
+  Serve({"<|python_tag|>"}, Llama(), "x");
+  auto writer = std::make_shared<Collector>();
+  const absl::Status status = inference_.Chat(
+      R"({"messages":[{"role":"user","content":"hi"}],
+          "chat_template_kwargs":{"builtin_tools":["brave_search"]}})",
+      Context(), writer);
+  EXPECT_EQ(FromStatus(status).param, "chat_template_kwargs");
+  EXPECT_NE(FromStatus(status).message.find("builtin_tools"), std::string::npos);
+}
+
+TEST_F(CallApi, R1DistillsWriteTheMarksOut) {
+  const auto distill = [] {
+    auto chat = engine::ParseChatTemplate(
+        "{}",
+        "{% for m in messages %}{{ m['content'] }}{% for t in m['tool_calls'] %}"
+        "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>{{ t['type'] }}<｜tool▁sep｜>"
+        "{{ t['function']['name'] }}{{ '\n```json\n' + t['function']['arguments'] + '\n```' }}"
+        "<｜tool▁call▁end｜>{% endfor %}{% endfor %}"
+        "{% if add_generation_prompt %}<｜Assistant｜><think>\n{% endif %}");
+    EXPECT_TRUE(chat.ok()) << chat.status();
+    return *std::move(chat);
+  };
+  const auto call = [](std::string_view arguments) {
+    return StrCat("<｜tool▁call▁begin｜>function<｜tool▁sep｜>get_weather\n```json\n", arguments,
+                  "\n```<｜tool▁call▁end｜>");
+  };
+  const std::string calls =
+      StrCat("<｜tool▁calls▁begin｜>", call(R"({"city": "Zürich", "days": 3})"), "\n",
+             call(R"({"city": "\"北京\""})"), "<｜tool▁calls▁end｜>");
+  const std::vector<std::string> added = {"<｜User｜>", "<｜Assistant｜>", "<think>", "</think>"};
+  Serve(added, distill(), "maybe <｜tool▁calls▁begin｜>?\n</think>\n\nI will look.\n" + calls);
+  Expect("", "I will look.", "maybe <｜tool▁calls▁begin｜>?", kBoth);
+  Serve(added, distill(), "hm</think>\n\n" + calls);
+  Expect(R"("tool_choice":"required",)", "", "hm", kBoth);
+  Choice(StrCat(R"("parallel_tool_calls":false,)", kTools));
+  EXPECT_FALSE(Allowed()) << "two calls";
+  Choice(StrCat(R"("tool_choice":{"type":"function","function":{"name":"get_weather"}},)", kTools));
+  EXPECT_FALSE(Allowed()) << "two calls where one is named";
+}
+
 TEST_F(CallApi, AFormatWithoutItsTokensIsRefused) {
   Serve({}, engine::MakePromptEncoder(engine::PromptFormat::kDeepSeekV4), "x");
   auto writer = std::make_shared<Collector>();

@@ -21,9 +21,11 @@ std::string Marked(CallStyle style, std::string text) {
   };
   if (style == CallStyle::kDsml) {
     replace("｜DSML｜", 'D');
-  } else {
+  } else if (style == CallStyle::kTagged) {
     replace("<tool_call>", 'T');
     replace("</tool_call>", 't');
+  } else {
+    replace("<|python_tag|>", 'P');
   }
   return text;
 }
@@ -214,6 +216,108 @@ TEST(TaggedCalls, ACutOffCallKeepsWhatItHas) {
   }
 }
 
+void CheckObject(const Case& c) {
+  for (const bool constrained : {false, true}) {
+    const ToolSyntax syntax = Syntax(CallStyle::kObject, constrained);
+    for (size_t chunk = 1; chunk <= std::string_view(c.text).size(); ++chunk) {
+      const Parsed parsed = Parse(syntax, c.text, chunk);
+      ASSERT_EQ(parsed.content, c.content) << c.text << " by " << chunk;
+      std::string calls = parsed.calls, expected = c.calls;
+      std::erase(calls, ' ');
+      std::erase(expected, ' ');
+      ASSERT_EQ(calls, expected) << c.text << " by " << chunk;
+      ASSERT_EQ(parsed.called, *c.calls != 0);
+    }
+  }
+}
+
+TEST(ObjectCalls, AreRead) {
+  const Case cases[] = {
+      {R"({"name": "f", "parameters": {"a": "}{\"", "b": [{}, "\\"]}})", "",
+       R"(f {"a": "}{\"", "b": [{}, "\\"]})"},
+      {"<|python_tag|>{\"name\": \"now\", \"parameters\": {}}", "", "now {}"},
+      {"\n {\"name\": \"now\", \"parameters\": {}}\n", "", "now {}"},
+      {R"({"type": "function", "name": "f", "parameters": {"a": 1}})", "", R"(f {"a": 1})"},
+      {R"({"name":"f","arguments":{"a":1}})", "", R"(f {"a":1})"},
+      {R"({"parameters": {"a": 1}, "name": "f"})", "", R"(f {"a": 1})"},
+      {R"({"name": "now"})", "", "now {}"}};
+  for (const Case& c : cases) CheckObject(c);
+}
+
+TEST(ObjectCalls, WhatIsNoCallStaysText) {
+  for (const char* text :
+       {R"({"name": "Bob", "age": 7})", R"({"name": "unknown", "parameters": {}})", "{", "{}", " {",
+        R"({"temperature": 20})", "a <b> {c}", R"(Say {"name": "f", "parameters": {"a": 1}})",
+        R"({"name": "f"}, {"name": "f"})", "<|python_tag|>print(1)", "x<|python_tag|>",
+        R"([{"name": "f", "parameters": {}}])"}) {
+    CheckObject({text, text, ""});
+  }
+}
+
+TEST(ObjectCalls, ArgumentsThatAreNoObjectAreText) {
+  for (const char* text :
+       {R"({"name": "f", "parameters": [1]})", R"({"name": "f", "parameters": 1})",
+        R"({"name": "f", "arguments": null})", R"({"name": "f", "parameters": {})"}) {
+    const Parsed parsed = Parse(Syntax(CallStyle::kObject, false), text, 1);
+    EXPECT_EQ(parsed.content, text);
+    EXPECT_FALSE(parsed.called);
+  }
+}
+
+TEST(ObjectCalls, OtherObjectsStreamAtOnce) {
+  const ToolSyntax syntax = Syntax(CallStyle::kObject, true);
+  ToolParser parser(syntax);
+  std::string content;
+  std::vector<ToolDelta> calls;
+  parser.Push(R"({"na)", &content, &calls);
+  EXPECT_EQ(content, "");
+  parser.Push(R"(ils": )", &content, &calls);
+  EXPECT_EQ(content, R"({"nails": )");
+  parser.Push(R"({"name": "f")", &content, &calls);
+  EXPECT_EQ(content, R"({"nails": {"name": "f")");
+}
+
+TEST(ObjectCalls, ArgumentsStreamAndACutOffCallKeepsWhatItHas) {
+  const ToolSyntax syntax = Syntax(CallStyle::kObject, true);
+  const std::string head = R"({"name": "f", "parameters": )";
+  for (const auto& [rest, arguments] : {std::pair{"", ""},
+                                        {R"({"a": {"b": 1})", R"({"a": {"b": 1})"},
+                                        {R"({"a": 1})", R"({"a": 1})"}}) {
+    const Parsed parsed = Parse(syntax, StrCat(head, rest), 1);
+    EXPECT_EQ(parsed.calls, StrCat("f ", arguments));
+    EXPECT_FALSE(parsed.called);
+  }
+  const std::string half = R"({"name": "f", "par)";
+  EXPECT_EQ(Parse(syntax, half, 1).content, half);
+}
+
+/// R1's calls as the distills write them.
+TEST(SpelledCalls, AreReadHoweverTheyAreCut) {
+  ToolSyntax syntax = Syntax(CallStyle::kFenced, true);
+  syntax.tokens.spelled = true;
+  const std::string begin = "<｜tool▁calls▁begin｜>",
+                    head = "<｜tool▁call▁begin｜>function<｜tool▁sep｜>f\n```json\n",
+                    tail = "\n```<｜tool▁call▁end｜>", end = "<｜tool▁calls▁end｜>";
+  const std::string quoted = R"({"a": "<｜tool▁call▁end｜>\n```"})";
+  for (const bool constrained : {false, true}) {
+    syntax.constrained = constrained;
+    const std::string text =
+        StrCat("a <｜tool▁ b\n", begin, head, quoted, tail, "\n", head, "{}", tail, end);
+    for (size_t chunk = 1; chunk <= text.size(); ++chunk) {
+      const Parsed parsed = Parse(syntax, text, chunk);
+      ASSERT_EQ(parsed.content, "a <｜tool▁ b") << chunk;
+      ASSERT_EQ(parsed.calls, StrCat("f ", quoted, "|f {}")) << chunk;
+      ASSERT_TRUE(parsed.called);
+    }
+  }
+  syntax.constrained = false;
+  for (const std::string& text : {begin, StrCat(begin, "x"), StrCat("<", begin.substr(0, 9)),
+                                  StrCat(begin, head, "[]", tail, end), StrCat(tail, end)}) {
+    EXPECT_EQ(Parse(syntax, text, 1).content, text);
+    EXPECT_FALSE(Parse(syntax, text, 1).called);
+  }
+}
+
 constexpr char kQwen[] =
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}"
     "{% for t in m['tool_calls'] %}\n<tool_call>\n{\"name\": \"{{ t['function']['name'] }}\", "
@@ -234,6 +338,16 @@ TEST(CallFormat, IsWhatTheTemplateWrites) {
       "{}", StrCat("{% if '</think>' in messages[1]['content'] %}x{% endif %}", kQwen));
   ASSERT_TRUE(picky.ok()) << picky.status();
   EXPECT_EQ(CallFormatOf(**picky), (CallFormat{CallStyle::kTagged, "", true, true}));
+}
+
+TEST(CallFormat, AnObjectIsLlamas) {
+  const std::string llama =
+      "{% for m in messages %}{% if 'tool_calls' in m %}{{ '{\"name\": \"' }}"
+      "{{ m.tool_calls[0].function.name }}{{ '\", \"parameters\": ' }}"
+      "{{ m.tool_calls[0].function.arguments | tojson }}{{ '}' }}{% endif %}{% endfor %}";
+  const auto chat = engine::ParseChatTemplate("{}", llama);
+  ASSERT_TRUE(chat.ok()) << chat.status();
+  EXPECT_EQ(CallFormatOf(**chat), (CallFormat{CallStyle::kObject, "", true}));
 }
 
 TEST(CallFormat, EarlierCallsAreGivenAsTheTemplateWantsThem) {

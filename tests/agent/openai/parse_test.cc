@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "agent/openai/error.h"
+#include "agent/openai/generation.h"
 #include "agent/openai/request.h"
 #include "base/json_full.h"
 #include "base/strings.h"
@@ -215,6 +216,18 @@ TEST(ParseChat, CallsOfEarlierAnswersReachTheTemplateAsStrings) {
   EXPECT_EQ(messages[2]["content"], "5");
 }
 
+TEST(ParseChat, AnEmptyListOfCallsIsNone) {
+  for (const char* calls : {"[]", "null"}) {
+    const auto request = ParseChatRequest(
+        StrCat(R"({"messages":[{"role":"assistant","content":"","tool_calls":)", calls, "}]}"),
+        RequestLimits{});
+    ASSERT_TRUE(request.ok()) << request.status();
+    const OrderedJson& message = (*request->variables)["messages"][0];
+    EXPECT_FALSE(message.contains("tool_calls"));
+    EXPECT_EQ(message["content"], "");
+  }
+}
+
 TEST(ParseChat, RefusesWhatIsNoObject) {
   for (const char* body :
        {"", "{", "[]", "null", "\"x\"", "{\"messages\":", "\xff", "{\"a\":\"\xc3\"}"}) {
@@ -244,6 +257,10 @@ TEST(ParseChat, ChecksMessages) {
             "messages[0].content[0].text");
   EXPECT_EQ(param(R"([{"role":"user","content":"a"},{"role":"assistant","tool_calls":[{}]}])"),
             "messages[1].tool_calls[0]");
+  EXPECT_EQ(param(R"([{"role":"assistant","content":null,"function_call":{"name":"f",
+                     "arguments":"{}"}}])"),
+            "messages[0].function_call");
+  EXPECT_EQ(param(R"([{"role":"assistant","content":"x","function_call":null}])"), "fine");
   EXPECT_EQ(param(R"([{"role":"assistant","content":null}])"), "fine");
   EXPECT_EQ(param(R"([{"role":"tool","content":"x","tool_call_id":"1"}])"), "fine");
   EXPECT_EQ(FromStatus(ParseChatRequest("{}", RequestLimits{}).status()).code,
@@ -324,6 +341,18 @@ TEST(ParseTokenize, TextOrMessagesOrIds) {
             (std::vector<int32_t>{1, 2}));
   EXPECT_FALSE(ParseDetokenizeRequest(R"({"tokens":"x"})", {}).ok());
   EXPECT_FALSE(ParseDetokenizeRequest("{}", {}).ok());
+}
+
+TEST(ApiErrors, WhatTheEngineRefusesNamesTheField) {
+  const auto param = [](const char* message) {
+    return FromStatus(NameField(absl::InvalidArgumentError(message), "messages")).param;
+  };
+  EXPECT_EQ(param("logit_bias: 999999: must be a token id from 0 to 9"), "logit_bias");
+  EXPECT_EQ(param("prompt[3]: 77: must be a token id from 0 to 9"), "messages");
+  EXPECT_EQ(param("stop_ids: 2000: must be at most 1024 ids"), "stop_token_ids");
+  const ApiError busy = FromStatus(NameField(absl::ResourceExhaustedError("full"), "prompt"));
+  EXPECT_EQ(busy.http_status, 429);
+  EXPECT_EQ(busy.param, "");
 }
 
 TEST(ApiErrors, SurviveTheirTripThroughAStatus) {

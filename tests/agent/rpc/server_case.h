@@ -75,7 +75,7 @@ class ServerCase : public ::testing::Test {
   metrics::Registry registry_;
   Telemetry telemetry_{registry_, "fake"};
   Service service_;
-  Inference inference_{service_, telemetry_, RequestLimits{}};
+  Inference inference_{service_, telemetry_, RequestLimits{.max_answers_per_key = 2}};
   Gate gate_;
   testing::FakeEngine* engine_ = nullptr;
   std::unique_ptr<LoadedModel> model_;

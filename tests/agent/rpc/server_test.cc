@@ -293,6 +293,32 @@ TEST_F(RpcTest, TooLargeMessagesAndMetadataAreRefused) {
   EXPECT_EQ(engine_->requests().size(), 1);
 }
 
+TEST_F(RpcTest, OneKeyHasNoMoreThanItsAnswersInProgress) {
+  const TempDir dir{"rpc_limits_test"};
+  const std::string path = (dir / "keys").string();
+  std::ofstream(path) << auth::HashOfKey("a") << " alice\n" << auth::HashOfKey("b") << " bob\n";
+  gate_ = Gate(*auth::ApiKeyFile::Open(path));
+  StartEngine({.script = [](const engine::Request&) { return BytesThenEos("x"); }, .held = true});
+  StartServer();
+  const auto stub = NewStub();
+  grpc::ClientContext context;
+  context.AddMetadata("authorization", "Bearer a");
+  v1::ChatRequest request;
+  request.set_json(R"({"messages":[{"role":"user","content":"hi"}],"n":2})");
+  const auto reader = stub->Chat(&context, request);
+  ASSERT_TRUE(engine_->WaitUntil([](const engine::Stats& s) { return s.running == 2; }));
+  const grpc::Status refused = Chat(*stub, kHi, {{"authorization", "Bearer a"}}).second;
+  EXPECT_EQ(refused.error_code(), grpc::RESOURCE_EXHAUSTED);
+  EXPECT_NE(refused.error_message().find("--max-requests-per-key"), std::string::npos);
+  engine_->Release();
+  EXPECT_TRUE(Chat(*stub, kHi, {{"authorization", "Bearer b"}}).second.ok());
+  v1::ChatResponse piece;
+  while (reader->Read(&piece)) {
+  }
+  EXPECT_TRUE(reader->Finish().ok());
+  EXPECT_TRUE(Chat(*stub, kHi, {{"authorization", "Bearer a"}}).second.ok());
+}
+
 TEST_F(RpcTest, TooManyCallsAreRefusedAtOnce) {
   StartEngine({.script = [](const engine::Request&) { return BytesThenEos("x"); }, .held = true});
   StartServer({.max_calls = 1});

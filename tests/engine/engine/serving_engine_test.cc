@@ -183,14 +183,18 @@ TEST_F(ServingEngineTest, DeadlineEndsARequestThatWaitsForCompany) {
 TEST_F(ServingEngineTest, MaxBatchDelayWaitsForCompany) {
   EngineOptions options;
   options.max_batch_delay = absl::Seconds(50);
-  Start({}, options);
+  FakeModel::Options o;
+  o.max_batch = 2;
+  Start(o, options);
   const auto a = Submit(Of({1}, 3));
   const auto b = Submit(Of({2}, 3));
-  Advance(absl::Seconds(51));
   EXPECT_EQ(a->Wait(), FinishReason::kLength);
   EXPECT_EQ(b->Wait(), FinishReason::kLength);
   EXPECT_EQ(engine_->stats().steps, 3) << "both in the same three steps";
-  EXPECT_EQ(a->usage().queue_time, absl::Seconds(51));
+  const auto alone = Submit(Of({1}, 3));
+  Advance(absl::Seconds(51));
+  EXPECT_EQ(alone->Wait(), FinishReason::kLength);
+  EXPECT_EQ(alone->usage().queue_time, absl::Seconds(51)) << "nobody came";
 }
 
 TEST_F(ServingEngineTest, AFullQueueRefuses) {
@@ -210,6 +214,33 @@ TEST_F(ServingEngineTest, AFullQueueRefuses) {
   EXPECT_EQ(engine_->stats().running, 1);
   fake_->Release();
   EXPECT_EQ(third->Wait(), FinishReason::kLength);
+}
+
+TEST_F(ServingEngineTest, ClientsTakeTurns) {
+  FakeModel::Options o;
+  o.max_batch = 1;
+  tick_us_ = 1;
+  Start(o);
+  fake_->Hold();
+  const auto of = [](int32_t token, const char* client) {
+    Request r = Of({token}, 2);
+    r.client = client;
+    return r;
+  };
+  const auto first = Submit(of(1, "heavy"));
+  fake_->WaitUntilHeld();
+  std::vector<std::shared_ptr<RecordingSink>> heavy;
+  heavy.reserve(5);
+  for (int32_t i = 0; i < 5; ++i) heavy.push_back(Submit(of(2 + i, "heavy")));
+  const auto light = Submit(of(9, "light"));
+  RequestId id = 0;
+  const auto gone = Submit(of(10, "gone"), &id);
+  engine_->Cancel(id);
+  fake_->Release();
+  EXPECT_EQ(heavy.back()->Wait(), FinishReason::kLength);
+  EXPECT_EQ(light->Wait(), FinishReason::kLength);
+  EXPECT_EQ(gone->Wait(), FinishReason::kCancelled);
+  EXPECT_LT(light->usage().queue_time, heavy[1]->usage().queue_time) << "behind one of the five";
 }
 
 // One place, steps of 100 ms, and an answer in it that has some eighty steps to go.

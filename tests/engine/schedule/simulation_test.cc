@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <random>
 
 #include "tests/engine/schedule/world.h"
@@ -27,7 +28,7 @@ Job Plain(int32_t at_step, int32_t prompt, int32_t generate) {
 }
 
 struct Mix {
-  bool priorities = false, deadlines = false, sharing = false;
+  bool priorities = false, deadlines = false, sharing = false, clients = false;
 };
 
 std::vector<Job> RandomJobs(int32_t blocks, Mix mix) {
@@ -45,6 +46,7 @@ std::vector<Job> RandomJobs(int32_t blocks, Mix mix) {
       job.group = *rc::gen::inRange(-1, 3);
       job.common = *rc::gen::inRange(0, prompt + 1);
     }
+    if (mix.clients) job.client = *rc::gen::element<std::string>("", "a", "b", "c");
     jobs.push_back(job);
   }
   return jobs;
@@ -87,7 +89,8 @@ TEST(Simulation, AllFinishAndNoBlockLeaks) {
   EXPECT_TRUE(rc::check([] {
     const int32_t blocks = *rc::gen::inRange(1, 30);
     const bool sharing = *rc::gen::arbitrary<bool>();
-    const auto jobs = RandomJobs(blocks, {true, true, sharing});
+    const bool clients = *rc::gen::arbitrary<bool>();
+    const auto jobs = RandomJobs(blocks, {true, true, sharing, clients});
     World world(jobs, blocks, RandomPolicy(), Even());
     bool done = false;
     RC_ASSERT(world.Run(StepLimit(jobs), &done) == "");
@@ -212,6 +215,33 @@ TEST(Overload, FiveTimesTheLoadKeepsTheGoodput) {
   EXPECT_LT(Serve(Poisson(5 * peak, during, 2), during, absl::InfiniteDuration(), absl::Seconds(5))
                 .goodput,
             0.2 * peak);
+}
+
+// One client sends 300 requests at once, another asks again as soon as it has its answer.
+TEST(Turns, WhoAsksForLittleDoesNotWaitForWhoAsksForMuch) {
+  std::map<bool, absl::Duration> waited;
+  for (const bool named : {false, true}) {
+    std::vector<Job> jobs;
+    for (int i = 0; i < 300; ++i) {
+      jobs.push_back(Plain(0, 100, 60));
+      if (named) jobs.back().client = "heavy";
+    }
+    for (int i = 0; i < 20; ++i) {
+      jobs.push_back(Plain(500 + 500 * i, 100, 60));
+      if (named) jobs.back().client = "light";
+    }
+    Policy policy;
+    World world(jobs, 1024, policy, Cpu(absl::InfiniteDuration()));
+    RunAll(&world);
+    for (size_t i = 300; i < jobs.size(); ++i) {
+      const Job& job = world.jobs()[i];
+      waited[named] = std::max(waited[named], job.first_token - job.arrives);
+    }
+    // Nobody's work is lost: all end as soon as they would have.
+    EXPECT_LT(world.now(), absl::Seconds(400));
+  }
+  EXPECT_GT(waited[false], absl::Seconds(60));
+  EXPECT_LT(waited[true], absl::Seconds(15)) << "a place of the batch, when one becomes free";
 }
 
 TEST(Overload, LongPromptsDoNotStallShortStreams) {

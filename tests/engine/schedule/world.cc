@@ -43,7 +43,7 @@ void World::Arrive() {
   int32_t newer = 0;
   for (; arrived_ < jobs_.size() && jobs_[arrived_].arrives <= now_; ++arrived_) {
     Job& job = jobs_[arrived_];
-    const absl::Duration wait = WaitOf(wait_, job.priority, newer);
+    const absl::Duration wait = WaitOf(wait_, job.priority, turns_.Next(job.client), newer);
     if (wait > machine_.max_queue_delay) {
       job.refused = true;
       continue;
@@ -51,6 +51,7 @@ void World::Arrive() {
     ++newer;
     auto live = std::make_unique<Live>();
     live->job = live->id = arrived_;
+    live->turn = turns_.Take(job.client);
     live_.push_back(std::move(live));
   }
 }
@@ -60,6 +61,7 @@ Sequence World::ToSequence(const Live& live) const {
   Sequence s;
   s.id = s.ticket = live.id;
   s.priority = job.priority;
+  s.turn = live.turn;
   s.arrival = kStart + job.arrives;
   s.deadline = kStart + job.arrives + job.deadline;
   s.known_tokens = Known(live);
@@ -91,7 +93,7 @@ Step World::MakePlan() {
   }
   const Cache cache{pool_.total(), pool_.available(), kBlockTokens, pool_.references()};
   wait_ = EstimateWait(queues, cache, policy_);
-  const Step step = Plan(queues, cache, policy_, kStart + now_);
+  Step step = Plan(queues, cache, policy_, kStart + now_);
   const Step again = Plan(queues, cache, policy_, kStart + now_);
   Check(step.admit == again.admit && step.preempt == again.preempt &&
             step.work.size() == again.work.size(),
@@ -117,6 +119,7 @@ void World::CarryOut(const Step& step) {
   for (const uint64_t id : step.admit) {
     Live* live = Find(id);
     Check(!live->running, "admitted twice");
+    if (!std::exchange(live->placed, true)) turns_.Served(jobs_[live->job].client, live->turn);
     live->running = true;
     live->table = std::exchange(live->cached, {});
     for (const int32_t block : live->table) pool_.Share(block);
@@ -219,6 +222,8 @@ void World::Release(Live* live) {
 }
 
 void World::End(uint64_t id) {
+  const Live* live = Find(id);
+  if (!live->placed) turns_.Gone(jobs_[live->job].client);
   Release(Find(id));
   std::erase_if(live_, [id](const auto& live) { return live->id == id; });
 }

@@ -13,6 +13,7 @@
 #include "engine/cache/block_pool.h"
 #include "engine/schedule/estimate.h"
 #include "engine/schedule/plan.h"
+#include "engine/schedule/turns.h"
 
 namespace deepseek::engine {
 
@@ -25,6 +26,7 @@ struct Job {
   absl::Duration deadline = absl::InfiniteDuration();  ///< after its arrival
   int32_t group = -1;  ///< prompts of a group begin with the same tokens
   int32_t common = 0;  ///< so many of them
+  std::string client;  ///< who takes turns with others
 
   bool refused = false, expired = false;
   absl::Duration first_token = absl::InfiniteDuration();  ///< since the start of the world
@@ -62,10 +64,11 @@ class World {
   struct Live {
     size_t job = 0;
     uint64_t id = 0;
+    int64_t turn = 0;
     std::vector<int32_t> table;
     std::vector<int32_t> cached;  // while waiting
     int32_t kept = 0, computed = 0, generated = 0;
-    bool running = false;
+    bool running = false, placed = false;
   };
 
   void Arrive();
@@ -90,6 +93,7 @@ class World {
   BlockPool pool_;
   std::vector<std::unique_ptr<Live>> live_;
   WaitEstimate wait_;
+  Turns turns_;
   size_t arrived_ = 0;
   absl::Duration now_ = absl::ZeroDuration();
   std::vector<size_t> finished_;

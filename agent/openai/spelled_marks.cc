@@ -1,0 +1,51 @@
+#include "agent/openai/spelled_marks.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "agent/openai/call_reader.h"
+#include "agent/openai/stop_matcher.h"
+
+namespace deepseek::agent {
+namespace {
+
+/// None begins like another one ends, and none is part of another.
+constexpr std::array<std::pair<char, std::string_view>, 5> kMarks = {
+    std::pair<char, std::string_view>{kCallsBegin, grammar::kCallsBeginText},
+    {kCallsEnd, grammar::kCallsEndText},
+    {kCallBegin, grammar::kCallBeginText},
+    {kCallEnd, grammar::kCallEndText},
+    {kSeparator, grammar::kSeparatorText}};
+
+}  // namespace
+
+std::string SpelledMarks::Push(std::string_view text) {
+  held_ += text;
+  std::string out;
+  for (size_t at = held_.find('<'); at != std::string::npos; at = held_.find('<', at)) {
+    const auto mark = std::find_if(kMarks.begin(), kMarks.end(), [&](const auto& m) {
+      return std::string_view(held_).substr(at).starts_with(m.second);
+    });
+    if (mark == kMarks.end()) {
+      ++at;
+      continue;
+    }
+    out.append(held_, 0, at);
+    out += kMarkByte;
+    out += mark->first;
+    held_.erase(0, at + mark->second.size());
+    at = 0;
+  }
+  size_t keep = 0;
+  for (const auto& mark : kMarks) keep = std::max(keep, PartialSuffix(held_, mark.second));
+  out.append(held_, 0, held_.size() - keep);
+  held_.erase(0, held_.size() - keep);
+  return out;
+}
+
+std::string SpelledMarks::Flush() {
+  return std::exchange(held_, {});
+}
+
+}  // namespace deepseek::agent
