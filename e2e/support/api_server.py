@@ -1,5 +1,6 @@
 """An API server and its etcd alone, on loopback with ports and a folder of their own: for what needs validation and nothing
 that runs. Starts in about five seconds, beside any cluster."""
+import json
 import os
 import shutil
 import socket
@@ -41,6 +42,7 @@ class ApiServer:
         with open(tokens, "w", encoding="utf-8") as file:
             file.write(f"{TOKEN},tester,tester,system:masters\n")
         self.server = f"https://127.0.0.1:{port}"
+        self._write_kubeconfig()
         try:
             self._start("etcd", "--data-dir", os.path.join(self.folder, "etcd"), "--unsafe-no-fsync",
                         "--listen-client-urls", f"http://127.0.0.1:{client}", "--advertise-client-urls", f"http://127.0.0.1:{client}",
@@ -84,10 +86,18 @@ class ApiServer:
         with open(os.path.join(self.folder, "kube-apiserver.log"), encoding="utf-8", errors="replace") as file:
             return file.read()[-3000:]
 
+    def _write_kubeconfig(self):
+        self.kubeconfig = os.path.join(self.folder, "kubeconfig")
+        with open(self.kubeconfig, "w", encoding="utf-8") as file:
+            json.dump({"apiVersion": "v1", "kind": "Config", "current-context": "alone",
+                       "clusters": [{"name": "alone", "cluster": {"server": self.server, "insecure-skip-tls-verify": True}}],
+                       "users": [{"name": "alone", "user": {"token": TOKEN}}],
+                       "contexts": [{"name": "alone", "context": {"cluster": "alone", "user": "alone"}}]}, file)
+
     def kubectl(self, *args, stdin=None):
         """kubectl's output; raises kube.Refused with its words."""
-        done = subprocess.run([os.path.join(kube.BIN, "kubectl"), "--kubeconfig", os.devnull, "--server", self.server, "--token", TOKEN,
-                               "--insecure-skip-tls-verify", "--cache-dir", os.path.join(self.folder, "cache"), *args],
+        done = subprocess.run([os.path.join(kube.BIN, "kubectl"), "--kubeconfig", self.kubeconfig,
+                               "--cache-dir", os.path.join(self.folder, "cache"), *args],
                               input=stdin, capture_output=True, text=True, check=False)
         if done.returncode:
             raise kube.Refused(done.stderr.strip() or done.stdout.strip())
