@@ -1,7 +1,7 @@
 # The front door. `make help` lists what is behind it; the work is done by CMake, Ninja and scripts/.
 .DEFAULT_GOAL := help
 JOBS ?= $(shell nproc)
-.PHONY: help deps build test tokenizers coverage lint fmt verify fuzz bench bench-kernels bench-operator tsan faults e2e crash-e2e quickstart quickstart-down image manifests crd clean
+.PHONY: help deps build test tokenizers coverage lint fmt verify fuzz bench bench-kernels bench-operator tsan faults e2e crash-e2e quickstart quickstart-down image sbom manifests crd clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -87,6 +87,12 @@ image: ## container images of agent and operator as OCI archives: build/images
 	cmake --preset release
 	cmake --build --preset release -j $(JOBS) --target deepseek-agent deepseek-operator
 	scripts/image
+	cd build/images && sha256sum *.tar > SHA256SUMS
+
+sbom: ## what is inside the images, as CycloneDX: build/images/*.cdx.json
+	cmake --preset release
+	cmake --build --preset release -j $(JOBS) --target deepseek-agent deepseek-operator
+	scripts/sbom
 
 manifests: ## an installation as plain YAML, without Helm: build/manifests (NAMESPACE=deepseek-system IMAGE_REGISTRY=.. MANIFESTS_ARGS="--set ..")
 	scripts/manifests --namespace $(or $(NAMESPACE),deepseek-system) $(if $(IMAGE_REGISTRY),--registry $(IMAGE_REGISTRY)) -- $(MANIFESTS_ARGS)
