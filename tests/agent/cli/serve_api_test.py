@@ -189,7 +189,7 @@ class ServeApi(AgentCase):
         self.assertEqual(done.stdout, "Lisbon\n")
         failed = subprocess.run([AGENT, "chat", "--url", "http://127.0.0.1:1", "Anybody?"], capture_output=True, text=True, check=False)
         self.assertEqual(failed.returncode, 1)
-        self.assertRegex(failed.stderr, "^error: ")
+        self.assertRegex(failed.stderr, "^error: chat: http://127.0.0.1:1: ")
 
     def test_endpoints_that_are_not_served_are_named(self):
         for path in ("/v1/responses", "/v1/messages", "/v1/embeddings"):
