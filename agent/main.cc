@@ -5,6 +5,7 @@
 #include <string>
 
 #include "agent/cli/commands.h"
+#include "base/command_line.h"
 #include "base/version.h"
 
 namespace {
@@ -13,16 +14,8 @@ namespace {
 int WrongUse(const CLI::App& app, const CLI::ParseError& error, const std::string& first) {
   std::string command = "deepseek-agent";
   for (const CLI::App* sub : app.get_subcommands()) command += " " + sub->get_name();
-  // CLI11 would ask for a command before it names the word that it does not know.
-  std::string what = error.what();
-  if (app.get_subcommands().empty() && !first.empty()) {
-    what = first + (first.front() == '-' ? ": no such option" : ": no such command");
-  }
-  for (char& c : what) {
-    if (c == '\n') c = ' ';
-  }
-  std::fprintf(stderr, "error: %s: %s (see: %s --help)\n", command.c_str(), what.c_str(),
-               command.c_str());
+  const bool known = !app.get_subcommands().empty();
+  std::fprintf(stderr, "%s\n", deepseek::WrongUseLine(command, first, known, error.what()).c_str());
   return 1;
 }
 

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "absl/strings/str_format.h"
+#include "base/command_line.h"
 #include "base/log.h"
 #include "base/status.h"
 #include "base/strings.h"
@@ -98,7 +99,11 @@ int Main(int argc, char** argv) {
   } catch (const CLI::ParseError& e) {
     if (e.get_exit_code() == 0) return app.exit(e);  // --help, --version
     // CLI11 has exit codes and a format of its own; ours are documented.
-    std::fprintf(stderr, "error: command line: %s (deepseek-operator run --help)\n", e.what());
+    std::string command_line = "deepseek-operator";
+    for (const CLI::App* sub : app.get_subcommands()) command_line += " " + sub->get_name();
+    const std::string line = WrongUseLine(command_line, argc > 1 ? argv[1] : "",
+                                          !app.get_subcommands().empty(), e.what());
+    std::fprintf(stderr, "%s\n", line.c_str());
     return 1;
   }
 

@@ -36,6 +36,7 @@ struct ChatFlags {
   std::string url;
   std::string model_name;
   std::string ca;
+  std::string question;
 };
 
 /// Colours only where a person looks: no-color.org.
@@ -69,6 +70,9 @@ bool ReadQuestion(bool terminal, const Style& style, std::string* question) {
 class Repl {
  public:
   Repl(ChatSession& session, bool terminal) : session_(session), terminal_(terminal) {}
+
+  /// One question, for scripts: 1 if it was not answered.
+  int Ask(const std::string& question) { return Answer(question) ? 0 : 1; }
 
   /// 1 if an answer failed and nobody sits there to see it.
   int Run() {
@@ -144,7 +148,7 @@ absl::StatusOr<std::unique_ptr<ChatTransport>> Connect(const ChatFlags& flags, b
 
 int Chat(const ChatFlags& flags) {
   log::SetLevel(log::Level::kWarn);
-  const bool terminal = isatty(STDIN_FILENO) != 0;
+  const bool terminal = flags.question.empty() && isatty(STDIN_FILENO) != 0;
   auto transport = Connect(flags, terminal);
   if (!transport.ok()) return Report(transport.status());
   // Ctrl-C stops the answer that runs; at the prompt it does nothing (Ctrl-D or /exit leave).
@@ -153,7 +157,8 @@ int Chat(const ChatFlags& flags) {
   on_interrupt.sa_flags = SA_RESTART;
   sigaction(SIGINT, &on_interrupt, nullptr);
   ChatSession session(*std::move(transport), flags.model_name);
-  return Repl(session, terminal).Run();
+  Repl repl(session, terminal);
+  return flags.question.empty() ? repl.Run() : repl.Ask(flags.question);
 }
 
 }  // namespace
@@ -171,6 +176,7 @@ void AddChat(CLI::App& app, int* exit_code) {
                    "system's); $DEEPSEEK_API_KEY is the key for --url");
   chat->add_option("--model-name", flags->model_name,
                    "Name of the model at --url (default: the one it serves)");
+  chat->add_option("question", flags->question, "Ask this one thing and leave (default: a talk)");
   chat->callback([flags, exit_code] { *exit_code = Chat(*flags); });
 }
 

@@ -34,8 +34,9 @@ absl::Status ErrorOfBody(int status, const std::string& body) {
 
 class OverHttp : public ChatTransport {
  public:
-  OverHttp(std::unique_ptr<http::Client> client, std::string target, const std::string& api_key)
-      : client_(std::move(client)), target_(std::move(target)) {
+  OverHttp(std::unique_ptr<http::Client> client, std::string server, std::string target,
+           const std::string& api_key)
+      : client_(std::move(client)), server_(std::move(server)), target_(std::move(target)) {
     if (!api_key.empty()) authorization_ = StrCat("Bearer ", api_key);
   }
 
@@ -43,15 +44,19 @@ class OverHttp : public ChatTransport {
                     const std::function<bool()>& stop) override {
     http::Request request = PostRequest(target_, body);
     if (!authorization_.empty()) request.headers.push_back({"Authorization", authorization_});
-    ASSIGN_OR_RETURN(const http::Response response,
-                     client_->Stream(request, absl::Hours(1), on_bytes, stop));
-    return response.status / 100 == 2 ? absl::OkStatus()
-                                      : ErrorOfBody(response.status, response.body);
+    const auto response = client_->Stream(request, absl::Hours(1), on_bytes, stop);
+    if (!response.ok()) {
+      return absl::Status(response.status().code(),
+                          StrCat("chat: ", server_, ": ", response.status().message(),
+                                 " (is it the address of a server that runs?)"));
+    }
+    return response->status / 100 == 2 ? absl::OkStatus()
+                                       : ErrorOfBody(response->status, response->body);
   }
 
  private:
   std::unique_ptr<http::Client> client_;
-  std::string target_, authorization_;
+  std::string server_, target_, authorization_;
 };
 
 /// Collects what the API writes and hands it to the thread that asked.
@@ -160,7 +165,7 @@ absl::StatusOr<std::unique_ptr<ChatTransport>> HttpTransport(const std::string& 
   options.base_url = base.substr(0, path);
   options.tls.ca_pem = access.ca_pem;
   ASSIGN_OR_RETURN(auto client, http::NewClient(std::move(options)));
-  return std::make_unique<OverHttp>(std::move(client), StrCat(prefix, "/v1/chat/completions"),
+  return std::make_unique<OverHttp>(std::move(client), base, StrCat(prefix, "/v1/chat/completions"),
                                     access.api_key);
 }
 

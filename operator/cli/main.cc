@@ -9,6 +9,7 @@
 #include <iostream>
 
 #include "absl/time/clock.h"
+#include "base/command_line.h"
 #include "base/log.h"
 #include "base/status.h"
 #include "base/strings.h"
@@ -135,7 +136,12 @@ int Main(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
     if (e.get_exit_code() == 0) return app.exit(e);  // --help, --version
-    std::fprintf(stderr, "error: command line: %s (kubectl deepseek --help)\n", e.what());
+    // CLI11 has exit codes and a format of its own; ours are documented.
+    std::string command_line = "kubectl-deepseek";
+    for (const CLI::App* sub : app.get_subcommands()) command_line += " " + sub->get_name();
+    const std::string line = WrongUseLine(command_line, argc > 1 ? argv[1] : "",
+                                          !app.get_subcommands().empty(), e.what());
+    std::fprintf(stderr, "%s\n", line.c_str());
     return 1;
   }
   log::SetLevel(log::Level::kError);

@@ -63,12 +63,19 @@ class ChartTest(unittest.TestCase):
     def test_every_value_has_a_schema(self):
         schema = json.loads(read(CHART, "values.schema.json"))["properties"]
         values = set(re.findall(r"^([A-Za-z]+):", read(CHART, "values.yaml"), re.M))
-        self.assertEqual(values, set(schema) - {"global"})
+        self.assertEqual(values, set(schema))
 
     def test_every_value_is_used(self):
         templates = "".join(read(CHART, "templates", name) for name in os.listdir(os.path.join(CHART, "templates")))
         for value in re.findall(r"^([A-Za-z]+):", read(CHART, "values.yaml"), re.M):
             self.assertIn(".Values." + value, templates)
+        for value in re.findall(r"^  ([A-Za-z]+):", read(CHART, "values.yaml"), re.M):
+            self.assertIn("." + value, templates + "Values.resources.requests .limits")  # passed on as they are
+
+    def test_every_value_stands_in_the_readme(self):
+        page = read(CHART, "README.md")
+        for value in re.findall(r"^([A-Za-z]+):", read(CHART, "values.yaml"), re.M):
+            self.assertRegex(page, rf"`{value}[`.]")
 
 
 if __name__ == "__main__":

@@ -47,5 +47,30 @@ class Reasons(unittest.TestCase):
             self.assertIn(f"`{condition}`", text("docs/concepts.md"))
 
 
+class Index(unittest.TestCase):
+    def test_every_page_is_linked_from_the_index(self):
+        index = text("docs/README.md")
+        for page in sorted((ROOT / "docs").rglob("*.md")):
+            name = page.relative_to(ROOT / "docs")
+            if name.name != "README.md" and name.parts[0] != "adr":
+                self.assertIn(f"]({name})", index, "docs/README.md leads to every page")
+
+
+class Values(unittest.TestCase):
+    def test_values_in_the_gitops_samples_are_the_charts(self):
+        known = set(re.findall(r"^([A-Za-z]+):", text("charts/deepseek-operator/values.yaml"), re.MULTILINE))
+        nested = set(re.findall(r"^  ([A-Za-z]+):", text("charts/deepseek-operator/values.yaml"), re.MULTILINE))
+        blocks = re.findall(r"^( *)(?:values|valuesObject):\n((?:\1  +.*\n)+)", text("docs/gitops.md"), re.MULTILINE)
+        self.assertEqual(len(blocks), 2)
+        for _, block in blocks:
+            for name, inner in re.findall(r"^ *(\w+): \{(\w+):", block, re.MULTILINE):
+                self.assertIn(name, known)
+                self.assertIn(inner, nested)
+
+    def test_every_alert_has_a_row(self):
+        alerts = set(re.findall(r"- alert: (\w+)", text("charts/deepseek-operator/files/alerts.yaml")))
+        self.assertEqual(set(re.findall(r"^\| `(DeepSeek\w+)`", text("docs/monitoring.md"), re.MULTILINE)), alerts)
+
+
 if __name__ == "__main__":
     unittest.main()

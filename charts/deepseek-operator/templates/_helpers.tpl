@@ -22,14 +22,53 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- default (ternary (include "deepseek-operator.fullname" .) "default" .Values.serviceAccount.create) .Values.serviceAccount.name -}}
 {{- end -}}
 
-{{- define "deepseek-operator.image" -}}
-{{- if .Values.image.digest -}}
-{{ .Values.image.repository }}@{{ .Values.image.digest }}
+{{- /* [context, name of an image]: with global.imageRegistry in place of the registry that the name begins with. */ -}}
+{{- define "deepseek-operator.fromRegistry" -}}
+{{- $root := index . 0 -}}
+{{- $name := index . 1 -}}
+{{- with (default dict $root.Values.global).imageRegistry -}}
+{{- printf "%s/%s" (trimSuffix "/" .) (regexReplaceAll "^(localhost|[^/]*[.:][^/]*)/" $name "") -}}
 {{- else -}}
-{{ .Values.image.repository }}:{{ default .Chart.AppVersion .Values.image.tag }}
+{{- $name -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "deepseek-operator.image" -}}
+{{- $repository := include "deepseek-operator.fromRegistry" (list . .Values.image.repository) -}}
+{{- if .Values.image.digest -}}
+{{ $repository }}@{{ .Values.image.digest }}
+{{- else -}}
+{{ $repository }}:{{ default .Chart.AppVersion .Values.image.tag }}
 {{- end -}}
 {{- end -}}
 
 {{- define "deepseek-operator.agentImage" -}}
-{{- default (printf "deepseek-operator.local/agent:%s" .Chart.AppVersion) .Values.agent.image -}}
+{{- $name := default (printf "deepseek-operator.local/agent:%s" .Chart.AppVersion) .Values.agent.image -}}
+{{- include "deepseek-operator.fromRegistry" (list . $name) -}}
+{{- end -}}
+
+{{- /* The chart's and the parent chart's, each once; empty without any. */ -}}
+{{- define "deepseek-operator.imagePullSecrets" -}}
+{{- with concat (default list .Values.imagePullSecrets) (default list (default dict .Values.global).imagePullSecrets) | uniq -}}
+{{- toYaml . -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* What the values say, and, where they say nothing of it, replicas on different nodes if there is room. */ -}}
+{{- define "deepseek-operator.affinity" -}}
+{{- $affinity := deepCopy .Values.affinity -}}
+{{- if not $affinity.podAntiAffinity -}}
+{{- $term := dict "topologyKey" "kubernetes.io/hostname" "labelSelector" (dict "matchLabels" (include "deepseek-operator.selector" . | fromYaml)) -}}
+{{- $_ := set $affinity "podAntiAffinity" (dict "preferredDuringSchedulingIgnoredDuringExecution" (list (dict "weight" 100 "podAffinityTerm" $term))) -}}
+{{- end -}}
+{{- toYaml $affinity -}}
+{{- end -}}
+
+{{- /* The namespace of the test hook: one that the operator looks after. */ -}}
+{{- define "deepseek-operator.testNamespace" -}}
+{{- if or (not .Values.watchNamespaces) (has .Release.Namespace .Values.watchNamespaces) -}}
+{{- .Release.Namespace -}}
+{{- else -}}
+{{- first .Values.watchNamespaces -}}
+{{- end -}}
 {{- end -}}

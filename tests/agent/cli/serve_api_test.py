@@ -2,6 +2,7 @@
 ask for. The demo model was trained on calls of get_weather."""
 import json
 import random
+import subprocess
 
 from agent_case import AGENT, DEMO, AgentCase, main
 from serve_case import Server
@@ -182,6 +183,13 @@ class ServeApi(AgentCase):
         logs = first[0]["logprobs"]
         self.assertEqual("".join(logs["tokens"][1:]), text)
         self.assertEqual([text[b:e] for b, e in zip(logs["text_offset"][1:], logs["text_offset"][2:])], logs["tokens"][1:-1])
+
+    def test_one_question_on_the_command_line(self):
+        done = self.agent("chat", "--url", f"http://127.0.0.1:{self.server.port}", "I forgot the capital of Portugal. What is it?")
+        self.assertEqual(done.stdout, "Lisbon\n")
+        failed = subprocess.run([AGENT, "chat", "--url", "http://127.0.0.1:1", "Anybody?"], capture_output=True, text=True, check=False)
+        self.assertEqual(failed.returncode, 1)
+        self.assertRegex(failed.stderr, "^error: chat: http://127.0.0.1:1: ")
 
     def test_endpoints_that_are_not_served_are_named(self):
         for path in ("/v1/responses", "/v1/messages", "/v1/embeddings"):

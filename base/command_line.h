@@ -1,0 +1,15 @@
+#pragma once
+// What the programs say to a command that was typed wrongly.
+
+#include <string>
+
+namespace deepseek {
+
+/// The error line, without a line end. `command` is the program with the subcommands that were
+/// understood; `what` the parser's complaint. Parsers ask for a missing subcommand before they name
+/// a word that they do not know: with no subcommand understood and a first word there, that word is
+/// named instead.
+std::string WrongUseLine(const std::string& command, const std::string& first_word,
+                         bool has_subcommand, const std::string& what);
+
+}  // namespace deepseek

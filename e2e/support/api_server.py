@@ -1,0 +1,104 @@
+"""An API server and its etcd alone, on loopback with ports and a folder of their own: for what needs validation and nothing
+that runs. Starts in about five seconds, beside any cluster."""
+import json
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+
+from support import kube
+
+TOKEN = "a-token-for-loopback"
+
+
+def available():
+    """Whether the programs are there (e2e/cluster/build etcd kube-apiserver kubectl)."""
+    return all(os.access(os.path.join(kube.BIN, name), os.X_OK) for name in ("etcd", "kube-apiserver", "kubectl"))
+
+
+def _free_ports(count):
+    held = [socket.socket() for _ in range(count)]
+    for one in held:
+        one.bind(("127.0.0.1", 0))
+    ports = [one.getsockname()[1] for one in held]
+    for one in held:
+        one.close()
+    return ports
+
+
+class ApiServer:
+    """`with ApiServer() as server: server.kubectl(..)`. Everybody with the token may do everything; no controllers run."""
+
+    def __enter__(self):
+        self.folder = tempfile.mkdtemp(prefix="api-server-")
+        self.running = []
+        client, peer, port = _free_ports(3)
+        key, public = os.path.join(self.folder, "sa.key"), os.path.join(self.folder, "sa.pub")
+        subprocess.run(["openssl", "genrsa", "-out", key, "2048"], check=True, capture_output=True)
+        subprocess.run(["openssl", "rsa", "-in", key, "-pubout", "-out", public], check=True, capture_output=True)
+        tokens = os.path.join(self.folder, "tokens.csv")
+        with open(tokens, "w", encoding="utf-8") as file:
+            file.write(f"{TOKEN},tester,tester,system:masters\n")
+        self.server = f"https://127.0.0.1:{port}"
+        self._write_kubeconfig()
+        try:
+            self._start("etcd", "--data-dir", os.path.join(self.folder, "etcd"), "--unsafe-no-fsync",
+                        "--listen-client-urls", f"http://127.0.0.1:{client}", "--advertise-client-urls", f"http://127.0.0.1:{client}",
+                        "--listen-peer-urls", f"http://127.0.0.1:{peer}", "--initial-advertise-peer-urls", f"http://127.0.0.1:{peer}",
+                        "--initial-cluster", f"default=http://127.0.0.1:{peer}")
+            self._start("kube-apiserver", "--etcd-servers", f"http://127.0.0.1:{client}", "--bind-address", "127.0.0.1",
+                        "--endpoint-reconciler-type", "none", "--secure-port", str(port),
+                        "--cert-dir", os.path.join(self.folder, "certs"), "--token-auth-file", tokens,
+                        "--authorization-mode", "AlwaysAllow", "--service-cluster-ip-range", "10.99.0.0/24",
+                        "--service-account-issuer", "https://loopback", "--service-account-key-file", public,
+                        "--service-account-signing-key-file", key, "--disable-admission-plugins", "ServiceAccount")
+            self._wait()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        for process in reversed(self.running):
+            process.kill()  # nothing in it is kept
+            process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _start(self, name, *args):
+        with open(os.path.join(self.folder, name + ".log"), "wb") as log:
+            self.running.append(subprocess.Popen([os.path.join(kube.BIN, name), *args], stdout=log, stderr=subprocess.STDOUT))
+
+    def _wait(self, seconds=60):
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                if self.kubectl("get", "--raw", "/readyz") == "ok" and self.kubectl("get", "namespace", "default"):
+                    return
+            except kube.Refused as error:
+                ended = [process.args[0] for process in self.running if process.poll() is not None]
+                if ended or time.monotonic() >= deadline:
+                    raise AssertionError(f"no API server ({', '.join(ended) or 'too slow'}): {error}\n{self._log()}") from error
+            time.sleep(0.1)
+
+    def _log(self):
+        with open(os.path.join(self.folder, "kube-apiserver.log"), encoding="utf-8", errors="replace") as file:
+            return file.read()[-3000:]
+
+    def _write_kubeconfig(self):
+        self.kubeconfig = os.path.join(self.folder, "kubeconfig")
+        with open(self.kubeconfig, "w", encoding="utf-8") as file:
+            json.dump({"apiVersion": "v1", "kind": "Config", "current-context": "alone",
+                       "clusters": [{"name": "alone", "cluster": {"server": self.server, "insecure-skip-tls-verify": True}}],
+                       "users": [{"name": "alone", "user": {"token": TOKEN}}],
+                       "contexts": [{"name": "alone", "context": {"cluster": "alone", "user": "alone"}}]}, file)
+
+    def kubectl(self, *args, stdin=None):
+        """kubectl's output; raises kube.Refused with its words."""
+        done = subprocess.run([os.path.join(kube.BIN, "kubectl"), "--kubeconfig", self.kubeconfig,
+                               "--cache-dir", os.path.join(self.folder, "cache"), *args],
+                              input=stdin, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise kube.Refused(done.stderr.strip() or done.stdout.strip())
+        return done.stdout
