@@ -140,7 +140,7 @@ class Argo:
             [program(), "--kubeconfig", os.path.join(self.work.name, "kubeconfig"), "--metricsPort", "18090", "--healthzPort",
              "18091", *self.flags], stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL, cwd=self.work.name,
             env=dict(os.environ, POD_NAMESPACE=NAME))
-        kube.wait_until("Argo Rollouts leads", self._leads, 60, self.said)
+        kube.wait_until("Argo Rollouts leads", self._leads, 180, self.said)
 
     def _leads(self):
         if self.process.poll() is not None:
