@@ -124,7 +124,7 @@ class StreamAnswer : public AnswerWriter,
   static void Fill(std::string piece, v1::ChatResponse* message) {
     message->set_json(std::move(piece));
   }
-  static void Fill(std::string piece, v1::GenerateResponse* message) {
+  static void Fill(const std::string& piece, v1::GenerateResponse* message) {
     message->ParseFromString(piece);
   }
 

@@ -53,10 +53,12 @@ class LeaderElection {
 
  private:
   Json NextRecord(const Json& old) const;
+  bool Holds(Object lease, absl::Time since);
 
   Client client_;
   const LeaderElectionOptions options_;
   const LeaderElectionWorld world_;
+  Object mine_;  ///< what we wrote last, while nothing says that it is not there any more
   mutable std::mutex mutex_;
   absl::Time renewed_ = absl::InfinitePast();  ///< when the last successful renewal began
   std::string seen_version_;                   ///< of another one's lease

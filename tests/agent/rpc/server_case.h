@@ -45,8 +45,8 @@ class ServerCase : public ::testing::Test {
     server_.reset();
   }
 
-  std::shared_ptr<grpc::Channel> NewChannel(
-      std::shared_ptr<grpc::ChannelCredentials> credentials = grpc::InsecureChannelCredentials()) {
+  std::shared_ptr<grpc::Channel> NewChannel(const std::shared_ptr<grpc::ChannelCredentials>&
+                                                credentials = grpc::InsecureChannelCredentials()) {
     // A pool of its own: each channel is a connection.
     grpc::ChannelArguments arguments;
     arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);

@@ -90,6 +90,43 @@ TEST_F(LeaderElectionTest, ARenewedLeaseIsNotTaken) {
   EXPECT_EQ(Field("leaseTransitions"), "1");
 }
 
+TEST_F(LeaderElectionTest, WhoHoldsTheLeaseWritesItWithoutALook) {
+  ASSERT_TRUE(*a_->TryAcquireOrRenew());
+  const auto calls = [&] {
+    std::string verbs;
+    for (const std::string& call : server_->Calls(/*reads=*/true))
+      verbs += call.substr(0, call.find(' ') + 1);
+    server_->ForgetCalls();
+    return verbs;
+  };
+  calls();
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(*a_->TryAcquireOrRenew());
+  EXPECT_EQ(calls(), "update update update ");
+  // Somebody has touched it without taking it
+  ASSERT_TRUE(Client(server_)
+                  .MergePatch(resources::kLease, "system", "deepseek-operator",
+                              {{"metadata", {{"labels", {{"x", "y"}}}}}}, "t")
+                  .ok());
+  calls();
+  ASSERT_TRUE(*a_->TryAcquireOrRenew());
+  EXPECT_EQ(calls(), "update get update ");
+  // Somebody has removed it
+  ASSERT_TRUE(Client(server_).Delete(resources::kLease, "system", "deepseek-operator").ok());
+  calls();
+  ASSERT_TRUE(*a_->TryAcquireOrRenew());
+  EXPECT_EQ(calls(), "update get create ");
+}
+
+TEST_F(LeaderElectionTest, WhoWasReplacedUnnoticedDoesNotTakeItBack) {
+  ASSERT_TRUE(*a_->TryAcquireOrRenew());
+  ASSERT_FALSE(*b_->TryAcquireOrRenew());
+  now_ += absl::Seconds(15);
+  ASSERT_TRUE(*b_->TryAcquireOrRenew());
+  EXPECT_FALSE(*a_->TryAcquireOrRenew());
+  EXPECT_EQ(a_->WriteTime(), absl::ZeroDuration());
+  EXPECT_EQ(Field("holderIdentity"), "b");
+}
+
 TEST_F(LeaderElectionTest, AClockThatIsWrongDoesNotSteal) {
   ASSERT_TRUE(*a_->TryAcquireOrRenew());
   // b starts late, on a clock a day ahead: it must see the lease unchanged for 15 s of its own.
