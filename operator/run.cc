@@ -183,7 +183,7 @@ absl::Status RunOperator(const RunOptions& options, std::shared_ptr<kube::Transp
       caches, {.workers = kWorkers},
       [&](std::string_view ns, std::string_view name) {
         const absl::Time begin = MonotonicNow();
-        const absl::StatusOr<absl::Duration> again = reconciler.Reconcile(ns, name);
+        absl::StatusOr<absl::Duration> again = reconciler.Reconcile(ns, name);
         telemetry.OnReconcile(again.status(), again.value_or(absl::ZeroDuration()),
                               MonotonicNow() - begin);
         return again;

@@ -64,7 +64,7 @@ absl::StatusOr<Endpoint> ParseUrl(const ClientOptions& options) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Client>> NewClient(ClientOptions options) {
+absl::StatusOr<std::unique_ptr<Client>> NewClient(const ClientOptions& options) {
   ASSIGN_OR_RETURN(Endpoint endpoint, ParseUrl(options));
   boost::asio::ssl::context tls(boost::asio::ssl::context::tls_client);
   tls.set_verify_mode(boost::asio::ssl::verify_peer);

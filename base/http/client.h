@@ -52,6 +52,6 @@ class Client {
 
 /// kInvalidArgument: malformed URL, certificate or key, or a key that does not belong to the
 /// certificate.
-absl::StatusOr<std::unique_ptr<Client>> NewClient(ClientOptions options);
+absl::StatusOr<std::unique_ptr<Client>> NewClient(const ClientOptions& options);
 
 }  // namespace deepseek::http

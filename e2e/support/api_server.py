@@ -102,3 +102,10 @@ class ApiServer:
         if done.returncode:
             raise kube.Refused(done.stderr.strip() or done.stdout.strip())
         return done.stdout
+
+    def wait_for_crds(self):
+        """Until all that there are are served. (`kubectl wait` fails on one that has no conditions yet.)"""
+        def served():
+            crds = json.loads(self.kubectl("get", "crd", "-o", "json"))["items"]
+            return all(kube.is_true(crd, "Established") for crd in crds)
+        kube.wait_until("all CRDs are served", served, 30)

@@ -50,7 +50,7 @@ def install_pod_monitors():
     """The CRD of the Prometheus Operator, as it ships it."""
     path = subprocess.run([os.path.join(ROOT, "e2e", "cluster", "crds"), "podmonitors"], capture_output=True, text=True, check=True)
     kube.kubectl("apply", "--server-side", "--force-conflicts", "-f", path.stdout.strip())
-    kube.kubectl("wait", "--for=condition=Established", "crd", POD_MONITORS, "--timeout=30s")
+    kube.wait_until("PodMonitors are served", lambda: kube.is_true(kube.get("crd", POD_MONITORS), "Established"), 30)
 
 
 def remove_pod_monitors():

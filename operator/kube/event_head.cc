@@ -41,12 +41,7 @@ class Peek {
     return true;
   }
   bool string(std::string& value) {
-    if (depth_ == 1 && key_ == "type") head_.type = std::move(value);
-    if (depth_ != 3 || !in_metadata_) return true;
-    if (key_ == "namespace") head_.ns = std::move(value);
-    if (key_ == "name") head_.name = std::move(value);
-    if (key_ == "uid") head_.uid = std::move(value);
-    if (key_ == "resourceVersion") head_.resource_version = std::move(value);
+    if (std::string* field = Field(); field != nullptr) *field = std::move(value);
     return !Complete();
   }
   bool parse_error(size_t /*at*/, const std::string& /*last*/,
@@ -63,6 +58,16 @@ class Peek {
   bool Complete() const {
     return !head_.type.empty() && !head_.name.empty() && !head_.uid.empty() &&
            !head_.resource_version.empty();
+  }
+
+  // Where the string that is read now belongs; null: nowhere.
+  std::string* Field() {
+    if (depth_ == 1) return key_ == "type" ? &head_.type : nullptr;
+    if (depth_ != 3 || !in_metadata_) return nullptr;
+    if (key_ == "namespace") return &head_.ns;
+    if (key_ == "name") return &head_.name;
+    if (key_ == "uid") return &head_.uid;
+    return key_ == "resourceVersion" ? &head_.resource_version : nullptr;
   }
 
   EventHead head_;

@@ -89,7 +89,7 @@ absl::Status Informer::WatchList(const std::function<bool()>& stop) {
 }
 
 absl::Status Informer::RunOnce(const std::function<bool()>& stop) {
-  const absl::Status end = ListAndWatch(stop);
+  absl::Status end = ListAndWatch(stop);
   if (!options_.optional || !absl::IsNotFound(end)) return end;
   cache_.BeginList();
   EndList("");

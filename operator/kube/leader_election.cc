@@ -29,7 +29,7 @@ std::string HolderOf(const Json& lease) {
 
 }  // namespace
 
-LeaderElection::LeaderElection(Client client, LeaderElectionOptions options,
+LeaderElection::LeaderElection(const Client& client, LeaderElectionOptions options,
                                LeaderElectionWorld world)
     : client_(client.WithTimeout(kCallTimeout)),
       options_(std::move(options)),

@@ -35,7 +35,7 @@ struct LeaderElectionWorld {
 
 class LeaderElection {
  public:
-  LeaderElection(Client client, LeaderElectionOptions options, LeaderElectionWorld world);
+  LeaderElection(const Client& client, LeaderElectionOptions options, LeaderElectionWorld world);
 
   /// Blocks until we lead (OK) or stop() (kCancelled). Failures are retried.
   absl::Status Acquire();

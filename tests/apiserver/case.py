@@ -19,7 +19,7 @@ class ApiServerCase(unittest.TestCase):
         cls.server.__enter__()
         cls.addClassCleanup(cls.server.__exit__)
         cls.server.kubectl("apply", "--server-side", "-f", str(ROOT / "crds"))
-        cls.server.kubectl("wait", "--for=condition=Established", f"crd/{CRD}", "--timeout=30s")
+        cls.server.wait_for_crds()
 
     def dry_run(self, text):
         """kubectl's words for an apply that the server checks and does not store."""

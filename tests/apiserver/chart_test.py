@@ -25,8 +25,7 @@ class Chart(ApiServerCase):
             raise AssertionError(f"no CRDs of the Prometheus Operator: {found.stderr}")
         for path in found.stdout.split():
             cls.server.kubectl("apply", "--server-side", "-f", path)
-        for plural in ELSEWHERE:
-            cls.server.kubectl("wait", "--for=condition=Established", f"crd/{plural}.monitoring.coreos.com", "--timeout=30s")
+        cls.server.wait_for_crds()
 
     def test_variants(self):
         for name, values in [*VARIANTS.items(), ("dashboards", ["dashboards.enabled=true"])]:

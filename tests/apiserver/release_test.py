@@ -56,7 +56,7 @@ class Release(ApiServerCase):
         self.assertEqual(self.operator()[0], "r.example/a/operator:0.1.0")
 
         # Given a model, when the release is uninstalled
-        self.server.kubectl("wait", "--for=condition=Established", f"crd/{CRD}", "--timeout=30s")
+        self.server.wait_for_crds()
         self.server.kubectl("apply", "-f", str(ROOT / "e2e/samples/demo.yaml"))
         self.helm("uninstall", "deepseek-operator")
         # Then its objects go, and the model and its CRD stay

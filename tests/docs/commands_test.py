@@ -67,7 +67,7 @@ class Run(unittest.TestCase):
             self.skipTest("no API server here (make it: e2e/cluster/build etcd kube-apiserver kubectl helm)")
         with ApiServer() as server:
             server.kubectl("apply", "--server-side", "-f", str(ROOT / "crds"))
-            server.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+            server.wait_for_crds()
             for block in found:
                 with self.subTest(block.where):
                     self.check(block, run(block, KUBECONFIG=server.kubeconfig))
