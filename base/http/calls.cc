@@ -32,7 +32,7 @@ absl::StatusOr<Response> Calls::Send(const Request& request, absl::Time deadline
     std::unique_ptr<Connection> connection = TakeIdle();
     const bool reused = connection != nullptr;
     if (!reused) {
-      ASSIGN_OR_RETURN(connection, Connection::Open(endpoint_, tls_, deadline));
+      ASSIGN_OR_RETURN(connection, Connection::Open(endpoint_, tls_, deadline, nullptr));
     }
     Connection::Result result = connection->Call(request, deadline);
     if (result.response.ok()) {
@@ -47,10 +47,12 @@ absl::StatusOr<Response> Calls::Send(const Request& request, absl::Time deadline
 
 absl::StatusOr<Response> Calls::Stream(const Request& request,
                                        const Connection::StreamLimits& limits) {
-  ASSIGN_OR_RETURN(
-      const std::unique_ptr<Connection> connection,
-      Connection::Open(endpoint_, tls_, std::min(limits.deadline, absl::Now() + limits.head)));
-  return connection->Stream(request, limits);
+  const absl::Time head = std::min(limits.deadline, absl::Now() + limits.head);
+  auto connection = Connection::Open(endpoint_, tls_, head, limits.stop);
+  absl::StatusOr<Response> answer =
+      connection.ok() ? (*connection)->Stream(request, limits) : connection.status();
+  if (absl::IsCancelled(answer.status())) return Response{};  // stopped before there was any
+  return answer;
 }
 
 std::unique_ptr<Connection> Calls::TakeIdle() {

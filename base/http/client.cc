@@ -2,7 +2,6 @@
 
 #include <cpprest/base_uri.h>
 
-#include <algorithm>
 #include <utility>
 
 #include "absl/strings/strip.h"
@@ -47,11 +46,16 @@ absl::StatusOr<Endpoint> ParseUrl(const ClientOptions& options) {
     Endpoint out{.tls = url.scheme() == "https"};
     out.host = std::string(absl::StripSuffix(absl::StripPrefix(url.host(), "["), "]"));
     if ((out.tls || url.scheme() == "http") && !out.host.empty()) {
-      out.port = std::to_string(url.port() > 0 ? url.port() : out.tls ? 443 : 80);
+      const int port = url.port() > 0 ? url.port() : out.tls ? 443 : 80;
+      if (port > 0xffff) {
+        return absl::InvalidArgumentError(
+            StrCat("HTTP client: '", options.base_url, "': port ", port, " is above 65535"));
+      }
+      out.port = static_cast<uint16_t>(port);
       if (url.path() != "/") out.prefix = std::string(absl::StripSuffix(url.path(), "/"));
       const std::string& name = options.tls.server_name;
       out.host_header = !name.empty()    ? name
-                        : url.port() > 0 ? StrCat(url.host(), ":", out.port)
+                        : url.port() > 0 ? StrCat(url.host(), ":", port)
                                          : url.host();
       out.verify_name = name.empty() ? out.host : name;
       return out;

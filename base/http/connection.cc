@@ -39,16 +39,24 @@ std::chrono::nanoseconds Left(absl::Time deadline) {
   return absl::ToChronoNanoseconds(std::min(deadline - absl::Now(), absl::Hours(24)));
 }
 
+// How long to wait before the next look at `stop`.
+std::chrono::nanoseconds Slice(absl::Time deadline, const std::function<bool()>& stop) {
+  return stop ? std::min(Left(deadline), kStopPoll) : Left(deadline);
+}
+
 absl::Status StatusOf(std::string_view what, const error_code& error) {
   if (error == asio::error::timed_out) {
     return absl::DeadlineExceededError(StrCat(what, ": no answer within the deadline"));
   }
+  if (error == asio::error::operation_aborted)
+    return absl::CancelledError(StrCat(what, ": stopped"));
   return absl::UnavailableError(StrCat(what, ": ", error.message()));
 }
 
 // getaddrinfo knows no deadline: a thread waits for it, and is left behind where it takes longer.
-absl::StatusOr<std::vector<tcp::endpoint>> Resolve(const Endpoint& endpoint, absl::Time deadline) {
-  const auto port = static_cast<uint16_t>(std::stoi(endpoint.port));
+absl::StatusOr<std::vector<tcp::endpoint>> Resolve(const Endpoint& endpoint, absl::Time deadline,
+                                                   const std::function<bool()>& stop) {
+  const uint16_t port = endpoint.port;
   error_code error;
   const asio::ip::address literal = asio::ip::make_address(endpoint.host, error);
   if (!error) return std::vector{tcp::endpoint(literal, port)};
@@ -65,11 +73,13 @@ absl::StatusOr<std::vector<tcp::endpoint>> Resolve(const Endpoint& endpoint, abs
     }
     promise.set_value({error, std::move(out)});
   }).detach();
-  if (found.wait_for(Left(deadline)) != std::future_status::ready) {
-    return StatusOf(StrCat("looking up ", endpoint.host), asio::error::timed_out);
+  const std::string what = StrCat("looking up ", endpoint.host);
+  while (found.wait_for(Slice(deadline, stop)) != std::future_status::ready) {
+    if (stop && stop()) return StatusOf(what, asio::error::operation_aborted);
+    if (absl::Now() >= deadline) return StatusOf(what, asio::error::timed_out);
   }
   auto [failed, endpoints] = found.get();
-  if (failed) return StatusOf(StrCat("looking up ", endpoint.host), failed);
+  if (failed) return StatusOf(what, failed);
   return std::move(endpoints);
 }
 
@@ -99,7 +109,7 @@ error_code Connection::Drive(absl::Time deadline, Start start, const std::functi
   start([&done](const error_code& error, const auto&...) { done = error; });
   error_code why = asio::error::timed_out;
   while (true) {
-    io_.run_for(stop ? std::min(Left(deadline), kStopPoll) : Left(deadline));
+    io_.run_for(Slice(deadline, stop));
     if (done) return *done;
     if (stop && stop()) {
       why = asio::error::operation_aborted;
@@ -116,24 +126,25 @@ error_code Connection::Drive(absl::Time deadline, Start start, const std::functi
 
 absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const Endpoint& endpoint,
                                                              asio::ssl::context& tls,
-                                                             absl::Time deadline) {
+                                                             absl::Time deadline,
+                                                             const std::function<bool()>& stop) {
   std::unique_ptr<Connection> out(new Connection(endpoint, tls));
-  RETURN_IF_ERROR(out->Connect(deadline));
-  if (endpoint.tls) RETURN_IF_ERROR(out->Handshake(deadline));
+  RETURN_IF_ERROR(out->Connect(deadline, stop));
+  if (endpoint.tls) RETURN_IF_ERROR(out->Handshake(deadline, stop));
   return out;
 }
 
-absl::Status Connection::Connect(absl::Time deadline) {
-  ASSIGN_OR_RETURN(const std::vector<tcp::endpoint> addresses, Resolve(endpoint_, deadline));
-  const error_code error =
-      Drive(deadline, [&](auto done) { asio::async_connect(socket_, addresses, done); });
+absl::Status Connection::Connect(absl::Time deadline, const std::function<bool()>& stop) {
+  ASSIGN_OR_RETURN(const std::vector<tcp::endpoint> addresses, Resolve(endpoint_, deadline, stop));
+  const error_code error = Drive(
+      deadline, [&](auto done) { asio::async_connect(socket_, addresses, done); }, stop);
   if (error) return StatusOf(StrCat("connecting to ", endpoint_.host, ":", endpoint_.port), error);
   error_code ignored;
   socket_.set_option(tcp::no_delay(true), ignored);
   return absl::OkStatus();
 }
 
-absl::Status Connection::Handshake(absl::Time deadline) {
+absl::Status Connection::Handshake(absl::Time deadline, const std::function<bool()>& stop) {
   SSL* ssl = tls_->native_handle();
   const std::string& name = endpoint_.verify_name;
   error_code no_address;
@@ -145,7 +156,8 @@ absl::Status Connection::Handshake(absl::Time deadline) {
   const std::string what = StrCat("TLS with ", endpoint_.host, ":", endpoint_.port);
   if (!set) return absl::UnavailableError(StrCat(what, ": '", name, "' cannot be verified"));
   const error_code error = Drive(
-      deadline, [&](auto done) { tls_->async_handshake(asio::ssl::stream_base::client, done); });
+      deadline, [&](auto done) { tls_->async_handshake(asio::ssl::stream_base::client, done); },
+      stop);
   if (!error) return absl::OkStatus();
   if (const long why = SSL_get_verify_result(ssl); why != X509_V_OK) {
     return absl::UnavailableError(StrCat(what, ": ", X509_verify_cert_error_string(why)));
@@ -165,7 +177,8 @@ Connection::Result Connection::Call(const Request& request, absl::Time deadline)
 }
 
 template <typename Wire>
-error_code Connection::Write(Wire& wire, const Request& request, absl::Time deadline) {
+error_code Connection::Write(Wire& wire, const Request& request, absl::Time deadline,
+                             const std::function<bool()>& stop) {
   beast::http::request<beast::http::span_body<const char>> out;
   out.version(11);
   out.method_string(request.method);
@@ -177,21 +190,22 @@ error_code Connection::Write(Wire& wire, const Request& request, absl::Time dead
     out.set(beast::http::field::content_type, "application/octet-stream");
   }
   out.prepare_payload();
-  return Drive(deadline, [&](auto done) { beast::http::async_write(wire, out, std::move(done)); });
+  return Drive(
+      deadline, [&](auto done) { beast::http::async_write(wire, out, std::move(done)); }, stop);
 }
 
 template <typename Wire>
 Connection::Result Connection::CallOver(Wire& wire, const Request& request, absl::Time deadline) {
-  if (const error_code error = Write(wire, request, deadline)) {
+  if (const error_code error = Write(wire, request, deadline, nullptr)) {
     return {.response = StatusOf(kSending, error), .failed = Failed::kNotSent};
   }
   beast::http::response_parser<beast::http::string_body> in;
   in.header_limit(kMaxHead);
   in.body_limit(kNoLimit);
   if (request.method == "HEAD") in.skip(true);
-  if (const error_code error = Drive(deadline, [&](auto done) {
-        beast::http::async_read(wire, buffer_, in, std::move(done));
-      })) {
+  if (const error_code error = Drive(
+          deadline, [&](auto done) { beast::http::async_read(wire, buffer_, in, std::move(done)); },
+          nullptr)) {
     Result result{.response = StatusOf(kReading, error)};
     if (!in.got_some() && buffer_.size() == 0) {
       // Over TLS the end of the stream is signed; over plain TCP it may be that of a process.
@@ -213,7 +227,7 @@ template <typename Wire>
 absl::StatusOr<Response> Connection::StreamOver(Wire& wire, const Request& request,
                                                 const StreamLimits& limits) {
   const absl::Time head_deadline = std::min(limits.deadline, absl::Now() + limits.head);
-  if (const error_code error = Write(wire, request, head_deadline)) {
+  if (const error_code error = Write(wire, request, head_deadline, limits.stop)) {
     return StatusOf(kSending, error);
   }
   beast::http::response_parser<beast::http::buffer_body> in;
@@ -223,7 +237,6 @@ absl::StatusOr<Response> Connection::StreamOver(Wire& wire, const Request& reque
       head_deadline,
       [&](auto done) { beast::http::async_read_header(wire, buffer_, in, std::move(done)); },
       limits.stop);
-  if (error == asio::error::operation_aborted) return Response{};
   if (error) return StatusOf(kReading, error);
   Response out = HeadOf(in.get());
   const bool good = out.status >= 200 && out.status < 300;

@@ -6,6 +6,7 @@
 #include <boost/asio/ssl/context.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/ssl/ssl_stream.hpp>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -21,8 +22,8 @@ namespace deepseek::http {
 
 struct Endpoint {
   bool tls = true;
-  std::string host{};    ///< name or address, without brackets
-  std::string port{};    ///< a number
+  std::string host{};  ///< name or address, without brackets
+  uint16_t port = 0;
   std::string prefix{};  ///< path before every target: "" or "/k8s/clusters/c1"
   std::string host_header{};
   std::string verify_name{};  ///< name or address that the server's certificate must have
@@ -32,10 +33,11 @@ struct Endpoint {
 class Connection {
  public:
   /// Resolves, connects to the first address that answers, shakes hands. `tls` outlives the
-  /// connection.
+  /// connection. `stop` is polled every second, where there is one: kCancelled.
   static absl::StatusOr<std::unique_ptr<Connection>> Open(const Endpoint& endpoint,
                                                           boost::asio::ssl::context& tls,
-                                                          absl::Time deadline);
+                                                          absl::Time deadline,
+                                                          const std::function<bool()>& stop);
 
   /// Nobody has closed it and nothing has arrived that nobody asked for.
   bool IsQuiet();
@@ -60,16 +62,18 @@ class Connection {
     std::function<bool()> stop;                      ///< polled every second
     std::function<bool(std::string_view)> on_piece;  ///< of a 2xx answer; false ends it
   };
-  /// As Client::Stream. Nothing may follow on this connection.
+  /// As Client::Stream, but kCancelled where it was stopped before the head of the answer. Nothing
+  /// may follow on this connection.
   absl::StatusOr<Response> Stream(const Request& request, const StreamLimits& limits);
 
  private:
   Connection(const Endpoint& endpoint, boost::asio::ssl::context& tls);
 
-  absl::Status Connect(absl::Time deadline);
-  absl::Status Handshake(absl::Time deadline);
+  absl::Status Connect(absl::Time deadline, const std::function<bool()>& stop);
+  absl::Status Handshake(absl::Time deadline, const std::function<bool()>& stop);
   template <typename Wire>
-  boost::system::error_code Write(Wire& wire, const Request& request, absl::Time deadline);
+  boost::system::error_code Write(Wire& wire, const Request& request, absl::Time deadline,
+                                  const std::function<bool()>& stop);
   template <typename Wire>
   Result CallOver(Wire& wire, const Request& request, absl::Time deadline);
   template <typename Wire>
@@ -79,7 +83,7 @@ class Connection {
   /// (operation_aborted): then the socket is closed.
   template <typename Start>
   boost::system::error_code Drive(absl::Time deadline, Start start,
-                                  const std::function<bool()>& stop = nullptr);
+                                  const std::function<bool()>& stop);
 
   const Endpoint& endpoint_;
   boost::asio::io_context io_{1};

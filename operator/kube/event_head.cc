@@ -1,7 +1,6 @@
 #include "operator/kube/event_head.h"
 
 #include <utility>
-#include <vector>
 
 #include "base/json_full.h"
 

@@ -1,6 +1,10 @@
 #include "base/http/client.h"
 
+#include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <condition_variable>
@@ -235,6 +239,41 @@ TEST_F(ClientTest, StreamsAsBytesComeAndStopsWhenToldTo) {
       << "the connection of a stopped stream stays open";
 }
 
+// Connections are made, and nobody ever speaks.
+class SilentListener {
+ public:
+  SilentListener() {
+    const sockaddr_in any{.sin_family = AF_INET,
+                          .sin_port = 0,
+                          .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)},
+                          .sin_zero = {}};
+    sockaddr_in address = any;
+    socklen_t size = sizeof(address);
+    auto* const at = reinterpret_cast<sockaddr*>(&address);
+    EXPECT_EQ(bind(fd_, at, size), 0);
+    EXPECT_EQ(listen(fd_, 8), 0);
+    EXPECT_EQ(getsockname(fd_, at, &size), 0);
+    port_ = ntohs(address.sin_port);
+  }
+  ~SilentListener() { close(fd_); }
+  std::string url() const { return StrCat("https://127.0.0.1:", port_); }
+
+ private:
+  const int fd_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  int port_ = 0;
+};
+
+TEST_F(ClientTest, AStreamIsStoppedWhileItsConnectionIsMade) {
+  const SilentListener listener;
+  const auto response = Connect(listener.url())
+                            ->Stream(
+                                Get("/watch"), absl::Hours(1),
+                                [](std::string_view) { return true; }, [] { return true; });
+  EXPECT_TRUE(response.ok()) << response.status();
+  EXPECT_TRUE(absl::IsDeadlineExceeded(
+      Connect(listener.url())->Send(Get("/x"), absl::Milliseconds(50)).status()));
+}
+
 TEST_F(ClientTest, AStreamThatEndsIsOkAndOneThatIsCutIsNot) {
   std::atomic<bool> cut{false};
   testing_tls::Server server(identity_, "", [&](Exchange& x) {
@@ -301,6 +340,7 @@ TEST_F(ClientTest, WrongMaterialIsRefusedBeforeAnyCall) {
   EXPECT_TRUE(refused("ftp://x", {}));
   EXPECT_TRUE(refused("", {}));
   EXPECT_TRUE(refused("https://", {}));
+  EXPECT_TRUE(refused("https://127.0.0.1:65536", {}));
   EXPECT_TRUE(refused(url, {.ca_pem = "no certificate"}));
   EXPECT_TRUE(refused(url, {.cert_pem = a.cert_pem}));
   EXPECT_TRUE(refused(url, {.key_pem = a.key_pem}));
