@@ -3,9 +3,12 @@
 // reader for each style: marked_calls.cc, tagged_calls.cc, dsml_calls.cc, object_calls.cc. Internal
 // to agent/openai.
 
+#include <array>
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "agent/openai/tool_parser.h"
@@ -24,6 +27,19 @@ enum MarkCode : char {
   kDsml = 'D',
   kPythonTag = 'P',
 };
+
+/// Marks and how they read; the first kLetterMarks of them the R1 distills write as letters.
+inline constexpr std::array<std::pair<MarkCode, std::string_view>, 9> kMarkTexts = {
+    std::pair{kCallsBegin, grammar::kCallsBeginText},
+    {kCallsEnd, grammar::kCallsEndText},
+    {kCallBegin, grammar::kCallBeginText},
+    {kCallEnd, grammar::kCallEndText},
+    {kSeparator, grammar::kSeparatorText},
+    {kTagOpen, "<tool_call>"},
+    {kTagClose, "</tool_call>"},
+    {kDsml, "｜DSML｜"},
+    {kPythonTag, "<|python_tag|>"}};
+inline constexpr size_t kLetterMarks = 5;
 
 inline constexpr std::string_view kCallSpace = " \t\r\n";
 bool IsCallSpace(std::string_view text);

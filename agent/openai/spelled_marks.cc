@@ -1,7 +1,7 @@
 #include "agent/openai/spelled_marks.h"
 
 #include <algorithm>
-#include <array>
+#include <span>
 #include <utility>
 
 #include "agent/openai/call_reader.h"
@@ -10,13 +10,8 @@
 namespace deepseek::agent {
 namespace {
 
-/// None begins like another one ends, and none is part of another.
-constexpr std::array<std::pair<char, std::string_view>, 5> kMarks = {
-    std::pair<char, std::string_view>{kCallsBegin, grammar::kCallsBeginText},
-    {kCallsEnd, grammar::kCallsEndText},
-    {kCallBegin, grammar::kCallBeginText},
-    {kCallEnd, grammar::kCallEndText},
-    {kSeparator, grammar::kSeparatorText}};
+// None begins like another one ends, and none is part of another.
+constexpr std::span kMarks(kMarkTexts.data(), kLetterMarks);
 
 }  // namespace
 

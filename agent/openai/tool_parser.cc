@@ -1,23 +1,9 @@
 #include "agent/openai/tool_parser.h"
 
-#include <array>
-#include <utility>
-
 #include "agent/openai/call_reader.h"
 
 namespace deepseek::agent {
 namespace {
-
-constexpr std::array<std::pair<char, std::string_view>, 9> kSpelled = {
-    std::pair<char, std::string_view>{kCallsBegin, grammar::kCallsBeginText},
-    {kCallsEnd, grammar::kCallsEndText},
-    {kCallBegin, grammar::kCallBeginText},
-    {kCallEnd, grammar::kCallEndText},
-    {kSeparator, grammar::kSeparatorText},
-    {kTagOpen, "<tool_call>"},
-    {kTagClose, "</tool_call>"},
-    {kDsml, "｜DSML｜"},
-    {kPythonTag, "<|python_tag|>"}};
 
 std::unique_ptr<CallReader> ReaderOf(const ToolSyntax& syntax) {
   switch (syntax.style) {
@@ -57,7 +43,7 @@ std::string SpellMarks(std::string_view text) {
       continue;
     }
     ++i;
-    for (const auto& [code, spelled] : kSpelled) {
+    for (const auto& [code, spelled] : kMarkTexts) {
       if (text[i] == code) out += spelled;
     }
   }

@@ -23,6 +23,7 @@ using testing::RawResponse;
 
 class ApiTest : public ::testing::Test {
  protected:
+  explicit ApiTest(RequestLimits limits = {}) : limits_(limits) {}
   void Start(FakeEngine::Options options, bool serving = true) {
     auto engine = std::make_unique<FakeEngine>(std::move(options));
     engine_ = engine.get();
@@ -76,11 +77,12 @@ class ApiTest : public ::testing::Test {
     return text;
   }
 
+  const RequestLimits limits_;
   metrics::Registry registry_;
   Telemetry telemetry_{registry_, "fake"};
   Service service_;
   Probes probes_{service_, &registry_, R"({"version":"t"})"};
-  Inference inference_{service_, telemetry_, RequestLimits{}};
+  Inference inference_{service_, telemetry_, limits_};
   std::unique_ptr<Gate> gate_ = std::make_unique<Gate>();
   std::unique_ptr<Api> api_;
   FakeEngine* engine_ = nullptr;

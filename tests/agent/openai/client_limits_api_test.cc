@@ -3,21 +3,13 @@
 
 #include <fstream>
 
-#include "absl/time/clock.h"
-#include "agent/openai/api.h"
-#include "base/json_full.h"
-#include "base/strings.h"
-#include "tests/support/agent/fake_agent.h"
-#include "tests/support/http/raw_client.h"
+#include "tests/agent/openai/api_fixture.h"
 #include "tests/support/temp_dir.h"
 
 namespace deepseek::agent {
 namespace {
 
-using testing::BytesThenEos;
-using testing::FakeEngine;
 using testing::RawClient;
-using testing::RawResponse;
 
 constexpr char kChat[] = "/v1/chat/completions";
 constexpr char kHi[] = R"({"messages":[{"role":"user","content":"hi"}]})";
@@ -27,30 +19,18 @@ constexpr char kAlice[] = "Authorization: Bearer alice-key\r\n";
 constexpr char kAliceNew[] = "Authorization: Bearer alice-new\r\n";
 constexpr char kBob[] = "Authorization: Bearer bob-key\r\n";
 
-class ClientLimitsApi : public ::testing::Test {
+class ClientLimitsApi : public ApiTest {
  protected:
-  ClientLimitsApi() {
+  ClientLimitsApi() : ApiTest({.max_answers_per_key = 2}) {
     const std::string path = (dir_ / "keys").string();
     std::ofstream(path) << auth::HashOfKey("alice-key") << " alice\n"
                         << auth::HashOfKey("alice-new") << " alice\n"
                         << auth::HashOfKey("bob-key") << " bob\n";
-    gate_ = Gate(*auth::ApiKeyFile::Open(path));
-    auto engine = std::make_unique<FakeEngine>(FakeEngine::Options{
-        .script = [](const auto&) { return BytesThenEos("yes"); }, .held = true});
-    engine_ = engine.get();
-    model_ = testing::FakeModel(std::move(engine));
-    service_.Serve(model_.get());
-    http::ServerOptions options;
-    options.addresses = {"127.0.0.1:0"};
-    options.refusal = RefusalResponse;
-    server_ = *http::StartServer(std::move(options), api_);
-  }
-  ~ClientLimitsApi() override {
-    model_->engine->Drain(absl::Now());
-    server_.reset();
+    gate_ = std::make_unique<Gate>(*auth::ApiKeyFile::Open(path));
+    Start({.script = [](const auto&) { return BytesThenEos("yes"); }, .held = true});
   }
   std::unique_ptr<RawClient> Ask(std::string_view headers, std::string_view body) {
-    auto client = std::make_unique<RawClient>(server_->addresses().front());
+    auto client = std::make_unique<RawClient>(address_);
     client->Post(kChat, body, headers);
     return client;
   }
@@ -68,16 +48,6 @@ class ClientLimitsApi : public ::testing::Test {
   }
 
   const TempDir dir_{"client_limits_test"};
-  metrics::Registry registry_;
-  Telemetry telemetry_{registry_, "fake"};
-  Service service_;
-  Probes probes_{service_, nullptr, "{}"};
-  Inference inference_{service_, telemetry_, RequestLimits{.max_answers_per_key = 2}};
-  Gate gate_;
-  Api api_{inference_, probes_, gate_, Cors(std::vector<std::string>{})};
-  FakeEngine* engine_ = nullptr;
-  std::unique_ptr<LoadedModel> model_;
-  std::unique_ptr<http::Server> server_;
 };
 
 TEST_F(ClientLimitsApi, OneKeyWaitsAndTheOthersAreServed) {
