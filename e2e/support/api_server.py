@@ -28,43 +28,62 @@ def _free_ports(count):
     return ports
 
 
+class PortTaken(AssertionError):
+    """A server could not listen."""
+
+
 class ApiServer:
     """`with ApiServer() as server: server.kubectl(..)`. Everybody with the token may do everything; no controllers run."""
 
     def __enter__(self):
         self.folder = tempfile.mkdtemp(prefix="api-server-")
         self.running = []
-        client, peer, port = _free_ports(3)
-        key, public = os.path.join(self.folder, "sa.key"), os.path.join(self.folder, "sa.pub")
-        subprocess.run(["openssl", "genrsa", "-out", key, "2048"], check=True, capture_output=True)
-        subprocess.run(["openssl", "rsa", "-in", key, "-pubout", "-out", public], check=True, capture_output=True)
-        tokens = os.path.join(self.folder, "tokens.csv")
-        with open(tokens, "w", encoding="utf-8") as file:
-            file.write(f"{TOKEN},tester,tester,system:masters\n")
-        self.server = f"https://127.0.0.1:{port}"
-        self._write_kubeconfig()
         try:
-            self._start("etcd", "--data-dir", os.path.join(self.folder, "etcd"), "--unsafe-no-fsync",
-                        "--listen-client-urls", f"http://127.0.0.1:{client}", "--advertise-client-urls", f"http://127.0.0.1:{client}",
-                        "--listen-peer-urls", f"http://127.0.0.1:{peer}", "--initial-advertise-peer-urls", f"http://127.0.0.1:{peer}",
-                        "--initial-cluster", f"default=http://127.0.0.1:{peer}")
-            self._start("kube-apiserver", "--etcd-servers", f"http://127.0.0.1:{client}", "--bind-address", "127.0.0.1",
-                        "--endpoint-reconciler-type", "none", "--secure-port", str(port),
-                        "--cert-dir", os.path.join(self.folder, "certs"), "--token-auth-file", tokens,
-                        "--authorization-mode", "AlwaysAllow", "--service-cluster-ip-range", "10.99.0.0/24",
-                        "--service-account-issuer", "https://loopback", "--service-account-key-file", public,
-                        "--service-account-signing-key-file", key, "--disable-admission-plugins", "ServiceAccount")
-            self._wait()
+            self._write_keys()
+            for attempt in range(3):
+                try:
+                    self._run(*_free_ports(3))
+                    return self
+                except PortTaken:  # by somebody else, between the look and the use
+                    self._kill()
+                    if attempt == 2:
+                        raise
         except BaseException:
             self.__exit__()
             raise
-        return self
+
+    def _write_keys(self):
+        self.key, self.public = os.path.join(self.folder, "sa.key"), os.path.join(self.folder, "sa.pub")
+        subprocess.run(["openssl", "genrsa", "-out", self.key, "2048"], check=True, capture_output=True)
+        subprocess.run(["openssl", "rsa", "-in", self.key, "-pubout", "-out", self.public], check=True, capture_output=True)
+        self.tokens = os.path.join(self.folder, "tokens.csv")
+        with open(self.tokens, "w", encoding="utf-8") as file:
+            file.write(f"{TOKEN},tester,tester,system:masters\n")
+
+    def _run(self, client, peer, port):
+        self.server = f"https://127.0.0.1:{port}"
+        self._write_kubeconfig()
+        self._start("etcd", "--data-dir", os.path.join(self.folder, f"etcd-{client}"), "--unsafe-no-fsync",
+                    "--listen-client-urls", f"http://127.0.0.1:{client}", "--advertise-client-urls", f"http://127.0.0.1:{client}",
+                    "--listen-peer-urls", f"http://127.0.0.1:{peer}", "--initial-advertise-peer-urls", f"http://127.0.0.1:{peer}",
+                    "--initial-cluster", f"default=http://127.0.0.1:{peer}")
+        self._start("kube-apiserver", "--etcd-servers", f"http://127.0.0.1:{client}", "--bind-address", "127.0.0.1",
+                    "--endpoint-reconciler-type", "none", "--secure-port", str(port),
+                    "--cert-dir", os.path.join(self.folder, "certs"), "--token-auth-file", self.tokens,
+                    "--authorization-mode", "AlwaysAllow", "--service-cluster-ip-range", "10.99.0.0/24",
+                    "--service-account-issuer", "https://loopback", "--service-account-key-file", self.public,
+                    "--service-account-signing-key-file", self.key, "--disable-admission-plugins", "ServiceAccount")
+        self._wait()
 
     def __exit__(self, *_):
+        self._kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _kill(self):
         for process in reversed(self.running):
             process.kill()  # nothing in it is kept
             process.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self.running = []
 
     def _start(self, name, *args):
         with open(os.path.join(self.folder, name + ".log"), "wb") as log:
@@ -79,11 +98,13 @@ class ApiServer:
             except kube.Refused as error:
                 ended = [process.args[0] for process in self.running if process.poll() is not None]
                 if ended or time.monotonic() >= deadline:
-                    raise AssertionError(f"no API server ({', '.join(ended) or 'too slow'}): {error}\n{self._log()}") from error
+                    logs = self._log("etcd") + self._log("kube-apiserver")
+                    kind = PortTaken if "address already in use" in logs else AssertionError
+                    raise kind(f"no API server ({', '.join(ended) or 'too slow'}): {error}\n{logs}") from error
             time.sleep(0.1)
 
-    def _log(self):
-        with open(os.path.join(self.folder, "kube-apiserver.log"), encoding="utf-8", errors="replace") as file:
+    def _log(self, name):
+        with open(os.path.join(self.folder, name + ".log"), encoding="utf-8", errors="replace") as file:
             return file.read()[-3000:]
 
     def _write_kubeconfig(self):

@@ -1,26 +1,17 @@
 #!/usr/bin/env python3
 """`quickstart --down` removes what the quickstart made, from the cluster that it used, and nothing else."""
 import os
-import shutil
 import subprocess
-import tempfile
 import unittest
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from quickstart_tree import QuickstartTree
 
 
-class QuickstartDown(unittest.TestCase):
+class QuickstartDown(QuickstartTree):
     def setUp(self):
-        self.tree = tempfile.mkdtemp()
-        self.addCleanup(shutil.rmtree, self.tree)
-        shutil.copytree(os.path.join(ROOT, "scripts"), f"{self.tree}/scripts")
-        shutil.copytree(os.path.join(ROOT, "e2e/cluster/lib"), f"{self.tree}/e2e/cluster/lib")
-        os.mkdir(f"{self.tree}/bin")
-        self.calls = f"{self.tree}/calls"
+        super().setUp()
         for path in ("bin/kubectl", "bin/helm", "e2e/cluster/down"):
-            with open(f"{self.tree}/{path}", "w", encoding="utf-8") as f:
-                f.write(f'#!/bin/sh\necho "{os.path.basename(path)} $*" >>{self.calls}\n')
-            os.chmod(f"{self.tree}/{path}", 0o755)
+            self.replace(path, f'echo "{os.path.basename(path)} $*" >>{self.calls}')
 
     def down(self, *files, target=()):
         """Calls made by --down after a quickstart that left these files in .run/quickstart."""
@@ -29,15 +20,11 @@ class QuickstartDown(unittest.TestCase):
         for name in files:
             with open(f"{run}/{name}", "w", encoding="utf-8") as f:
                 f.write("".join(line + "\n" for line in target) if name == "target" else "")
-        env = dict(os.environ, PATH=f"{self.tree}/bin:{os.environ['PATH']}", CLUSTER_CACHE=f"{self.tree}/cache")
         done = subprocess.run([f"{self.tree}/scripts/quickstart", "--down"], capture_output=True, text=True, check=False,
-                              env=env)
+                              env=self.env)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.assertFalse(os.path.exists(run))
-        if not os.path.exists(self.calls):
-            return []
-        with open(self.calls, encoding="utf-8") as f:
-            return f.read().splitlines()
+        return self.said().splitlines()
 
     def test_a_cluster_of_the_user_stays_up_and_so_does_a_local_one_of_somebody_else(self):
         calls = self.down("target", "crd-is-ours", target=("/home/me/config", "prod", "registry"))

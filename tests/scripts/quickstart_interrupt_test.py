@@ -1,46 +1,27 @@
 #!/usr/bin/env python3
 """Ctrl-C in the quickstart: a half-started cluster goes down, and the user is told how to go on. Output to a pipe is plain."""
 import os
-import shutil
 import signal
 import subprocess
-import tempfile
 import time
 import unittest
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from quickstart_tree import QuickstartTree
 
 
-class QuickstartInterrupt(unittest.TestCase):
+class QuickstartInterrupt(QuickstartTree):
     def setUp(self):
-        self.tree = tempfile.mkdtemp()
-        self.addCleanup(shutil.rmtree, self.tree)
-        shutil.copytree(os.path.join(ROOT, "scripts"), f"{self.tree}/scripts")
-        shutil.copytree(os.path.join(ROOT, "e2e/cluster/lib"), f"{self.tree}/e2e/cluster/lib")
-        os.mkdir(f"{self.tree}/bin")
-        self.calls = f"{self.tree}/calls"
+        super().setUp()
         os.mkfifo(f"{self.tree}/never")
-        self.write("scripts/deps", "")
-        self.write("bin/cmake", "")
-        self.write("e2e/cluster/up", f"echo up >>{self.calls}; read line <{self.tree}/never")  # starts for ever
-        self.write("e2e/cluster/down", f"echo down >>{self.calls}")
-
-    def write(self, path, body):
-        with open(f"{self.tree}/{path}", "w", encoding="utf-8") as file:
-            file.write(f"#!/bin/bash\n{body}\n")
-        os.chmod(f"{self.tree}/{path}", 0o755)
-
-    def said(self):
-        if not os.path.exists(self.calls):
-            return ""
-        with open(self.calls, encoding="utf-8") as file:
-            return file.read()
+        self.replace("scripts/deps", "")
+        self.replace("bin/cmake", "")
+        self.replace("e2e/cluster/up", f"echo up >>{self.calls}; read line <{self.tree}/never")  # starts for ever
+        self.replace("e2e/cluster/down", f"echo down >>{self.calls}")
 
     def test_a_half_started_cluster_goes_down(self):
-        env = dict(os.environ, PATH=f"{self.tree}/bin:{os.environ['PATH']}", CLUSTER_CACHE=f"{self.tree}/cache")
-        env.pop("KUBECONFIG", None)
+        self.env.pop("KUBECONFIG", None)
         running = subprocess.Popen([f"{self.tree}/scripts/quickstart"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                                   env=env, start_new_session=True)
+                                   env=self.env, start_new_session=True)
         self.addCleanup(running.stdout.close)
         try:
             deadline = time.monotonic() + 30

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""scripts/sbom finds the packages of every library of a program; the tool that writes the file is a stub here."""
+"""scripts/sbom finds the packages of every library of a program; in place of the tool that writes the file a script
+keeps what it is given."""
 import os
 import shutil
 import subprocess
@@ -8,8 +9,8 @@ import unittest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 # Writes down what it was given: the listing of packages, and how it was called.
-STUB = """#!/bin/sh
-echo "$@" > "$STUB_ARGS"
+KEEPER = """#!/bin/sh
+echo "$@" > "$GIVEN"
 while [ $# -gt 0 ]; do case "$1" in --input-file) in=$2 ;; --output-file) out=$2 ;; esac; shift; done
 cp "$in" "$out"
 """
@@ -21,13 +22,13 @@ class Sbom(unittest.TestCase):
         self.addCleanup(shutil.rmtree, self.folder)
         self.bin = os.path.join(self.folder, "bin")
         os.mkdir(self.bin)
-        stub = os.path.join(self.bin, "distro2sbom")
-        with open(stub, "w", encoding="utf-8") as file:
-            file.write(STUB)
-        os.chmod(stub, 0o755)
+        keeper = os.path.join(self.bin, "distro2sbom")
+        with open(keeper, "w", encoding="utf-8") as file:
+            file.write(KEEPER)
+        os.chmod(keeper, 0o755)
 
     def sbom(self):
-        env = {**os.environ, "PATH": f"{self.bin}:{os.environ['PATH']}", "STUB_ARGS": os.path.join(self.folder, "args")}
+        env = {**os.environ, "PATH": f"{self.bin}:{os.environ['PATH']}", "GIVEN": os.path.join(self.folder, "args")}
         return subprocess.run([os.path.join(ROOT, "scripts", "sbom"), "--bin", self.bin, "--out", os.path.join(self.folder, "out")],
                               capture_output=True, text=True, check=False, env=env)
 
