@@ -28,7 +28,7 @@ std::string SpelledMarks::Push(std::string_view text) {
     }
     out.append(held_, 0, at);
     out += kMarkByte;
-    out += mark->first;
+    out += static_cast<char>(mark->first);
     held_.erase(0, at + mark->second.size());
     at = 0;
   }
