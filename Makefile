@@ -16,8 +16,9 @@ help: ## this list
 
 ##@ Build
 
-deps: ## install the Debian or Ubuntu packages that the rest needs (root or sudo)
+deps: ## install the Debian or Ubuntu packages that the rest needs (root or sudo); get Prometheus for the tests
 	scripts/deps
+	scripts/fetch-prometheus
 
 build: ## the programs, optimised: build/release/bin
 	cmake --preset release
