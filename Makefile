@@ -16,7 +16,7 @@ help: ## this list
 
 ##@ Build
 
-deps: ## install the Debian or Ubuntu packages that the rest needs (root or sudo); get Prometheus for the tests
+deps: ## install the Debian or Ubuntu packages that the rest needs (root or sudo)
 	scripts/deps
 	scripts/fetch-prometheus
 
@@ -74,7 +74,7 @@ crash-e2e: ## operators that die or are stopped, an API server that is away, slo
 	e2e/fixture up
 	cd e2e && python3 -m unittest -v faults/crash_test.py faults/stopped_leader_test.py faults/api_server_test.py; rc=$$?; ./fixture down; exit $$rc
 
-upgrade-e2e: ## from a real earlier version, built from its own tree, to this one (FROM=COMMIT; v0.1.0, 15 minutes at first)
+upgrade-e2e: ## from a real earlier version, built from its own tree, to this one (FROM=COMMIT, default v0.1.0)
 	cmake --preset release
 	cmake --build --preset release -j $(JOBS) --target deepseek-operator deepseek-agent
 	e2e/fixture up
