@@ -80,12 +80,12 @@ upgrade-e2e: ## from a real earlier version, built from its own tree, to this on
 	e2e/fixture up
 	e2e/upgrade/build $(FROM) && cd e2e && python3 -m unittest -v upgrade/previous_test.py; rc=$$?; $(CURDIR)/e2e/fixture down; exit $$rc
 
-pictures: ## draw what the dashboards show of a real Prometheus anew: docs/pictures (6 minutes)
+pictures: ## draw what the dashboards show of a real Prometheus anew: docs/pictures (4 minutes)
 	scripts/fetch-prometheus
 	cmake --preset release
 	cmake --build --preset release -j $(JOBS) --target deepseek-operator deepseek-agent
 	e2e/fixture up
-	cd e2e && ANSWERS=800 PANELS=$(CURDIR)/build/panels python3 -m unittest -v tests/dashboards_test.py; rc=$$?; ./fixture down; exit $$rc
+	cd e2e && ANSWERS=600 PANELS=$(CURDIR)/build/panels python3 -m unittest -v tests/dashboards_test.py; rc=$$?; ./fixture down; exit $$rc
 	scripts/draw-panels build/panels docs/pictures
 
 tokenizers: ## get the real models' tokenizer files (110 MB) and run every vector over them

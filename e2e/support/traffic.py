@@ -1,10 +1,10 @@
 """Requests of many kinds, so that every metric of the agents has something to tell."""
 import json
 import threading
-import time
 import urllib.error
 import urllib.request
 
+from support import kube
 from support.load import ConstantLoad
 
 # Longer than two blocks of the KV cache, so that a second request finds it in the prefix cache.
@@ -53,11 +53,13 @@ class Traffic:
 
     def until_answered(self, count, seconds=300):
         """Waits for so many more whole answers."""
-        wanted, deadline = self.load.answered + count, time.monotonic() + seconds
-        while self.load.answered < wanted:
-            if self.failures() or not self._thread.is_alive() or time.monotonic() > deadline:
+        wanted = self.load.answered + count
+
+        def check():
+            if self.failures() or not self._thread.is_alive():
                 raise AssertionError(f"{self.load.answered} of {wanted} answered, {self.failures()[:3]}")
-            time.sleep(0.1)
+            return self.load.answered >= wanted
+        kube.wait_until(f"{wanted} answers", check, seconds)
 
     def __enter__(self):
         self.load.__enter__()
