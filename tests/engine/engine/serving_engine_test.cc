@@ -402,8 +402,10 @@ TEST_F(ServingEngineTest, WhoHearsOfAnEndFindsThePlaceFree) {
     tick_us_ = 1'000'000;
     Start(o, options);
     const auto sink = std::make_shared<Again>(engine_.get());
-    ASSERT_TRUE(engine_->Submit(Of({1}, 20), sink).ok());
-    EXPECT_EQ(sink->done.Wait(), FinishReason::kLength);
+    Request ends_early = Of({1}, 1000);
+    ends_early.stop_ids = {fake_->Expected({1}, 2).back()};
+    ASSERT_TRUE(engine_->Submit(std::move(ends_early), sink).ok());
+    EXPECT_EQ(sink->done.Wait(), FinishReason::kStop);
     ASSERT_TRUE(sink->status.ok()) << sink->status;
     EXPECT_EQ(sink->next->Wait(), FinishReason::kLength);
     engine_.reset();
