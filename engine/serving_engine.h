@@ -128,7 +128,7 @@ class ServingEngine final : public Engine {
   RequestId last_id_ = 0;
   Turns turns_;
   int32_t places_taken_ = 0;  // stats_.running, less those that have ended since
-  bool backlog_ = false;  // the last plan left somebody waiting
+  bool backlog_ = false;      // the last plan left somebody waiting
   bool draining_ = false;
 
   std::thread thread_;  // last: starts when all above exists

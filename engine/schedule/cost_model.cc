@@ -81,7 +81,8 @@ double ChunkPairs(const CostModel& model, int64_t rows, int64_t context) {
 absl::Duration StepTime(const CostModel& model, int32_t prompt_rows, int32_t generated_rows,
                         double pairs) {
   return model.step * WeightsRead(model, prompt_rows + generated_rows) +
-         model.per_generated_row * generated_rows + model.per_prompt_row * prompt_rows + model.per_kilopair * (pairs / kPairs);
+         model.per_generated_row * generated_rows + model.per_prompt_row * prompt_rows +
+         model.per_kilopair * (pairs / kPairs);
 }
 
 absl::Duration ChunkTime(const CostModel& model, int64_t rows, int64_t context) {
@@ -135,8 +136,7 @@ absl::Duration PromptTime(const CostModel& model, int32_t generated_rows, int64_
   const bool watched = generated_rows > 0;
   const absl::Duration keys = ContextTime(model, context);
   // A chunk chooses nearly all experts.
-  const absl::Duration others =
-      model.step + model.per_generated_row * generated_rows + keys;
+  const absl::Duration others = model.step + model.per_generated_row * generated_rows + keys;
   const int32_t times = watched ? 1 : kUnwatched;
   const absl::Duration left = std::max(target * times - others, others * times * kLeastShare);
   return left + keys;

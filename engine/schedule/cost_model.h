@@ -10,10 +10,10 @@
 namespace deepseek::engine {
 
 /// A step takes `step` (reading the weights; of the experts those that its rows choose), something
-/// for each row, and something for what its prompt rows attend to, counted in pairs of a row and a key that it sees. The four are corrected
-/// after each step by its error, each by as much as it is still uncertain (a Kalman filter over
-/// prices that drift); so prices that were learnt in other company, one stream or small chunks,
-/// heal while they are used.
+/// for each row, and something for what its prompt rows attend to, counted in pairs of a row and a
+/// key that it sees. The four are corrected after each step by its error, each by as much as it is
+/// still uncertain (a Kalman filter over prices that drift); so prices that were learnt in other
+/// company, one stream or small chunks, heal while they are used.
 struct CostModel {
   absl::Duration step = absl::ZeroDuration();               ///< reading all weights, without rows
   absl::Duration per_generated_row = absl::ZeroDuration();  ///< zero: not measured yet
@@ -65,10 +65,10 @@ absl::Duration StepTime(const CostModel& model, int32_t prompt_rows, int32_t gen
 
 /// How long the prompt rows beside `generated_rows` may take so that the step takes about `target`
 /// (kUnwatched times as long where no stream waits for it), when their first chunk begins after
-/// `context` others; making that context ready is in it. At least kLeastShare times what the rest of
-/// the step takes, all weights read (kUnwatched times as long where no stream waits): where that
-/// leaves little of the target (many streams, a long context, a slow or busy machine), prompts would
-/// else pay it for a few rows at a time. Infinite while nothing is known.
+/// `context` others; making that context ready is in it. At least kLeastShare times what the rest
+/// of the step takes, all weights read (kUnwatched times as long where no stream waits): where that
+/// leaves little of the target (many streams, a long context, a slow or busy machine), prompts
+/// would else pay it for a few rows at a time. Infinite while nothing is known.
 absl::Duration PromptTime(const CostModel& model, int32_t generated_rows, int64_t context,
                           absl::Duration target);
 
