@@ -10,6 +10,14 @@ constexpr double kPackedKey = 3;
 
 CostModel FirstPrices(const ModelSpec& spec) {
   CostModel cost;
+  if (spec.experts > 0) {
+    const auto routed = static_cast<double>(spec.RoutedParameters());
+    const auto chosen = static_cast<double>(spec.experts_per_token) / spec.experts;
+    const double rest = static_cast<double>(spec.ActiveParameters()) - routed * chosen;
+    cost.experts = spec.experts;
+    cost.experts_per_row = spec.experts_per_token;
+    cost.expert_share = routed / (routed + rest);
+  }
   const bool mla = spec.attention == Attention::kMla;
   const double pair = mla ? spec.nope_dim + spec.rope_dim + spec.v_dim : 2.0 * spec.head_dim;
   const double layers = pair * spec.heads * spec.layers;

@@ -6,10 +6,10 @@
 
 namespace deepseek::engine {
 
-/// The shares of attention by their floating-point operations: a pair of a row and a key is a
-/// product over the query's width and one over the value's, for each head and layer. MLA makes the
-/// keys and values of a chunk's whole context out of the latent, GQA packs them. No price is set; a
-/// model without attention has no term for it.
+/// Which weights a step reads, and the shares of attention by their floating-point operations: a
+/// pair of a row and a key is a product over the query's width and one over the value's, for each
+/// head and layer. MLA makes the keys and values of a chunk's whole context out of the latent, GQA
+/// packs them. No price is set; a model without attention has no term for it.
 CostModel FirstPrices(const ModelSpec& spec);
 
 }  // namespace deepseek::engine

@@ -96,7 +96,7 @@ absl::Status ServingEngine::Refusal(const Request& request, absl::Time now) cons
   const absl::Duration wait = WaitOf(wait_, request.priority, turns_.Next(request.client), newer);
   // Who goes straight into a free place of the batch does not queue.
   const int32_t waiting = stats_.waiting + newer;
-  const int32_t places = backlog_ ? 0 : policy_.max_batch - stats_.running;
+  const int32_t places = backlog_ ? 0 : policy_.max_batch - places_taken_;
   if (waiting >= max_queue_ + places) {
     return Refused(StrCat("request: refused: the queue is full (", waiting,
                           " waiting; try again later, or start with a larger --max-queue)"),

@@ -72,6 +72,9 @@ class ServingEngine final : public Engine {
   /// True while an evaluation waits for blocks: then nobody new is admitted.
   bool RunEvaluations();
   Step PlanStep(bool admit);
+  /// Everybody, as the policy sees them.
+  Queues Snapshot() const;
+  Cache CacheNow() const;
   /// Finds the cached prefixes of those who may be admitted now.
   void LookUp(Queues* queues);
   void Admit(LiveRequest* live);
@@ -124,7 +127,8 @@ class ServingEngine final : public Engine {
   WaitEstimate wait_;
   RequestId last_id_ = 0;
   Turns turns_;
-  bool backlog_ = false;  // the last plan left somebody waiting
+  int32_t places_taken_ = 0;  // stats_.running, less those that have ended since
+  bool backlog_ = false;      // the last plan left somebody waiting
   bool draining_ = false;
 
   std::thread thread_;  // last: starts when all above exists

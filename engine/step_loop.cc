@@ -99,17 +99,22 @@ bool ServingEngine::RunEvaluations() {
   }
 }
 
-Step ServingEngine::PlanStep(bool admit) {
+Queues ServingEngine::Snapshot() const {
   Queues queues;
-  for (const auto& [id, live] : live_) {
-    if (live->running) {
-      queues.running.push_back(ToSequence(*live));
-    } else if (admit) {
-      live->cached.clear();
-      queues.waiting.push_back(ToSequence(*live));
-    }
-  }
-  const Cache cache{blocks_.total(), blocks_.available(), kBlockTokens, blocks_.references()};
+  for (const auto& [id, live] : live_)
+    (live->running ? queues.running : queues.waiting).push_back(ToSequence(*live));
+  return queues;
+}
+
+Cache ServingEngine::CacheNow() const {
+  return {blocks_.total(), blocks_.available(), kBlockTokens, blocks_.references()};
+}
+
+Step ServingEngine::PlanStep(bool admit) {
+  for (const auto& [id, live] : live_) live->cached.clear();
+  Queues queues = Snapshot();
+  if (!admit) queues.waiting.clear();
+  const Cache cache = CacheNow();
   if (admit) {
     LookUp(&queues);
     WaitEstimate wait = EstimateWait(queues, cache, policy_);
@@ -294,6 +299,7 @@ void ServingEngine::Preempt(LiveRequest* live) {
 
 void ServingEngine::Finish(LiveRequest* live, FinishReason reason, const absl::Status& error) {
   ReleaseTable(&blocks_, &live->blocks);
+  const bool had_place = live->running;
   if (reason == FinishReason::kStop || reason == FinishReason::kLength) {
     policy_.cost = ObserveAnswer(policy_.cost, static_cast<int32_t>(live->generated.size()));
   }
@@ -302,6 +308,13 @@ void ServingEngine::Finish(LiveRequest* live, FinishReason reason, const absl::S
     turns_.Gone(live->request.client);
   }
   const auto node = live_.extract(live->id);
+  if (had_place) {
+    // Who hears of the end may ask again at once, and finds the place.
+    WaitEstimate wait = EstimateWait(Snapshot(), CacheNow(), policy_);
+    const std::lock_guard lock(mutex_);
+    --places_taken_;
+    wait_ = std::move(wait);
+  }
   node.mapped()->sink->OnFinish(reason, UsageOf(*live, now_()), error);
 }
 
@@ -322,7 +335,7 @@ void ServingEngine::Publish() {
   const auto running = static_cast<int32_t>(std::count_if(
       live_.begin(), live_.end(), [](const auto& entry) { return entry.second->running; }));
   const std::lock_guard lock(mutex_);
-  stats_.running = running;
+  stats_.running = places_taken_ = running;
   stats_.waiting = static_cast<int32_t>(live_.size()) - running;
   backlog_ = stats_.waiting > 0;
   stats_.kv_blocks_used = blocks_.held();

@@ -43,5 +43,8 @@ int64_t ModelSpec::Parameters() const {
 int64_t ModelSpec::ActiveParameters() const {
   return Total(*this, 1, experts_per_token);
 }
+int64_t ModelSpec::RoutedParameters() const {
+  return Total(*this, 1, experts) - Total(*this, 1, 0);
+}
 
 }  // namespace deepseek::engine

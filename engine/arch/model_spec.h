@@ -71,6 +71,7 @@ struct ModelSpec {
   int32_t rotary_dim() const { return attention == Attention::kMla ? rope_dim : head_dim; }
   int64_t Parameters() const;        ///< without MTP layers
   int64_t ActiveParameters() const;  ///< used per token (one embedding row)
+  int64_t RoutedParameters() const;  ///< of all routed experts
   int64_t KvBytesPerToken(int64_t element_bytes) const {
     return layers * kv_width() * element_bytes;
   }

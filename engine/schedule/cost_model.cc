@@ -23,12 +23,13 @@ constexpr double kFixedOfGenerated = 0.75;
 constexpr double kFixedOfPrompt = 0.25;
 constexpr double kPairs = 1000;  // of per_kilopair
 
-/// The rest of a step goes to a price that is not known yet, and to the fixed part if that is not.
-void Split(absl::Duration rest, double fixed, double rows, CostModel* model,
+/// The rest of a step that read so much of the weights goes to a price that is not known yet, and
+/// to the fixed part if that is not.
+void Split(absl::Duration rest, double fixed, double read, double rows, CostModel* model,
            absl::Duration* price) {
   if (model->step == absl::ZeroDuration()) {
-    model->step = rest * fixed;
-    rest -= model->step;
+    model->step = rest * fixed / read;
+    rest -= rest * fixed;
   }
   *price = rest / rows;
 }
@@ -66,6 +67,12 @@ absl::Duration ContextTime(const CostModel& model, int64_t context) {
 
 }  // namespace
 
+double WeightsRead(const CostModel& model, int32_t rows) {
+  if (model.experts <= 0) return 1;
+  const double left_out = std::pow(1 - model.experts_per_row / model.experts, rows);
+  return 1 - model.expert_share * left_out;
+}
+
 double ChunkPairs(const CostModel& model, int64_t rows, int64_t context) {
   const auto n = static_cast<double>(rows), c = static_cast<double>(context);
   return n * (c + (n + 1) / 2) + model.pairs_per_key * (c + n);
@@ -73,8 +80,9 @@ double ChunkPairs(const CostModel& model, int64_t rows, int64_t context) {
 
 absl::Duration StepTime(const CostModel& model, int32_t prompt_rows, int32_t generated_rows,
                         double pairs) {
-  return model.step + model.per_generated_row * generated_rows +
-         model.per_prompt_row * prompt_rows + model.per_kilopair * (pairs / kPairs);
+  return model.step * WeightsRead(model, prompt_rows + generated_rows) +
+         model.per_generated_row * generated_rows + model.per_prompt_row * prompt_rows +
+         model.per_kilopair * (pairs / kPairs);
 }
 
 absl::Duration ChunkTime(const CostModel& model, int64_t rows, int64_t context) {
@@ -88,17 +96,18 @@ CostModel Observe(const CostModel& model, int32_t prompt_rows, int32_t generated
   if (elapsed <= none || prompt_rows + generated_rows == 0) return model;
   if (prompt_rows > 0 && prompt_rows < kTellingPromptRows) return model;
   CostModel next = model;
+  const double read = WeightsRead(model, prompt_rows + generated_rows);
   // A part seen for the first time is what the others do not explain, at least a tenth.
   const absl::Duration rest =
       std::max(elapsed - StepTime(model, prompt_rows, generated_rows, pairs), elapsed / 10);
   if (prompt_rows > 0 && model.per_prompt_row == none) {
     // Attention as rows that would cost as much.
     const double rows = prompt_rows + (model.pairs_per_row > 0 ? pairs / model.pairs_per_row : 0);
-    Split(rest, kFixedOfPrompt, rows, &next, &next.per_prompt_row);
+    Split(rest, kFixedOfPrompt, read, rows, &next, &next.per_prompt_row);
     if (model.pairs_per_row > 0)
       next.per_kilopair = next.per_prompt_row * (kPairs / model.pairs_per_row);
   } else if (generated_rows > 0 && model.per_generated_row == none) {
-    Split(rest, kFixedOfGenerated, generated_rows, &next, &next.per_generated_row);
+    Split(rest, kFixedOfGenerated, read, generated_rows, &next, &next.per_generated_row);
   }
   const auto uncertain = [&next](size_t i, absl::Duration old, absl::Duration now) {
     if (old == absl::ZeroDuration())
@@ -109,7 +118,7 @@ CostModel Observe(const CostModel& model, int32_t prompt_rows, int32_t generated
   uncertain(2, model.per_prompt_row, next.per_prompt_row);
   uncertain(3, model.per_kilopair, next.per_kilopair);
   Correct(
-      {1, static_cast<double>(generated_rows), static_cast<double>(prompt_rows), pairs / kPairs},
+      {read, static_cast<double>(generated_rows), static_cast<double>(prompt_rows), pairs / kPairs},
       absl::ToDoubleSeconds(elapsed), &next);
   return next;
 }
@@ -126,9 +135,10 @@ absl::Duration PromptTime(const CostModel& model, int32_t generated_rows, int64_
     return absl::InfiniteDuration();
   const bool watched = generated_rows > 0;
   const absl::Duration keys = ContextTime(model, context);
-  const absl::Duration others = StepTime(model, 0, generated_rows) + keys;
-  const absl::Duration left = std::max((watched ? target : target * kUnwatched) - others,
-                                       watched ? others / 2 : others * kUnwatched);
+  // A chunk chooses nearly all experts.
+  const absl::Duration others = model.step + model.per_generated_row * generated_rows + keys;
+  const int32_t times = watched ? 1 : kUnwatched;
+  const absl::Duration left = std::max(target * times - others, others * times * kLeastShare);
   return left + keys;
 }
 

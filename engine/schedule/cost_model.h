@@ -9,13 +9,13 @@
 
 namespace deepseek::engine {
 
-/// A step takes `step` (reading the weights), something for each row, and something for what its
-/// prompt rows attend to, counted in pairs of a row and a key that it sees. The four are corrected
-/// after each step by its error, each by as much as it is still uncertain (a Kalman filter over
-/// prices that drift); so prices that were learnt in other company, one stream or small chunks,
-/// heal while they are used.
+/// A step takes `step` (reading the weights; of the experts those that its rows choose), something
+/// for each row, and something for what its prompt rows attend to, counted in pairs of a row and a
+/// key that it sees. The four are corrected after each step by its error, each by as much as it is
+/// still uncertain (a Kalman filter over prices that drift); so prices that were learnt in other
+/// company, one stream or small chunks, heal while they are used.
 struct CostModel {
-  absl::Duration step = absl::ZeroDuration();               ///< without its rows
+  absl::Duration step = absl::ZeroDuration();               ///< reading all weights, without rows
   absl::Duration per_generated_row = absl::ZeroDuration();  ///< zero: not measured yet
   absl::Duration per_prompt_row = absl::ZeroDuration();     ///< zero: not measured yet
   absl::Duration per_kilopair = absl::ZeroDuration();       ///< of 1,000 pairs; zero: as above
@@ -23,6 +23,9 @@ struct CostModel {
   double answer_tokens = 256;                               ///< of a complete answer
 
   // What the model is like; not learnt.
+  double experts = 0;          ///< routed, of a layer; 0: every step reads all weights
+  double experts_per_row = 0;  ///< that a row chooses
+  double expert_share = 0;     ///< of all weights that a step may read: those of these experts
   /// Pairs that cost as much as making one key of the context ready for a chunk, which a chunk pays
   /// however few rows it has (MLA expands it from the latent).
   double pairs_per_key = 0;
@@ -37,6 +40,14 @@ inline constexpr int32_t kFirstPromptRows = 64;
 inline constexpr int32_t kLeastPromptRows = 16;
 /// A step that no stream waits for may take so many times the target.
 inline constexpr int32_t kUnwatched = 5;
+/// Prompt rows may always take so many times what the rest of their step takes: beside streams a
+/// prompt costs at most half more than alone. Streams too are better off: the sooner it is over,
+/// the fewer of their tokens pay for its context.
+inline constexpr double kLeastShare = 2;
+
+/// The share of the weights that a step of `rows` reads: each row chooses its experts, and each of
+/// them is read once.
+double WeightsRead(const CostModel& model, int32_t rows);
 
 /// Pairs that a chunk of `rows` prompt rows after `context` others counts as.
 double ChunkPairs(const CostModel& model, int64_t rows, int64_t context);
@@ -54,10 +65,10 @@ absl::Duration StepTime(const CostModel& model, int32_t prompt_rows, int32_t gen
 
 /// How long the prompt rows beside `generated_rows` may take so that the step takes about `target`
 /// (kUnwatched times as long where no stream waits for it), when their first chunk begins after
-/// `context` others; making that context ready is in it. At least half of what the rest of the step
-/// takes (kUnwatched times as long as that where no stream waits): where the rest fills the target
-/// alone (many streams, a long context, a busy machine), prompts would else pay it for a few rows
-/// at a time. Infinite while nothing is known.
+/// `context` others; making that context ready is in it. At least kLeastShare times what the rest
+/// of the step takes, all weights read (kUnwatched times as long where no stream waits): where that
+/// leaves little of the target (many streams, a long context, a slow or busy machine), prompts
+/// would else pay it for a few rows at a time. Infinite while nothing is known.
 absl::Duration PromptTime(const CostModel& model, int32_t generated_rows, int64_t context,
                           absl::Duration target);
 

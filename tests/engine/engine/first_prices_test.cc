@@ -33,6 +33,22 @@ TEST(FirstPrices, ARowIsItsParameters) {
   EXPECT_EQ(FirstPrices(spec).per_prompt_row, absl::ZeroDuration()) << "measured, not guessed";
 }
 
+TEST(FirstPrices, ExpertsAreAShareOfWhatIsRead) {
+  ModelSpec spec = Spec(Attention::kMla);
+  EXPECT_EQ(FirstPrices(spec).experts, 0);
+  const auto dense = static_cast<double>(spec.ActiveParameters());
+  spec.experts = 64;
+  spec.experts_per_token = 6;
+  spec.first_dense_layers = 1;
+  spec.expert_intermediate = 512;
+  const CostModel cost = FirstPrices(spec);
+  EXPECT_EQ(cost.experts, 64);
+  EXPECT_EQ(cost.experts_per_row, 6);
+  const double experts = 7.0 * 64 * 3 * 2048 * 512;
+  const double rest = dense - 7.0 * 3 * 2048 * 4096 + 7.0 * 2048 * 64;  // and the router
+  EXPECT_NEAR(cost.expert_share, experts / (experts + rest), 1e-9);
+}
+
 TEST(FirstPrices, WithoutAttentionThereIsNoTerm) {
   for (const Attention attention : {Attention::kMla, Attention::kGqa}) {
     ModelSpec none;

@@ -377,6 +377,41 @@ TEST_F(ServingEngineTest, StatsTellWorkFromIdleness) {
   EXPECT_EQ(s.last_step_end, Now());
 }
 
+// Asks again as soon as its answer ends, as many do. While the batch is full the estimate is far
+// beyond what is waited for.
+TEST_F(ServingEngineTest, WhoHearsOfAnEndFindsThePlaceFree) {
+  class Again final : public Sink {
+   public:
+    explicit Again(Engine* engine) : engine_(engine) {}
+    void OnToken(const TokenEvent&) override {}
+    void OnFinish(FinishReason reason, const Usage&, const absl::Status&) override {
+      next = std::make_shared<RecordingSink>();
+      status = engine_->Submit(Of({3}, 1), next).status();
+      done.OnFinish(reason, {}, absl::OkStatus());
+    }
+    Engine* engine_;
+    std::shared_ptr<RecordingSink> next;
+    absl::Status status;
+    RecordingSink done;
+  };
+  for (const bool queue : {false, true}) {
+    FakeModel::Options o;
+    o.max_batch = 1;
+    EngineOptions options;
+    if (!queue) options.max_queue = 0;
+    tick_us_ = 1'000'000;
+    Start(o, options);
+    const auto sink = std::make_shared<Again>(engine_.get());
+    Request ends_early = Of({1}, 1000);
+    ends_early.stop_ids = {fake_->Expected({1}, 2).back()};
+    ASSERT_TRUE(engine_->Submit(std::move(ends_early), sink).ok());
+    EXPECT_EQ(sink->done.Wait(), FinishReason::kStop);
+    ASSERT_TRUE(sink->status.ok()) << sink->status;
+    EXPECT_EQ(sink->next->Wait(), FinishReason::kLength);
+    engine_.reset();
+  }
+}
+
 TEST_F(ServingEngineTest, ASinkMayCallTheEngine) {
   Start();
   class Cancelling final : public Sink {

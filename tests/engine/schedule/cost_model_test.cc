@@ -22,10 +22,10 @@ TEST(CostModel, PromptRowsFillTheTarget) {
 
 TEST(CostModel, WhereNobodyWaitsForATokenAStepMayBeLonger) {
   CostModel m;
-  m.step = absl::Milliseconds(100);
+  m.step = absl::Milliseconds(50);
   m.per_generated_row = m.per_prompt_row = absl::Milliseconds(1);
-  EXPECT_EQ(PromptRowBudget(m, 1, kTarget), 99);
-  EXPECT_EQ(PromptRowBudget(m, 0, kTarget), 900);
+  EXPECT_EQ(PromptRowBudget(m, 1, kTarget), 149);
+  EXPECT_EQ(PromptRowBudget(m, 0, kTarget), 950);
 }
 
 TEST(CostModel, GeneratedRowsTakeTheirShareOfTheTarget) {
@@ -41,9 +41,10 @@ TEST(CostModel, StreamsCannotStarvePrompts) {
   m.step = absl::Milliseconds(100);
   m.per_generated_row = absl::Milliseconds(10);
   m.per_prompt_row = absl::Milliseconds(1);
-  EXPECT_EQ(PromptRowBudget(m, 1, kTarget), 90);
-  EXPECT_EQ(PromptRowBudget(m, 8, kTarget), 90) << "half of the rest";
-  EXPECT_EQ(PromptRowBudget(m, 50, kTarget), 300);
+  EXPECT_EQ(PromptRowBudget(m, 1, kTarget), 220) << "twice the rest";
+  EXPECT_EQ(PromptRowBudget(m, 50, kTarget), 1200);
+  m.step = absl::Milliseconds(40);
+  EXPECT_EQ(PromptRowBudget(m, 2, kTarget), 140) << "the target leaves more";
 }
 
 // On a crowded machine the fixed part alone takes more than the target: chunks must not shrink to
@@ -74,7 +75,7 @@ TEST(CostModel, PricesOfOtherCompanyHeal) {
     m = Observe(m, rows, generated, truth(rows, generated));
   }
   const int32_t rows = PromptRowBudget(m, 24, kTarget);
-  EXPECT_NEAR(absl::FDivDuration(truth(rows, 24), kTarget), 1, 0.2);
+  EXPECT_NEAR(absl::FDivDuration(truth(rows, 24), (1 + kLeastShare) * truth(0, 24)), 1, 0.2);
 }
 
 TEST(CostModel, PromptsMoveHoweverSlowTheMachine) {
@@ -113,6 +114,44 @@ TEST(CostModel, ANoisyStepCannotMakePromptRowsFree) {
   CostModel m = Observe({}, 0, 1, absl::Milliseconds(100));
   m = Observe(m, 10, 5, absl::Milliseconds(50));  // faster than its generated rows alone should be
   EXPECT_GT(m.per_prompt_row, absl::ZeroDuration());
+}
+
+// 64 experts of which a row chooses six, and as large a rest as five of them.
+CostModel Experts() {
+  CostModel m;
+  m.experts = 64;
+  m.experts_per_row = 6;
+  m.expert_share = 64.0 / 69;
+  return m;
+}
+
+TEST(CostModel, AStepReadsTheExpertsThatItsRowsChoose) {
+  EXPECT_EQ(WeightsRead({}, 0), 1) << "no experts: always all";
+  EXPECT_NEAR(WeightsRead(Experts(), 0), 5.0 / 69, 1e-9);
+  EXPECT_NEAR(WeightsRead(Experts(), 1), 11.0 / 69, 1e-9);
+  EXPECT_NEAR(WeightsRead(Experts(), 2), (11 + 6 * 58.0 / 64) / 69, 1e-9) << "some in common";
+  EXPECT_NEAR(WeightsRead(Experts(), 512), 1, 1e-9);
+}
+
+// Reading the weights must not be taken for the price of rows, of which a large step has more.
+TEST(CostModel, ExpertsAreNotThePriceOfRows) {
+  const auto truth = [](int32_t prompt, int32_t generated) {
+    return absl::Milliseconds(80) * WeightsRead(Experts(), prompt + generated) +
+           absl::Milliseconds(2) * generated + absl::Milliseconds(4) * prompt;
+  };
+  CostModel m = Experts();
+  for (int i = 0; i < 50; ++i) m = Observe(m, 0, 1 + i % 8, truth(0, 1 + i % 8));
+  EXPECT_NEAR(absl::FDivDuration(StepTime(m, 0, 32), truth(0, 32)), 1, 0.1);
+  for (int i = 0; i < 50; ++i) {
+    const int32_t rows = PromptRowBudget(m, 1 + i % 8, kTarget);
+    m = Observe(m, rows, 1 + i % 8, truth(rows, 1 + i % 8));
+  }
+  EXPECT_NEAR(absl::FDivDuration(m.step, absl::Milliseconds(80)), 1, 0.1);
+  EXPECT_NEAR(absl::FDivDuration(m.per_prompt_row, absl::Milliseconds(4)), 1, 0.1);
+  // A stream alone reads 13 ms of them, the prompt beside it all.
+  const int32_t rows = PromptRowBudget(m, 1, kTarget);
+  EXPECT_NEAR(absl::FDivDuration(truth(rows, 1), 82 * (1 + kLeastShare) * absl::Milliseconds(1)), 1,
+              0.1);
 }
 
 // Attention as that of V2-Lite on two cores without AVX-512.
@@ -163,17 +202,17 @@ TEST(CostModel, ALongContextTakesMoreRows) {
   m.per_generated_row = absl::Milliseconds(20);
   m.per_prompt_row = absl::Milliseconds(6);
   m.per_kilopair = absl::Microseconds(550);
-  // 40 ms and the context's keys, 0.2255 ms each; half of that for the rows.
+  // 40 ms and the context's keys, 0.2255 ms each; twice that for the rows.
   for (const int32_t context : {4000, 16000}) {
     const int32_t rows = PromptRowBudget(m, 1, kTarget, context);
     const absl::Duration others = StepTime(m, 0, 1) + ChunkTime(m, 0, context);
     EXPECT_NEAR(absl::FDivDuration(ChunkTime(m, rows, context) - ChunkTime(m, 0, context), others),
-                0.5, 0.02)
+                kLeastShare, 0.02)
         << context;
   }
   // And a short one fills the target.
-  const int32_t rows = PromptRowBudget(m, 1, kTarget, 100);
-  EXPECT_NEAR(absl::FDivDuration(StepTime(m, rows, 1, ChunkPairs(m, rows, 100)), kTarget), 1, 0.05);
+  const int32_t rows = PromptRowBudget(m, 1, kTarget, 50);
+  EXPECT_NEAR(absl::FDivDuration(StepTime(m, rows, 1, ChunkPairs(m, rows, 50)), kTarget), 1, 0.05);
 }
 
 }  // namespace

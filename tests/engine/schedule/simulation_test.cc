@@ -265,11 +265,11 @@ TEST(Overload, ALongPromptBesideAStreamDoesNotPayItsContextForAFewRows) {
   policy.cost.pairs_per_row = 8000;
   World world({Plain(0, 20, 3000), Plain(100, 16000, 2)}, 1024, policy, machine);
   RunAll(&world);
-  EXPECT_LT(world.jobs()[1].first_token, absl::Seconds(500));
-  // The target while that is possible, then a step and a half of what it takes without the rows.
+  EXPECT_LT(world.jobs()[1].first_token, absl::Seconds(190)) << "about 160 alone";
+  // The target while that is possible, then three times what it takes without the rows.
   for (const auto& [took, generated] : world.prompt_steps()) {
     if (generated == 0) continue;
-    EXPECT_LT(took, 1.2 * 1.5 * absl::Milliseconds(34 + 0.5 * 0.41 * 16000));
+    EXPECT_LT(took, 1.2 * (1 + kLeastShare) * absl::Milliseconds(34 + 0.5 * 0.41 * 16000));
   }
 }
 
