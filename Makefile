@@ -1,7 +1,7 @@
 # The front door. `make help` lists what is behind it; the work is done by CMake, Ninja and scripts/.
 .DEFAULT_GOAL := help
 JOBS ?= $(shell nproc)
-.PHONY: help deps build test tokenizers coverage lint fmt verify fuzz bench bench-kernels bench-operator tsan faults e2e crash-e2e quickstart quickstart-down image sbom manifests crd clean
+.PHONY: help deps build test tokenizers coverage lint fmt verify fuzz bench bench-kernels bench-operator tsan faults e2e crash-e2e upgrade-e2e pictures quickstart quickstart-down image sbom manifests crd clean
 
 ##@ Begin here
 
@@ -18,6 +18,7 @@ help: ## this list
 
 deps: ## install the Debian or Ubuntu packages that the rest needs (root or sudo)
 	scripts/deps
+	scripts/fetch-prometheus
 
 build: ## the programs, optimised: build/release/bin
 	cmake --preset release
@@ -72,6 +73,20 @@ crash-e2e: ## operators that die or are stopped, an API server that is away, slo
 	cmake --build --preset release -j $(JOBS) --target deepseek-operator deepseek-agent faulty-operator
 	e2e/fixture up
 	cd e2e && python3 -m unittest -v faults/crash_test.py faults/stopped_leader_test.py faults/api_server_test.py; rc=$$?; ./fixture down; exit $$rc
+
+upgrade-e2e: ## from a real earlier version, built from its own tree, to this one (FROM=COMMIT, default v0.1.0)
+	cmake --preset release
+	cmake --build --preset release -j $(JOBS) --target deepseek-operator deepseek-agent
+	e2e/fixture up
+	e2e/upgrade/build $(FROM) && cd e2e && python3 -m unittest -v upgrade/previous_test.py; rc=$$?; $(CURDIR)/e2e/fixture down; exit $$rc
+
+pictures: ## draw what the dashboards show of a real Prometheus anew: docs/pictures (4 minutes)
+	scripts/fetch-prometheus
+	cmake --preset release
+	cmake --build --preset release -j $(JOBS) --target deepseek-operator deepseek-agent
+	e2e/fixture up
+	cd e2e && ANSWERS=600 PANELS=$(CURDIR)/build/panels python3 -m unittest -v tests/dashboards_test.py; rc=$$?; ./fixture down; exit $$rc
+	scripts/draw-panels build/panels docs/pictures
 
 tokenizers: ## get the real models' tokenizer files (110 MB) and run every vector over them
 	scripts/fetch-tokenizers

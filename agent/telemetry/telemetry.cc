@@ -80,9 +80,10 @@ std::string_view Name(Refusal refusal) {
 struct Telemetry::Series {
   Series(Registry& r, const std::string& model) : registry(r), labels{{"model_name", model}} {
     for (const Refusal refusal : kRefusals) {
+      Labels with_reason = labels;
+      with_reason["reason"] = std::string(Name(refusal));
       refused.push_back(r.AddCounter("deepseek_request_refused_total",
-                                     "Requests that got no tokens, by reason.",
-                                     {{"reason", std::string(Name(refusal))}}));
+                                     "Requests that got no tokens, by reason.", with_reason));
     }
     for (const FinishReason reason : kReasons) {
       Labels with_reason = labels;
@@ -151,18 +152,16 @@ struct Telemetry::Series {
       MakeHistogram("vllm:request_prompt_tokens", "Prompt tokens of a request.", kTokens);
   Histogram request_generation =
       MakeHistogram("vllm:request_generation_tokens", "Tokens of an answer.", kTokens);
-  Gauge in_flight = registry.AddGauge("deepseek_tokens_in_flight",
-                                      "Prompt and answer tokens of unfinished requests.");
-  Gauge load_seconds =
-      registry.AddGauge("deepseek_model_load_seconds", "How long the model took to load.");
-  Gauge loaded_bytes =
-      registry.AddGauge("deepseek_model_loaded_bytes", "Bytes of weights loaded so far.");
-  Gauge planned_bytes = registry.AddGauge("deepseek_planned_memory_bytes",
-                                          "What the memory plan of the load promised.");
-  Gauge huge_pages = registry.AddGauge(
-      "deepseek_huge_page_bytes", "Bytes of this process in huge pages when the model was loaded.");
-  Counter nonfinite = registry.AddCounter("deepseek_nonfinite_rows_total",
-                                          "Rows whose logits held NaN or infinity.");
+  Gauge in_flight =
+      MakeGauge("deepseek_tokens_in_flight", "Prompt and answer tokens of unfinished requests.");
+  Gauge load_seconds = MakeGauge("deepseek_model_load_seconds", "How long the model took to load.");
+  Gauge loaded_bytes = MakeGauge("deepseek_model_loaded_bytes", "Bytes of weights loaded so far.");
+  Gauge planned_bytes =
+      MakeGauge("deepseek_planned_memory_bytes", "What the memory plan of the load promised.");
+  Gauge huge_pages = MakeGauge("deepseek_huge_page_bytes",
+                               "Bytes of this process in huge pages when the model was loaded.");
+  Counter nonfinite =
+      MakeCounter("deepseek_nonfinite_rows_total", "Rows whose logits held NaN or infinity.");
 };
 
 Telemetry::Telemetry(Registry& registry, const std::string& model_name)

@@ -43,18 +43,18 @@ def install(operator, agent, *more):
     kube.kubectl("label", "--overwrite", "namespace", NAMESPACE, "pod-security.kubernetes.io/enforce=restricted")
 
 
-POD_MONITORS = "podmonitors.monitoring.coreos.com"
+def install_monitoring(*plurals):
+    """CRDs of the Prometheus Operator, as it ships them: podmonitors, .."""
+    paths = subprocess.run([os.path.join(ROOT, "e2e", "cluster", "crds"), *plurals], capture_output=True, text=True, check=True)
+    for path in paths.stdout.split():
+        kube.kubectl("apply", "--server-side", "--force-conflicts", "-f", path)
+    for plural in plurals:
+        kube.wait_until(f"{plural} are served", lambda plural=plural: kube.is_true(
+            kube.get("crd", f"{plural}.monitoring.coreos.com"), "Established"), 30)
 
 
-def install_pod_monitors():
-    """The CRD of the Prometheus Operator, as it ships it."""
-    path = subprocess.run([os.path.join(ROOT, "e2e", "cluster", "crds"), "podmonitors"], capture_output=True, text=True, check=True)
-    kube.kubectl("apply", "--server-side", "--force-conflicts", "-f", path.stdout.strip())
-    kube.wait_until("PodMonitors are served", lambda: kube.is_true(kube.get("crd", POD_MONITORS), "Established"), 30)
-
-
-def remove_pod_monitors():
-    kube.kubectl("delete", "crd", POD_MONITORS, "--ignore-not-found", "--timeout=60s")
+def remove_monitoring(*plurals):
+    kube.kubectl("delete", "crd", *(f"{plural}.monitoring.coreos.com" for plural in plurals), "--ignore-not-found", "--timeout=60s")
 
 
 def operator_pods():

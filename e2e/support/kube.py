@@ -32,9 +32,11 @@ def apply(manifest, namespace=None):
     return kubectl("apply", "-f", "-", stdin="\n---\n".join(json.dumps(item) for item in items), namespace=namespace)
 
 
-def get(kind, name=None, namespace=None, selector=None):
-    """One object as a dict (None when it does not exist), or the list of all objects of a kind."""
+def get(kind, name=None, namespace=None, selector=None, everywhere=False):
+    """One object as a dict (None when it does not exist), or the list of all objects of a kind, of all namespaces if asked."""
     args = ["get", kind, "-o", "json"]
+    if everywhere:
+        args.append("--all-namespaces")
     if name:
         args.insert(2, name)
     if selector:

@@ -14,8 +14,9 @@ class ConstantLoad:
     or cut, a status other than 200 and an answer that is no completion are all failures. Nothing is retried.
     """
 
-    def __init__(self, url, clients=3, pause_seconds=0.05, timeout_seconds=30):
+    def __init__(self, url, clients=3, pause_seconds=0.05, timeout_seconds=30, body=BODY):
         self.url = url + "/v1/chat/completions"
+        self.body = body
         self.timeout_seconds = timeout_seconds
         self.pause_seconds = pause_seconds
         self.answered = 0
@@ -34,7 +35,7 @@ class ConstantLoad:
                     self.answered += 1
 
     def _ask(self):
-        request = urllib.request.Request(self.url, BODY, {"content-type": "application/json"})
+        request = urllib.request.Request(self.url, self.body, {"content-type": "application/json"})
         try:
             with urllib.request.urlopen(request, timeout=self.timeout_seconds) as answer:
                 json.load(answer)["choices"][0]["message"]["content"]

@@ -12,14 +12,14 @@ from support.story import DEPLOYMENT, Story, deepseek  # noqa: E402
 class PodMonitor(Story):
     def test_it_comes_once_the_crd_is_there_and_goes_with_the_field(self):
         # Given a cluster without the CRD / When a PodMonitor is wanted / Then the model serves, and a condition says what is missing
-        installation.remove_pod_monitors()
+        installation.remove_monitoring("podmonitors")
         self.apply(deepseek(observability={"podMonitor": {"labels": {"release": "prometheus"}, "interval": "15s"}}))
         self.until_condition("Monitored", "False", "PodMonitorsNotInstalled")
         self.until_ready()
         self.assertIn("PodMonitorsNotInstalled", [reason for reason, _ in self.events("demo")])
 
         # When the CRD is installed / Then the PodMonitor comes by itself, and selects the agents' port
-        installation.install_pod_monitors()
+        installation.install_monitoring("podmonitors")
         self.until_condition("Monitored", "True", "PodMonitorInPlace", seconds=90)
         monitor = kube.get("podmonitor", "demo", self.namespace)
         self.assertEqual(monitor["metadata"]["labels"]["release"], "prometheus")

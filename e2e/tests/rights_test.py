@@ -82,7 +82,7 @@ class Rights(Story):
     def test_granted_is_used_and_used_is_granted(self):
         # Given a life: made with somebody else's PodMonitor in the way, damaged and repaired, changed, stuck on an image
         # that is not there, retried, taken back
-        installation.install_pod_monitors()
+        installation.install_monitoring("podmonitors")
         self.apply({"apiVersion": "monitoring.coreos.com/v1", "kind": "PodMonitor", "metadata": {"name": "demo"},
                     "spec": {"selector": {}, "podMetricsEndpoints": []}})
         self.apply(deepseek(observability={"podMonitor": {}}))

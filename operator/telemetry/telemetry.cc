@@ -149,6 +149,7 @@ void Telemetry::OnRequest(std::string_view method, std::string_view host, int co
                    {"method", std::string(method)},
                    {"host", std::string(host)}})
       .Add();
+  if (method == "WATCH") return;  // it lasts as long as it is wanted
   registry_
       .AddHistogram("rest_client_request_duration_seconds",
                     "Calls of the API server, watches apart.", kRequestTime,

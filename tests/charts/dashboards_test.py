@@ -68,6 +68,15 @@ class Dashboards(unittest.TestCase):
                     self.assertEqual(set(re.findall(r"\$(\w+)", target["expr"])) - variables, set(), where)
                     self.assertEqual(target["datasource"]["uid"], "${datasource}", where)
 
+    def test_variables_choose_in_every_panel(self):
+        for path, metrics, chosen in ((BOARDS[0], r"(?:vllm:|deepseek_)\w+", {"namespace", "model_name"}),
+                                      (BOARDS[1], r"deepseek_deployment_\w+", {"namespace"})):
+            found = re.findall(rf"({metrics})(\{{[^}}]*\}})?", json.dumps([panel.get("targets") for panel in json.loads(read(path))["panels"]]))
+            self.assertGreater(len(found), 4)
+            for name, selector in found:
+                named = set(re.findall(r"(\w+)=~", selector))
+                self.assertEqual(named, chosen - {"model_name"} if name == "deepseek_build_info" else chosen, name)
+
     def test_variables_ask_for_what_exists(self):
         for path in BOARDS:
             for variable in json.loads(read(path))["templating"]["list"]:

@@ -8,11 +8,11 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 CHART = os.path.join(ROOT, "charts", "deepseek-operator")
 _CACHE = os.environ.get("CLUSTER_CACHE") or os.path.join(
     os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "deepseek-operator")
-_BIN = os.environ.get("CLUSTER_BIN") or os.path.join(_CACHE, "bin")
+BIN = os.environ.get("CLUSTER_BIN") or os.path.join(_CACHE, "bin")
 
 
 def program():
-    found = shutil.which("helm", path=os.pathsep.join([_BIN, os.environ.get("PATH", "")]))
+    found = shutil.which("helm", path=os.pathsep.join([BIN, os.environ.get("PATH", "")]))
     if not found:
         print("skipped: helm is missing (make it: e2e/cluster/build helm)", file=sys.stderr)
         sys.exit(77)

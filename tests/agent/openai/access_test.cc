@@ -152,7 +152,8 @@ TEST_F(AccessTest, RefusalsAreCountedByReason) {
   Send("POST", kChat, "Authorization: Bearer scraper-key\r\n", kHi);
   const std::string text = registry_.Text();
   for (const char* reason : {"unauthenticated", "forbidden"}) {
-    EXPECT_NE(text.find(StrCat("deepseek_request_refused_total{reason=\"", reason, "\"} 1")),
+    EXPECT_NE(text.find(StrCat("deepseek_request_refused_total{model_name=\"fake\",reason=\"",
+                               reason, "\"} 1")),
               std::string::npos)
         << text;
   }

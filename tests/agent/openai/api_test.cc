@@ -386,10 +386,10 @@ TEST_F(ApiTest, MetricsCountWhatHappened) {
        {"vllm:generation_tokens_total{model_name=\"fake\"} 4",
         "vllm:prompt_tokens_total{model_name=\"fake\"} 4",
         "vllm:request_success_total{finished_reason=\"stop\",model_name=\"fake\"} 1",
-        "deepseek_request_refused_total{reason=\"invalid_request\"} 1",
-        "deepseek_tokens_in_flight 0",
+        "deepseek_request_refused_total{model_name=\"fake\",reason=\"invalid_request\"} 1",
+        "deepseek_tokens_in_flight{model_name=\"fake\"} 0",
         "vllm:time_to_first_token_seconds_bucket{model_name=\"fake\",le=\"0.5\"} 1",
-        "deepseek_model_load_seconds 2"}) {
+        "deepseek_model_load_seconds{model_name=\"fake\"} 2"}) {
     EXPECT_NE(text.find(line), std::string::npos) << line << "\n" << text;
   }
   telemetry_.SetEngine(nullptr, absl::ZeroDuration());

@@ -59,7 +59,8 @@ TEST_F(ClientLimitsApi, OneKeyWaitsAndTheOthersAreServed) {
   ExpectLimited(Ask(kAliceNew, kStream)->Read());
   const auto bob = Ask(kBob, kTwo);
   Wait(4);
-  EXPECT_NE(registry_.Text().find("deepseek_request_refused_total{reason=\"client_limit\"} 2"),
+  EXPECT_NE(registry_.Text().find(
+                "deepseek_request_refused_total{model_name=\"fake\",reason=\"client_limit\"} 2"),
             std::string::npos);
   EXPECT_EQ(registry_.Text().find("alice"), std::string::npos) << "no label for each client";
   engine_->Release();

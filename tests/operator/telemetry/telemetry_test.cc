@@ -130,6 +130,7 @@ TEST(CountingTransportTest, CallsByCodeAndThoseWithoutAnAnswer) {
   EXPECT_THAT(text, HasSubstr("method=\"WATCH\"} 1"));
   EXPECT_THAT(text, HasSubstr("rest_client_request_duration_seconds_bucket{host=\"api:443\",verb="
                               "\"GET\",le=\"0.025\"} 2"));
+  EXPECT_THAT(text, Not(HasSubstr("verb=\"WATCH\"")));
 }
 
 }  // namespace
