@@ -30,6 +30,12 @@ inline QuadValues FromBytes(I bytes, V zero_point) {
   return {{Add(ByteToFloat<0>(bytes), zero_point), Add(ByteToFloat<1>(bytes), zero_point),
            Add(ByteToFloat<2>(bytes), zero_point), Add(ByteToFloat<3>(bytes), zero_point)}};
 }
+/// One column of a kBf16 quad.
+template <int kColumn>
+inline V Bf16Column(const uint8_t* p) {
+  const BfPairs pairs = LoadPairs(p + kColumn / 2 * 64);
+  return kColumn % 2 == 0 ? Even(pairs) : Odd(pairs);
+}
 template <WeightFormat F>
 inline QuadValues LoadQuad(const uint8_t* p) {
   if constexpr (F == WeightFormat::kF32) {
@@ -96,6 +102,27 @@ inline void GroupF32(const uint8_t* data, const PanelView& p, const uint8_t* con
         const I bytes = I::Load(data + n * p.unit);
         add(FromBytes(LowNibbles(bytes), zero), n, begin + k);
         if (begin + kHalf + k < end) add(FromBytes(HighNibbles(bytes), zero), n, begin + kHalf + k);
+      }
+    }
+  } else if constexpr (F == WeightFormat::kBf16) {
+    // A column at a time: four and the sums of four rows are more than 16 registers.
+    for (int64_t k = begin; k < end; k += 4, data += p.step) {
+      for (int n = 0; n < N; ++n) {
+        for (int64_t line = 0; line < QuadBytes(F); line += 64) {
+          FetchAhead(data + n * p.unit + line);
+        }
+        const auto column = [&]<int kColumn>() {
+          if (k + kColumn >= end) return;
+          const V values = Bf16Column<kColumn>(data + n * p.unit);
+          for (int i = 0; i < M; ++i) {
+            const V right = V::Set1(reinterpret_cast<const float*>(x[i])[k + kColumn]);
+            sum[i][n] = Fma(values, right, sum[i][n]);
+          }
+        };
+        column.template operator()<0>();
+        column.template operator()<1>();
+        column.template operator()<2>();
+        column.template operator()<3>();
       }
     }
   } else {
