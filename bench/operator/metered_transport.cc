@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "absl/time/clock.h"
+#include "operator/kube/throttle.h"
 
 namespace deepseek::bench {
 namespace {
@@ -30,11 +31,24 @@ absl::Duration MeteredTransport::ThreadInServer() {
 }
 
 absl::StatusOr<kube::HttpResponse> MeteredTransport::Send(const kube::HttpRequest& request) {
+  ++requests_;
   const absl::Duration cpu = ThreadCpu(), wall = Read(CLOCK_MONOTONIC);
   absl::StatusOr<kube::HttpResponse> response = inner_->Send(request);
   server_cpu_ += absl::ToInt64Nanoseconds(ThreadCpu() - cpu);
   in_server += Read(CLOCK_MONOTONIC) - wall;
   return response;
+}
+
+void MeteredTransport::Begin() {
+  requests_ = 0;
+  begun_at_ = absl::ToInt64Nanoseconds(Read(CLOCK_MONOTONIC));
+}
+
+bool MeteredTransport::WouldQueue() const {
+  const kube::ThrottleOptions limit;
+  const absl::Duration since = Read(CLOCK_MONOTONIC) - absl::Nanoseconds(begun_at_.load());
+  return static_cast<double>(requests_.load()) >
+         limit.burst + limit.requests_per_second * absl::ToDoubleSeconds(since);
 }
 
 absl::StatusOr<kube::HttpResponse> MeteredTransport::Stream(

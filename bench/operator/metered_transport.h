@@ -28,9 +28,14 @@ class MeteredTransport : public kube::Transport {
   /// Wall time that the calling thread has spent in Send.
   static absl::Duration ThreadInServer();
 
+  /// Counts requests from here on.
+  void Begin();
+  /// Would requests queue now at the operator's rate limit, which is not there?
+  bool WouldQueue() const;
+
  private:
   std::shared_ptr<kube::Transport> inner_;
-  std::atomic<int64_t> server_cpu_{0};
+  std::atomic<int64_t> server_cpu_{0}, requests_{0}, begun_at_{0};
 };
 
 }  // namespace deepseek::bench

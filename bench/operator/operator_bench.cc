@@ -42,11 +42,14 @@ std::string NamespaceOf(int i) {
 /// One process of the operator, without election and rate limit.
 class Process {
  public:
-  explicit Process(std::shared_ptr<kube::Transport> transport)
-      : client_(std::move(transport)),
+  explicit Process(const std::shared_ptr<MeteredTransport>& transport)
+      : client_(transport),
         caches_(client_, reconcile::Sources(), {}, [] { return absl::Now(); }),
         reconciler_(client_, caches_, {.agent_image = "agent:1", .version = "0.1.0"},
-                    [] { return absl::Now(); }),
+                    [] { return absl::Now(); },
+                    {.ask_agent = nullptr,
+                     .on_plan = nullptr,
+                     .busy = [transport] { return transport->WouldQueue(); }}),
         controller_(
             caches_, {.workers = 4},
             [this](std::string_view ns, std::string_view name) { return Timed(ns, name); },
@@ -184,6 +187,7 @@ class Bench {
   template <typename F>
   void Measure(const char* what, Process& process, F change) {
     server_->ForgetCalls();
+    metered_->Begin();
     process.TakeTimes();
     const absl::Time begin = absl::Now();
     const absl::Duration cpu = ProcessCpu(), server = metered_->server_cpu();

@@ -40,6 +40,15 @@ std::string RestartText(const State& state) {
   return "";
 }
 
+// Is a completed revision on its way to another number of pods? It begins when its Deployment is
+// told so, and lasts until it serves at full count; what was told of it meanwhile is the memory.
+bool IsScaling(const State& state) {
+  if (!state.completed || state.full) return false;
+  if (state.current.share.want != state.dsd.replicas) return true;
+  const Json* before = FindCondition(*state.observed->dsd, condition::kProgressing);
+  return before != nullptr && TextAt(*before, "/reason") == reason::kScaling;
+}
+
 std::string DeadlineText(const State& state) {
   return StrCat("no further replica became ready in time (rollout.progressDeadline); ",
                 ReadyText(state));
@@ -58,8 +67,8 @@ Condition NotReady(const State& state) {
     out.reason = reason::kPaused;
     out.message = StrCat("the rollout is paused (rollout.paused); ", out.message);
   } else if (state.completed) {
-    out.reason = reason::kMinimumReplicasUnavailable;
     out.message += RestartText(state);
+    out.reason = IsScaling(state) ? reason::kScaling : reason::kMinimumReplicasUnavailable;
   } else if (!state.stable.empty() || OldPods(state) > 0) {
     out.reason = reason::kUpdating;
     const int old = OldPods(state);
@@ -92,7 +101,7 @@ Condition Progressing(const State& state) {
   } else if (!state.completed) {
     out.reason = state.stable.empty() ? reason::kCreating : reason::kUpdating;
   } else if (!state.full) {
-    out.reason = reason::kScaling;
+    out.reason = IsScaling(state) ? reason::kScaling : reason::kMinimumReplicasUnavailable;
   }
   return out;
 }
@@ -234,7 +243,7 @@ std::vector<EventPlan> ConditionEvents(const std::vector<Condition>& conditions,
                                        const Json& before) {
   // Failures deserve a warning; being on the way does not.
   static const char* const kOnTheWay[] = {
-      reason::kCreating, reason::kUpdating,         reason::kModelLoading,
+      reason::kCreating, reason::kUpdating,         reason::kModelLoading,         reason::kScaling,
       reason::kPaused,   reason::kAllReplicasReady, reason::kWaitingForPredecessor};
   const Json wrapped = {{"status", before}};
   std::vector<EventPlan> events;
@@ -247,8 +256,9 @@ std::vector<EventPlan> ConditionEvents(const std::vector<Condition>& conditions,
           std::find(std::begin(kOnTheWay), std::end(kOnTheWay), c.reason) != std::end(kOnTheWay);
       // The step to ready is told by the decision that completes a change; here only coming back
       // is.
-      if (calm && !(c.status == kTrue && old_reason == reason::kMinimumReplicasUnavailable))
-        continue;
+      const bool back = c.status == kTrue && (old_reason == reason::kMinimumReplicasUnavailable ||
+                                              old_reason == reason::kScaling);
+      if (calm && !back) continue;
       events.push_back({!calm, "Reconcile", c.reason, c.message});
     }
     if (c.type == condition::kUpgradeAvailable && c.status == kTrue && old_status != kTrue) {

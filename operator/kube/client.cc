@@ -14,14 +14,6 @@
 namespace deepseek::kube {
 namespace {
 
-// What an API server may send: 500 objects of a page at its own limit of about 1.5 MB each stay
-// below this in practice.
-constexpr JsonLimits kApiLimits{.max_bytes = size_t{512} << 20, .max_depth = 256};
-// managedFields are often half of an object, and of use to Apply only.
-constexpr JsonLimits kWithoutManagedFields{.max_bytes = kApiLimits.max_bytes,
-                                           .max_depth = kApiLimits.max_depth,
-                                           .skip = {"metadata", "managedFields"}};
-
 // The server ends a watch after this time; we then go on from the last resource version. Short
 // enough that a broken server-side watch cannot stay silent for long.
 constexpr absl::Duration kWatchLength = absl::Minutes(5);
@@ -100,8 +92,7 @@ absl::StatusOr<Json> Client::Call(std::string_view method, std::string path, std
                         StrCat(what, ": ", ToStd(response.status().message())));
   }
   RETURN_IF_ERROR(ErrorOf(*response, what));
-  return ParseJson(response->body, what,
-                   managed_fields == ManagedFields::kKeep ? kApiLimits : kWithoutManagedFields);
+  return ReadObject(response->body, what, managed_fields);
 }
 
 absl::StatusOr<Object> Client::Get(const Resource& r, std::string_view ns, std::string_view name) {
@@ -246,7 +237,7 @@ absl::Status Client::FollowEvents(std::string path, std::string_view what,
   absl::Status broken;
   const auto on_line = [&](std::string_view line) {
     if (line.empty() || IsKnown(line, is_known)) return true;
-    absl::StatusOr<Json> event = ParseJson(line, what, kWithoutManagedFields);
+    absl::StatusOr<Json> event = ReadObject(line, what);
     if (!event.ok()) {
       broken = absl::UnavailableError(ToAbsl(ToStd(event.status().message())));
       return false;

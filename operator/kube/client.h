@@ -11,6 +11,7 @@
 #include "absl/time/time.h"
 #include "base/json.h"
 #include "operator/kube/event_head.h"
+#include "operator/kube/object_text.h"
 #include "operator/kube/resource.h"
 #include "operator/kube/transport.h"
 
@@ -109,7 +110,6 @@ class Client {
   absl::StatusOr<Json> GetRaw(std::string_view path);
 
  private:
-  enum class ManagedFields { kSkip, kKeep };
   absl::StatusOr<Json> Call(std::string_view method, std::string path, std::string body,
                             std::string_view content_type, std::string_view what,
                             ManagedFields managed_fields = ManagedFields::kSkip);

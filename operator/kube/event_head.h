@@ -1,6 +1,6 @@
 #pragma once
-// What a watch event is about, read off its beginning: most events tell an operator what it has
-// just written itself, and building their trees would be for nothing.
+// What a watch event is about: most events tell an operator what it has just written itself, and
+// building their trees would be for nothing.
 
 #include <optional>
 #include <string>
@@ -13,8 +13,8 @@ struct EventHead {
   std::string ns, name, uid, resource_version;
 };
 
-/// Reads only as far as needed: API servers put metadata near the beginning. nullopt where `line`
-/// does not tell (it may still be an event: of an error, a bookmark, or malformed).
+/// nullopt where `line` does not tell (it may still be an event: of an error, a bookmark, or
+/// malformed).
 std::optional<EventHead> PeekEvent(std::string_view line);
 
 }  // namespace deepseek::kube

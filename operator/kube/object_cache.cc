@@ -24,15 +24,14 @@ std::string MetaString(const Json& object, const char* field) {
 }
 
 std::string Pack(const Json& object) {
-  std::string packed;
-  Json::to_cbor(object, packed);
+  std::string packed = DumpJson(object);
   packed.shrink_to_fit();
   return packed;
 }
 
 Object Unpack(const std::string& packed) {
   return std::make_shared<const Json>(
-      Json::from_cbor(packed, /*strict=*/true, /*allow_exceptions=*/false));
+      *ReadObject(packed, "an object of the cache", ManagedFields::kKeep));
 }
 
 // May a state of version `next` follow one of version `before`?

@@ -23,8 +23,8 @@ namespace deepseek::kube {
 /// that grow over all objects of a kind (KEP-5504). Where a server's are not, the last to come
 /// counts.
 ///
-/// Objects are kept packed (CBOR) and unpacked at each read: as trees they take about ten times the
-/// room. Thread-safe.
+/// Objects are kept packed (as text) and unpacked at each read: as trees they take about ten times
+/// the room. Thread-safe.
 class ObjectCache {
  public:
   struct Options {

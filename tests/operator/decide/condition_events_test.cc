@@ -107,6 +107,10 @@ const Change kChanges[] = {
     {"Lost", "Ready=True/AllReplicasReady", "Ready=False/MinimumReplicasUnavailable", "Warning"},
     {"Back", "Ready=False/MinimumReplicasUnavailable", "Ready=True/AllReplicasReady", "Normal"},
     {"LostThenChanged", "Ready=False/MinimumReplicasUnavailable", "Ready=False/Updating", ""},
+    // Another number of replicas is what the user wants.
+    {"Scaled", "Ready=True/AllReplicasReady", "Ready=False/Scaling", ""},
+    {"ScaledAndReady", "Ready=False/Scaling", "Ready=True/AllReplicasReady", "Normal"},
+    {"NoRoom", "Ready=False/Scaling", "Ready=False/Unschedulable", "Warning"},
     // A newer operator.
     {"Upgrade", "UpgradeAvailable=False/UpToDate", "UpgradeAvailable=True/NewerDefaults", "Normal"},
     {"UpgradeAtOnce", "", "UpgradeAvailable=True/NewerDefaults", "Normal"},

@@ -165,7 +165,7 @@ TEST(ConditionTextTest, ARestartAfterServingIsTold) {
   EXPECT_EQ(killed.Condition("Ready"), "False/MinimumReplicasUnavailable");
   EXPECT_EQ(killed.Message("Ready"), StrCat(ReadyText(killed, 0, 1), " (pod ", killed.pods[0].name,
                                             " restarted after exit code 137, OOMKilled)"));
-  EXPECT_EQ(killed.Condition("Progressing"), "True/Scaling");
+  EXPECT_EQ(killed.Condition("Progressing"), "True/MinimumReplicasUnavailable");
   EndedWorld ended(1, "");
   EXPECT_EQ(ended.Message("Ready"), StrCat(ReadyText(ended, 0, 1), " (pod ", ended.pods[0].name,
                                            " restarted after exit code 1)"));

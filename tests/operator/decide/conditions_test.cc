@@ -73,7 +73,7 @@ TEST(ConditionsTest, APodThatRestartsIsTold) {
   w.fates[w.last_hash8] = Fate::kLoading;
   const Plan plan = w.Reconcile();
   EXPECT_EQ(w.Condition("Ready"), "False/MinimumReplicasUnavailable");
-  EXPECT_EQ(w.Condition("Progressing"), "True/Scaling");
+  EXPECT_EQ(w.Condition("Progressing"), "True/MinimumReplicasUnavailable");
   EXPECT_EQ(w.status["ready"], "1/2");
   ASSERT_EQ(plan.events.size(), 1u);
   EXPECT_TRUE(plan.events[0].warning);
@@ -84,6 +84,35 @@ TEST(ConditionsTest, APodThatRestartsIsTold) {
   EXPECT_EQ(w.Condition("Ready"), "True/AllReplicasReady");
   ASSERT_EQ(back.events.size(), 1u);
   EXPECT_FALSE(back.events[0].warning);
+}
+
+// Nothing is wrong with a deployment whose user has just asked for another number of pods.
+TEST(ConditionsTest, ScalingIsNoFailure) {
+  World w;
+  ASSERT_TRUE(w.Settle());
+  for (const int replicas : {3, 1, 0, 2}) {
+    w.Edit({{"replicas", replicas}});
+    int seen = 0;
+    for (int i = 0; i < 20; ++i) {
+      w.now += absl::Seconds(1);
+      const Plan plan = w.Reconcile();
+      ExpectKstatus(w);
+      if (w.Condition("Ready") != "True/AllReplicasReady") {
+        ++seen;
+        EXPECT_EQ(w.Condition("Ready"), "False/Scaling") << replicas;
+        EXPECT_EQ(w.Condition("Progressing"), "True/Scaling") << replicas;
+      }
+      for (const EventPlan& event : plan.events) EXPECT_FALSE(event.warning) << event.message;
+      w.Step();
+    }
+    EXPECT_GT(seen, 0) << replicas;
+    EXPECT_EQ(w.Condition("Ready"), "True/AllReplicasReady");
+    EXPECT_EQ(w.Condition("Progressing"), "True/AllReplicasReady");
+  }
+  w.pods[0].ready = false;
+  w.fates[w.last_hash8] = Fate::kLoading;
+  w.Reconcile();
+  EXPECT_EQ(w.Condition("Ready"), "False/MinimumReplicasUnavailable") << "afterwards it is one";
 }
 
 TEST(ConditionsTest, TheDeadlineStallsAndProgressMovesIt) {
