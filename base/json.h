@@ -17,11 +17,6 @@ namespace deepseek {
 using Json = nlohmann::json;
 using OrderedJson = nlohmann::ordered_json;
 
-/// Members `name` of an object that is itself the member `in`: read, but not kept.
-struct JsonSkip {
-  std::string_view in{}, name{};
-};
-
 /// Limits of ParseJson, so that untrusted text cannot exhaust stack or memory.
 struct JsonLimits {
   size_t max_bytes = size_t{8} << 20;
@@ -29,12 +24,11 @@ struct JsonLimits {
   /// Of the tree, as estimated while it grows: two bytes of text can become thirty of tree.
   size_t max_tree_bytes = SIZE_MAX;
   size_t max_string_bytes = SIZE_MAX;  ///< of one key or string, as written
-  JsonSkip skip{};
 };
 
 /// Limits for a small file of a model folder: metadata whose tree stays within a few MB.
 constexpr JsonLimits ModelFileLimits(size_t max_bytes) {
-  return {max_bytes, 64, size_t{4} << 20, size_t{1} << 20, {}};
+  return {max_bytes, 64, size_t{4} << 20, size_t{1} << 20};
 }
 
 /// Parses strict JSON. Never throws. Errors (kInvalidArgument) name `what` and the byte offset.

@@ -31,7 +31,6 @@ class JsonTree {
   bool number_float(double value, const std::string& /*text*/) { return Put(J(value), 0); }
   bool binary(typename J::binary_t& /*value*/) { return false; }  // not in text
   bool string(std::string& value) {
-    if (skipped_ > 0) return EndOfSkipped();
     const size_t bytes = kNode + Heap(value);
     return Put(J(std::move(value)), bytes);
   }
@@ -40,13 +39,6 @@ class JsonTree {
   bool end_object() { return Close(); }
   bool end_array() { return Close(); }
   bool key(std::string& value) {
-    if (skipped_ > 0) return true;
-    if (!limits_.skip.name.empty() && value == limits_.skip.name && stack_.size() > 1 &&
-        stack_[stack_.size() - 2].value.is_object() &&
-        stack_[stack_.size() - 2].key == limits_.skip.in) {
-      skipped_ = 1;
-      return true;
-    }
     stack_.back().key = std::move(value);
     return true;
   }
@@ -81,17 +73,7 @@ class JsonTree {
     return false;
   }
 
-  // `skipped_` is one more than the brackets that are open within what is skipped.
-  bool EndOfSkipped() {
-    if (skipped_ == 1) skipped_ = 0;
-    return true;
-  }
-
   bool Open(typename J::value_t type) {
-    if (skipped_ > 0) {
-      ++skipped_;
-      return true;
-    }
     Frame frame;
     frame.value = J(type);
     frame.bytes_before = bytes_;
@@ -112,10 +94,6 @@ class JsonTree {
   }
 
   bool Close() {
-    if (skipped_ > 0) {
-      --skipped_;
-      return EndOfSkipped();
-    }
     J value = std::move(stack_.back().value);
     const size_t before = stack_.back().bytes_before;
     stack_.pop_back();
@@ -125,7 +103,6 @@ class JsonTree {
   }
 
   bool Put(J value, size_t bytes) {
-    if (skipped_ > 0) return EndOfSkipped();
     if (stack_.empty()) {
       root_ = std::move(value);
       return true;
@@ -183,7 +160,6 @@ class JsonTree {
   std::vector<Frame> stack_;
   J root_;
   size_t bytes_ = 0;
-  size_t skipped_ = 0;  // 0: nothing is being skipped
   absl::Status status_;
 };
 

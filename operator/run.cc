@@ -196,7 +196,7 @@ absl::Status RunOperator(const RunOptions& options, std::shared_ptr<kube::Transp
   log::Info("probes are served", {{"address", server->addresses().front()}});
 
   telemetry.SetQueue([&controller] {
-    return telemetry::QueueFigures{.depth = static_cast<int64_t>(controller.waiting())};
+    return telemetry::QueueFigures{.depth = static_cast<int64_t>(controller.due())};
   });
   // After the controller, whose queue it reads.
   MetricsServer metrics(options, telemetry, kube::Client(transport, kCallTimeout));

@@ -48,7 +48,7 @@ class Controller {
   /// Every watch has been listed once: nothing about leadership.
   bool Synced() const { return caches_.Synced(); }
   /// Keys that wait, delayed ones included.
-  size_t waiting() const { return queue_.waiting(); }
+  size_t due() const { return queue_.due(); }
   /// Asks everything to end. Calls of a reconcile in progress go on to their end.
   void Stop();
   /// After Stop: true once all threads have ended; false if some still run at `deadline` (steady

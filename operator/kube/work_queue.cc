@@ -128,10 +128,15 @@ absl::Time WorkQueue::NextDue() const {
   return by_time_.empty() ? absl::InfiniteFuture() : by_time_.begin()->first;
 }
 
-size_t WorkQueue::waiting() const {
+size_t WorkQueue::due() const {
   const std::lock_guard lock(mutex_);
-  size_t out = waiting_.size();
-  for (const auto& [key, when] : delayed_) out += waiting_.contains(key) ? 0 : 1;
+  const absl::Time now = now_();
+  size_t out = 0;
+  for (const auto& [ns, keys] : due_) out += keys.size();
+  for (const auto& [when, key] : by_time_) {
+    if (when > now) break;
+    out += waiting_.contains(key) || taken_.contains(key) ? 0 : 1;
+  }
   return out;
 }
 

@@ -53,7 +53,7 @@ class WorkQueue {
 
   /// When the next delayed key is due; InfiniteFuture if none is delayed.
   absl::Time NextDue() const;
-  size_t waiting() const;  ///< due or delayed, without those in workers' hands
+  size_t due() const;  ///< keys that are due now and in no worker's hands
   int failures(std::string_view key) const;
 
  private:

@@ -226,17 +226,19 @@ absl::StatusOr<absl::Duration> Reconciler::Pass(std::string_view ns, std::string
     events_.Record(*cluster->dsd, plan.events[i], now, i);
   }
 
+  // A pass may have waited for seconds at the rate limit: the next look is that long after its end.
+  const absl::Time end = now_();
   const bool settled = changes.empty() && plan.requeue_after == absl::InfiniteDuration();
   memory->in_the_way = (!plan.manage || !plan.left_out.empty()) && !settled;
   if (settled) {
     memory->quiet = kFirstLook;
-    memory->look_at = now + kLookWhenSettled;
+    memory->look_at = end + kLookWhenSettled;
   } else if (look || memory->look_at == absl::InfinitePast()) {
     memory->quiet = look ? std::min(2 * memory->quiet, kMostQuiet) : kFirstLook;
     memory->quiet = std::max(memory->quiet, kFirstLook);
-    memory->look_at = now + memory->quiet;
+    memory->look_at = end + memory->quiet;
   } else {
-    memory->look_at = std::min(memory->look_at, now + memory->quiet);
+    memory->look_at = std::min(memory->look_at, end + memory->quiet);
   }
   memory->writing_passes = changes.empty() || refused ? 0 : memory->writing_passes + 1;
   if (memory->writing_passes == 0) return plan.requeue_after;

@@ -52,7 +52,7 @@ Telemetry::Telemetry(std::string_view version) {
                        Controller());
   registry_.AddCounter("workqueue_retries_total", "Keys that came back after a failure.",
                        {{"name", kController}});
-  registry_.AddGauge("workqueue_depth", "Keys that wait, delayed ones included.",
+  registry_.AddGauge("workqueue_depth", "Keys that are due and wait for a worker.",
                      {{"name", kController}});
   registry_
       .AddGauge("deepseek_build_info", "Always 1; what is running, in the labels.",
@@ -66,7 +66,7 @@ Telemetry::Telemetry(std::string_view version) {
     }
     if (!queue) return;
     registry_
-        .AddGauge("workqueue_depth", "Keys that wait, delayed ones included.",
+        .AddGauge("workqueue_depth", "Keys that are due and wait for a worker.",
                   {{"name", kController}})
         .Set(static_cast<double>(queue().depth));
   });

@@ -72,30 +72,6 @@ TEST(ParseJson, LimitsOfTextDepthAndStrings) {
   EXPECT_FALSE(ParseJson(R"("abcd)", "t", {.max_string_bytes = 3}).ok());
 }
 
-TEST(ParseJson, SkipsMembersOfOneNameInObjectsOfAnother) {
-  const auto parse = [](const char* text) {
-    const auto got = ParseJson(text, "t", {.skip = {"meta", "long"}});
-    return got.ok() ? got->dump() : got.status().ToString();
-  };
-  EXPECT_EQ(parse(R"({"meta":{"long":[{"a":[1,{}]},"x"],"b":2},"c":3})"),
-            R"({"c":3,"meta":{"b":2}})");
-  for (const char* value :
-       {"1", "-2", "2.5", "null", "true", R"("s")", "[]", "{}", R"({"long":{"meta":[]}})"}) {
-    const std::string text = StrCat(R"({"meta":{"a":1,"long":)", value, R"(,"z":[2]}})");
-    EXPECT_EQ(parse(text.c_str()), R"({"meta":{"a":1,"z":[2]}})") << value;
-  }
-  EXPECT_EQ(parse(R"([{"meta":{"long":1}},{"meta":{"long":[]}}])"), R"([{"meta":{}},{"meta":{}}])");
-  for (const char* kept : {R"({"long":1})", R"({"meta":[{"long":1}]})",
-                           R"({"a":{"long":1},"meta":2})", R"({"meta":{"b":{"long":1}}})"}) {
-    EXPECT_EQ(parse(kept), kept);
-  }
-  EXPECT_NE(parse(R"({"meta":{"long":[1,]}})").find("not valid JSON"), std::string::npos);
-  EXPECT_TRUE(ParseJson(R"({"meta":{"long":["a","b","c"]}})", "t",
-                        {.max_tree_bytes = 200, .skip = {"meta", "long"}})
-                  .ok())
-      << "what is skipped takes no memory";
-}
-
 TEST(ParseJson, TheTreeStaysWithinItsLimit) {
   constexpr size_t kLimit = size_t{1} << 20;
   for (const char* element : {"0", "[]", "{}", "\"\"", "[0]", R"({"":0})"}) {

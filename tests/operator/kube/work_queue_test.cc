@@ -22,8 +22,9 @@ TEST_F(WorkQueueTest, KeysComeInOrderAndOnce) {
   queue_.Add("a");
   queue_.Add("b");
   queue_.Add("a");
-  EXPECT_EQ(queue_.waiting(), 2u);
+  EXPECT_EQ(queue_.due(), 2u);
   EXPECT_EQ(queue_.TryTake(), "a");
+  EXPECT_EQ(queue_.due(), 1u);
   EXPECT_EQ(queue_.TryTake(), "b");
   EXPECT_EQ(queue_.TryTake(), std::nullopt);
 }
@@ -96,7 +97,23 @@ TEST_F(WorkQueueTest, TellsWhenTheNextDelayEnds) {
 
 TEST_F(WorkQueueTest, NeverMeansNever) {
   queue_.AddAt("a", absl::InfiniteFuture());
-  EXPECT_EQ(queue_.waiting(), 0u);
+  EXPECT_EQ(queue_.NextDue(), absl::InfiniteFuture());
+}
+
+// What operators watch for a backlog: a controller at rest has none, although each key has its next
+// look.
+TEST_F(WorkQueueTest, DueAreThoseThatAWorkerCouldTakeNow) {
+  queue_.AddAt("ns/a", now_ + absl::Seconds(1));
+  queue_.AddAt("ns/b", now_ + absl::Seconds(2));
+  EXPECT_EQ(queue_.due(), 0u);
+  now_ += absl::Seconds(1);
+  EXPECT_EQ(queue_.due(), 1u);
+  ASSERT_EQ(queue_.TryTake(), "ns/a");
+  queue_.Add("ns/a");
+  queue_.AddAt("ns/a", now_);
+  EXPECT_EQ(queue_.due(), 0u) << "in a worker's hands";
+  queue_.Done("ns/a");
+  EXPECT_EQ(queue_.due(), 1u);
 }
 
 TEST_F(WorkQueueTest, BackoffDoublesFromFiveMillisecondsToAThousandSeconds) {
@@ -122,7 +139,7 @@ TEST_F(WorkQueueTest, StopWakesWorkersAndDropsWhatWaits) {
   queue_.AddAt("b", now_);
   queue_.Done("a");
   EXPECT_EQ(queue_.TryTake(), std::nullopt);
-  EXPECT_EQ(queue_.waiting(), 0u);
+  EXPECT_EQ(queue_.due(), 0u);
 }
 
 TEST(WorkQueueThreads, NoKeyIsEverInTwoHandsAndNoneIsLost) {
