@@ -79,6 +79,7 @@ TEST_F(WorkQueueTest, NamespacesTakeTurns) {
   queue_.Add("small/b");
   queue_.Add("other/a");
   std::vector<std::string> first;
+  first.reserve(6);
   for (int i = 0; i < 6; ++i) first.push_back(*queue_.TryTake());
   EXPECT_EQ(first,
             (std::vector<std::string>{"big/0", "small/a", "other/a", "big/1", "small/b", "big/2"}));
@@ -147,6 +148,7 @@ TEST(WorkQueueThreads, NoKeyIsEverInTwoHandsAndNoneIsLost) {
   constexpr int kKeys = 7, kRounds = 2000;
   std::vector<std::atomic<int>> hands(kKeys), last(kKeys), added(kKeys);
   std::vector<std::thread> threads;
+  threads.reserve(3);
   for (int w = 0; w < 3; ++w) {
     threads.emplace_back([&] {
       while (auto key = queue.Take()) {
