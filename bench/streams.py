@@ -3,6 +3,7 @@
 While it runs it only notes which bytes came when; they are parsed afterwards, so that the client takes little of the
 cores that the server is measured on. Linux, standard library only."""
 import bisect
+import collections
 import gc
 import itertools
 import json
@@ -19,7 +20,7 @@ class Answer:
     def __init__(self, begin):
         self.begin, self.end, self.socket = begin, None, None
         self.times, self.pieces = [], []  # a piece is what one recv() gave
-        self.tail, self.error = b"", None
+        self.tail, self.error, self.late = b"", None, 0.0
 
 
 def request(port, path, body):
@@ -31,14 +32,25 @@ def request(port, path, body):
 
 def keep_busy(port, path, bodies, streams, silence=900):
     """Asks all bodies, `streams` of them at any time. ([Answer], wall seconds, processor seconds of the client)."""
-    todo = [request(port, path, body) for body in bodies]
-    answers, live, poll, following = [], {}, select.epoll(), iter(todo)
+    return _ask(port, path, bodies, silence, streams=streams)
 
-    def start():
+
+def arrive(port, path, bodies, due, silence=900):
+    """Asks each body `due` seconds after the begin (in order), whatever has become of the others. As keep_busy; `late` of
+    an Answer is how long after that it was asked."""
+    return _ask(port, path, bodies, silence, due=due)
+
+
+def _ask(port, path, bodies, silence, streams=0, due=()):
+    todo = [request(port, path, body) for body in bodies]
+    answers, live, poll, following, waiting = [], {}, select.epoll(), iter(todo), collections.deque(due)
+
+    def start(late=0.0):
         data = next(following, None)
         if data is None:
             return
         answer = Answer(time.perf_counter())
+        answer.late = late
         answers.append(answer)
         try:
             answer.socket = socket.create_connection(("127.0.0.1", port), timeout=silence)
@@ -62,9 +74,16 @@ def keep_busy(port, path, bodies, streams, silence=900):
     begin, cpu = time.perf_counter(), time.process_time()
     for _ in range(streams):
         start()
-    while live:
-        ready = poll.poll(silence)
-        if not ready:
+    while live or waiting:
+        left = silence
+        while waiting:
+            left = begin + waiting[0] - time.perf_counter()
+            if left > 0:
+                break
+            waiting.popleft()
+            start(late=-left)
+        ready = poll.poll(left if waiting else silence)
+        if not ready and not waiting:
             for answer in list(live.values()):
                 finish(answer, f"nothing came for {silence} s")
         now = time.perf_counter()
@@ -74,7 +93,8 @@ def keep_busy(port, path, bodies, streams, silence=900):
                 data = answer.socket.recv(65536)
             except OSError as error:
                 finish(answer, repr(error))
-                start()
+                if not due:
+                    start()
                 continue
             if data:
                 answer.times.append(now)
@@ -82,7 +102,8 @@ def keep_busy(port, path, bodies, streams, silence=900):
                 answer.tail = (answer.tail + data)[-5:]
             if not data or answer.tail == END:
                 finish(answer)
-                start()
+                if not due:
+                    start()
     wall, used = time.perf_counter() - begin, time.process_time() - cpu
     poll.close()
     gc.enable()

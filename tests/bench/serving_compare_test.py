@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""bench/serving compare: workloads, prompts, order and ratios; and the whole with stand-ins for both servers."""
+"""bench/serving compare and neighbour: workloads, prompts, order and ratios; and the whole with stand-ins for servers."""
 import json
 import os
 import subprocess
@@ -11,6 +11,7 @@ import unittest
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, "bench"))
 import serving_compare  # noqa: E402
+import serving_neighbour  # noqa: E402
 
 SERVER = r'''
 import http.server, json, os, sys
@@ -93,6 +94,13 @@ class Pure(unittest.TestCase):
         self.assertTrue(row["quiet"])
         self.assertIn("ours / peer 2.00 / 2.00 / 3.00", "\n".join(serving_compare.lines(row)))
 
+    def test_what_a_neighbour_leaves(self):
+        alone, beside = self.side(60.0), dict(self.side(30.0), server_cpu_share=0.6)
+        left = serving_neighbour.shares(alone, beside)
+        self.assertAlmostEqual(left["throughput"], 0.5)
+        self.assertAlmostEqual(left["cpu"], 0.6 / 0.9)
+        self.assertAlmostEqual(left["per_cpu"], 0.75)
+
     def test_a_crowded_run_and_failures_say_so(self):
         text = "\n".join(serving_compare.lines(self.row(others=0.3, failed=1)))
         self.assertIn("CROWDED", text)
@@ -114,8 +122,8 @@ class Whole(unittest.TestCase):
     def path(self, name):
         return os.path.join(self.tmp.name, name)
 
-    def serving(self, *args, code=0):
-        done = subprocess.run([sys.executable, f"{ROOT}/bench/serving", "compare", "--agent", self.path("agent"), "--model",
+    def serving(self, *args, code=0, what="compare"):
+        done = subprocess.run([sys.executable, f"{ROOT}/bench/serving", what, "--agent", self.path("agent"), "--model",
                                self.tmp.name, *args], capture_output=True, text=True, check=False,
                               env=dict(os.environ, BENCH_LOG=self.path("log")))
         self.assertEqual(done.returncode, code, done.stdout + done.stderr)
@@ -142,6 +150,17 @@ class Whole(unittest.TestCase):
         done = self.serving("--streams", "1,3", "--workload", "20/6", "--repeat", "1", "--rounds", "1", "--requests", "5")
         self.assertNotIn("peer", done.stdout)
         self.assertEqual(len([line for line in done.stdout.splitlines() if line.startswith("20/6")]), 2)
+
+    def test_beside_a_neighbour_and_alone_in_turn(self):
+        done = self.serving("--streams", "2", "--workload", "20/6", "--repeat", "2", "--rounds", "2", "--json",
+                            self.path("out.json"), what="neighbour")
+        self.assertIn("per_cpu", done.stdout)
+        with open(self.path("out.json"), encoding="utf-8") as file:
+            out = json.load(file)
+        self.assertEqual([p[side]["output_tokens"] for p in out["pairs"] for side in ("alone", "beside")], [24] * 4)
+        self.assertEqual(out["spreads"]["throughput"]["n"], 2)
+        for wrong in (["--streams", "2,3"], ["--workload", "20/6", "--workload", "20/7"], ["--gguf", self.path("m.gguf")]):
+            self.assertEqual(len(self.serving(*wrong, what="neighbour", code=1).stderr.splitlines()), 1)
 
     def test_wrong_use_is_one_line(self):
         for args, said in ((["--workload", "20"], "--workload"), (["--gguf", self.path("none")], "bench/peer files"),

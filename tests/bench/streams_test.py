@@ -137,6 +137,21 @@ class Busy(unittest.TestCase):
         self.assertEqual([p["status"] for p in parsed].count(429), 1)
         self.assertTrue(all(0 < p["times"][0] - p["begin"] <= wall for p in parsed if not p["error"]))
 
+    def test_arrivals_do_not_wait_for_answers(self):
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        # The first three end together or not at all; the last comes when they are long answered.
+        due = [0.0, 0.0, 0.01, 0.3]
+        answers, wall, _ = streams.arrive(server.server_port, "/v1/completions", [{"n": n} for n in (0, 1, 2, 5)], due, 20)
+        server.shutdown()
+        server.server_close()
+        self.assertEqual([streams.parse(a)["error"] for a in answers], [None] * 4)
+        begun = [a.begin - answers[0].begin + answers[0].late for a in answers]
+        for asked, wanted, answer in zip(begun, due, answers):
+            self.assertAlmostEqual(asked - answer.late, wanted, places=3)
+            self.assertGreaterEqual(answer.late, 0)
+        self.assertGreaterEqual(wall, 0.3)
+
     def test_nobody_listens(self):
         answers, _, _ = streams.keep_busy(1, "/v1/completions", [{}], 1)
         self.assertIn("Refused", streams.parse(answers[0])["error"])

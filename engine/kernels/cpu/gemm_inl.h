@@ -30,12 +30,6 @@ inline QuadValues FromBytes(I bytes, V zero_point) {
   return {{Add(ByteToFloat<0>(bytes), zero_point), Add(ByteToFloat<1>(bytes), zero_point),
            Add(ByteToFloat<2>(bytes), zero_point), Add(ByteToFloat<3>(bytes), zero_point)}};
 }
-/// One column of a kBf16 quad.
-template <int kColumn>
-inline V Bf16Column(const uint8_t* p) {
-  const BfPairs pairs = LoadPairs(p + kColumn / 2 * 64);
-  return kColumn % 2 == 0 ? Even(pairs) : Odd(pairs);
-}
 template <WeightFormat F>
 inline QuadValues LoadQuad(const uint8_t* p) {
   if constexpr (F == WeightFormat::kF32) {
@@ -50,6 +44,19 @@ inline QuadValues LoadQuad(const uint8_t* p) {
   } else {
     static_assert(F == WeightFormat::kI8);
     return FromBytes(I::Load(p), V::Set1(-128));
+  }
+}
+
+/// One column of a quad.
+template <WeightFormat F, int kColumn>
+inline V Column(const uint8_t* p) {
+  if constexpr (F == WeightFormat::kF32) {
+    return V::Load(reinterpret_cast<const float*>(p) + kColumn * kTileRows);
+  } else if constexpr (F == WeightFormat::kBf16) {
+    const BfPairs pairs = LoadPairs(p + kColumn / 2 * 64);
+    return kColumn % 2 == 0 ? Even(pairs) : Odd(pairs);
+  } else {
+    return LoadQuad<F>(p).column[kColumn];
   }
 }
 
@@ -104,7 +111,7 @@ inline void GroupF32(const uint8_t* data, const PanelView& p, const uint8_t* con
         if (begin + kHalf + k < end) add(FromBytes(HighNibbles(bytes), zero), n, begin + kHalf + k);
       }
     }
-  } else if constexpr (F == WeightFormat::kBf16) {
+  } else {
     // A column at a time: four and the sums of four rows are more than 16 registers.
     for (int64_t k = begin; k < end; k += 4, data += p.step) {
       for (int n = 0; n < N; ++n) {
@@ -113,7 +120,7 @@ inline void GroupF32(const uint8_t* data, const PanelView& p, const uint8_t* con
         }
         const auto column = [&]<int kColumn>() {
           if (k + kColumn >= end) return;
-          const V values = Bf16Column<kColumn>(data + n * p.unit);
+          const V values = Column<F, kColumn>(data + n * p.unit);
           for (int i = 0; i < M; ++i) {
             const V right = V::Set1(reinterpret_cast<const float*>(x[i])[k + kColumn]);
             sum[i][n] = Fma(values, right, sum[i][n]);
@@ -123,15 +130,6 @@ inline void GroupF32(const uint8_t* data, const PanelView& p, const uint8_t* con
         column.template operator()<1>();
         column.template operator()<2>();
         column.template operator()<3>();
-      }
-    }
-  } else {
-    for (int64_t k = begin; k < end; k += 4, data += p.step) {
-      for (int n = 0; n < N; ++n) {
-        for (int64_t line = 0; line < QuadBytes(F); line += 64) {
-          FetchAhead(data + n * p.unit + line);
-        }
-        add(LoadQuad<F>(data + n * p.unit), n, k);
       }
     }
   }
@@ -274,6 +272,17 @@ inline void SumFloat(const PackedMatrix& w, const PanelView& p, const uint8_t* c
   }
 }
 
+/// The results of one row with a tile -> `to`, its outputs.
+inline void StoreTile(const PackedMatrix& w, int64_t tile, const V& total, bool accumulate,
+                      float* to) {
+  const int64_t left = w.rows - tile * kTileRows;
+  if (left >= kTileRows) {
+    (accumulate ? Add(V::Load(to), total) : total).Store(to);
+  } else {
+    (accumulate ? Add(V::LoadN(to, left), total) : total).StoreN(to, left);
+  }
+}
+
 template <WeightFormat F, RowForm R, int M, int N>
 inline void Block(const PackedMatrix& w, int64_t tile, const uint8_t* const* x, float* const* out,
                   int64_t out_row, bool accumulate) {
@@ -288,18 +297,8 @@ inline void Block(const PackedMatrix& w, int64_t tile, const uint8_t* const* x, 
     SumFloat<F, R, M, N>(w, p, x, total);
   }
   for (int n = 0; n < N; ++n) {
-    const int64_t row = (tile + n) * kTileRows;
-    const int64_t valid = w.rows - row < kTileRows ? w.rows - row : kTileRows;
-    for (int i = 0; i < M; ++i) {
-      float* to = out[i] + (row - out_row);
-      if (valid == kTileRows) {
-        const V y = accumulate ? Add(V::Load(to), total[i][n]) : total[i][n];
-        y.Store(to);
-      } else {
-        const V y = accumulate ? Add(V::LoadN(to, valid), total[i][n]) : total[i][n];
-        y.StoreN(to, valid);
-      }
-    }
+    const int64_t first = (tile + n) * kTileRows - out_row;
+    for (int i = 0; i < M; ++i) StoreTile(w, tile + n, total[i][n], accumulate, out[i] + first);
   }
 }
 
@@ -318,6 +317,52 @@ inline void RowBlock(const PackedMatrix& w, int64_t tile_begin, int64_t tile_end
   }
 }
 
+// m <= kWideRows rows with a kF8 tile, whose values are widened once for all of them, group by
+// group: 8 KB beside as much of the rows, which the L1 cache holds. The sums are those of Block, in
+// its order.
+inline void WideBlock(const PackedMatrix& w, int64_t tile, const uint8_t* const* x, int64_t m,
+                      float* const* out, int64_t out_row, bool accumulate) {
+  alignas(64) float wide[kQuantGroup * kTileRows];
+  alignas(64) float totals[kWideRows * kTileRows] = {};
+  const PanelView p = View<WeightFormat::kF8>(w, tile);
+  const PanelView view{nullptr, nullptr, 0, QuadBytes(WeightFormat::kF32), 0};
+  const uint8_t* data = p.data;
+  for (int64_t g = 0; g < w.groups; ++g) {
+    const int64_t begin = g * w.group;
+    const int64_t end = begin + w.group < w.cols ? begin + w.group : w.cols;
+    for (float* to = wide; to < wide + (end - begin) * kTileRows; data += p.step) {
+      FetchAhead(data);
+      const QuadValues quad = LoadQuad<WeightFormat::kF8>(data);
+      for (const V& column : quad.column) {
+        column.Store(to);
+        to += kTileRows;
+      }
+    }
+    const V scale = LoadScales<WeightFormat::kF8>(p.scales + g * p.scale_step);
+    int64_t i = 0;
+    const auto rows = [&]<int M>() {
+      for (; i + M <= m; i += M) {
+        V sum[M][1];
+        for (auto& row : sum) row[0] = V::Zero();
+        GroupF32<WeightFormat::kF32, M, 1>(reinterpret_cast<const uint8_t*>(wide), view, x + i,
+                                           begin, end, sum);
+        for (int64_t r = 0; r < M; ++r) {
+          float* to = totals + (i + r) * kTileRows;
+          Fma(sum[r][0], scale, V::Load(to)).Store(to);
+        }
+      }
+    };
+    rows.template operator()<6>();  // twelve sums of 16 registers
+    rows.template operator()<4>();
+    rows.template operator()<2>();
+    rows.template operator()<1>();
+  }
+  const int64_t first = tile * kTileRows - out_row;
+  for (int64_t i = 0; i < m; ++i) {
+    StoreTile(w, tile, V::Load(totals + i * kTileRows), accumulate, out[i] + first);
+  }
+}
+
 // The first block of rows streams whole panels from memory; the blocks after it find the panel in
 // the L2 cache, where half panels and more rows are faster.
 template <WeightFormat F, RowForm R>
@@ -331,6 +376,17 @@ void Rows(const PackedMatrix& w, int64_t tile_begin, int64_t tile_end, const uin
     out += M;
     m -= M;
   };
+  if constexpr (kWideRows > 0 && R == RowForm::kF32 && F == WeightFormat::kF8) {
+    while (m >= kLeastWideRows && w.group <= kQuantGroup) {
+      const int64_t wide = m < kWideRows ? m : kWideRows;
+      for (int64_t tile = tile_begin; tile < tile_end; ++tile) {
+        WideBlock(w, tile, x, wide, out, out_row, accumulate);
+      }
+      x += wide;
+      out += wide;
+      m -= wide;
+    }
+  }
   for (bool hot = false; m > 0; hot = true) {
     if (kHotRows > kRowBlock && hot && m >= kHotRows) {
       block.template operator()<kHotRows, kHotTileBlock>();

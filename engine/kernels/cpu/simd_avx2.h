@@ -22,6 +22,9 @@ constexpr int PassTiles(int rows, int tiles) {
   const int fit = rows == 1 ? 4 : rows == 2 ? 2 : 1;
   return fit < tiles ? fit : tiles;
 }
+/// Rows for which the values of a kF8 tile are widened once, and the fewest that this is worth for.
+constexpr int64_t kWideRows = 36;
+constexpr int64_t kLeastWideRows = 8;
 /// Bytes ahead of its use that a line of weights is asked for: a group of a kI4 panel.
 constexpr int kFetchBytes = 4096;
 
@@ -276,8 +279,8 @@ inline __m256 F8Column(__m256i quad) {
       _mm256_and_si256(_mm256_srai_epi32(top, 4), _mm256_set1_epi32(static_cast<int>(0x87ffffffU)));
   return _mm256_mul_ps(_mm256_castsi256_ps(bits), _mm256_set1_ps(0x1p120F));
 }
-/// As bf16: only where bf16 is multiplied, which is not here.
-[[maybe_unused]] TwoPairs LoadF8Quad(const uint8_t* p);
+/// A quad as bf16: only where bf16 is multiplied, which is not here.
+[[maybe_unused]] constexpr TwoPairs (*LoadF8Quad)(const uint8_t*) = nullptr;
 /// The four columns of a kF8 quad.
 inline void LoadF8Columns(const uint8_t* p, V column[4]) {
   const I quad = I::Load(p);

@@ -24,6 +24,9 @@ constexpr int kHotTileBlock = 2;
 constexpr int PassTiles(int, int tiles) {
   return tiles;
 }
+/// No rows get widened values of a kF8 tile.
+constexpr int64_t kWideRows = 0;
+constexpr int64_t kLeastWideRows = 0;
 /// Bytes ahead of its use that a line of weights is asked for; 0: not at all.
 constexpr int kFetchBytes = 0;
 

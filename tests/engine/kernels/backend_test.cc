@@ -37,7 +37,8 @@ TEST_P(CpuOps, LinearOverShapesTypesAndSeeds) {
   };
   const std::vector<Shape> shapes = {{1, 1, 1},     {16, 2, 1},     {17, 3, 2},    {15, 24, 3},
                                      {64, 128, 4},  {240, 40, 5},   {80, 192, 7},  {33, 129, 8},
-                                     {160, 300, 9}, {129, 384, 16}, {512, 96, 31}, {70, 1408, 13}};
+                                     {160, 300, 9}, {129, 384, 16}, {512, 96, 31}, {70, 1408, 13},
+                                     {33, 300, 50}};
   uint32_t seed = 1;
   for (const Shape& s : shapes) {
     for (const DType dtype : {DType::kF32, DType::kBf16, DType::kF16, DType::kF8E4M3}) {
@@ -62,15 +63,16 @@ TEST_P(CpuOps, LinearOverShapesTypesAndSeeds) {
 // The contract of bits: a row alone gives the same bits as in any company.
 TEST_P(CpuOps, LinearRowsDoNotDependOnCompany) {
   Random random(5);
+  constexpr int64_t kRows = 55;  // more than any kernel takes at once, and no multiple
   for (const DType dtype : {DType::kF32, DType::kBf16, DType::kF8E4M3}) {
     const TestMatrix w(&random, 150, 333, dtype);
-    const std::vector<float> x = random.Normal(19 * 333);
-    ASSERT_TRUE(cpu->Plan(PlanFor(19)).ok());
+    const std::vector<float> x = random.Normal(kRows * 333);
+    ASSERT_TRUE(cpu->Plan(PlanFor(kRows)).ok());
     const PackedWeight packed = w.Pack(cpu.get());
-    const Buffer all = Zeros(cpu.get(), {19, 150, 0});
-    cpu->Linear(Upload(cpu.get(), x, {19, 333, 0}), packed, 19, false, all);
+    const Buffer all = Zeros(cpu.get(), {kRows, 150, 0});
+    cpu->Linear(Upload(cpu.get(), x, {kRows, 333, 0}), packed, kRows, false, all);
     const std::vector<float> expected = Download(cpu.get(), all);
-    for (int64_t row = 0; row < 19; ++row) {
+    for (int64_t row = 0; row < kRows; ++row) {
       const Buffer one = Zeros(cpu.get(), {1, 150, 0});
       cpu->Linear(
           Upload(cpu.get(), {x.begin() + row * 333, x.begin() + (row + 1) * 333}, {1, 333, 0}),
