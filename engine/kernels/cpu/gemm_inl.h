@@ -317,13 +317,14 @@ inline void RowBlock(const PackedMatrix& w, int64_t tile_begin, int64_t tile_end
   }
 }
 
-// m <= kWideRows rows with a kF8 tile, whose values are widened once for all of them, group by
+// m <= kMost rows with a kF8 tile, whose values are widened once for all of them, group by
 // group: 8 KB beside as much of the rows, which the L1 cache holds. The sums are those of Block, in
 // its order.
+template <int64_t kMost>
 inline void WideBlock(const PackedMatrix& w, int64_t tile, const uint8_t* const* x, int64_t m,
                       float* const* out, int64_t out_row, bool accumulate) {
   alignas(64) float wide[kQuantGroup * kTileRows];
-  alignas(64) float totals[kWideRows * kTileRows] = {};
+  alignas(64) float totals[kMost * kTileRows] = {};
   const PanelView p = View<WeightFormat::kF8>(w, tile);
   const PanelView view{nullptr, nullptr, 0, QuadBytes(WeightFormat::kF32), 0};
   const uint8_t* data = p.data;
@@ -380,7 +381,7 @@ void Rows(const PackedMatrix& w, int64_t tile_begin, int64_t tile_end, const uin
     while (m >= kLeastWideRows && w.group <= kQuantGroup) {
       const int64_t wide = m < kWideRows ? m : kWideRows;
       for (int64_t tile = tile_begin; tile < tile_end; ++tile) {
-        WideBlock(w, tile, x, wide, out, out_row, accumulate);
+        WideBlock<kWideRows>(w, tile, x, wide, out, out_row, accumulate);
       }
       x += wide;
       out += wide;
