@@ -27,8 +27,7 @@ Matcher::Matcher(std::shared_ptr<const Grammar> grammar,
     : grammar_(std::move(grammar)), vocabulary_(std::move(vocabulary)) {}
 
 const StringBody* Matcher::BodyOf(const Frame& frame) const {
-  const int32_t string = grammar_->nodes[frame.node].string;
-  return string < 0 ? nullptr : &grammar_->strings[string];
+  return frame.string < 0 ? nullptr : &grammar_->strings[frame.string];
 }
 
 int32_t Matcher::CostOf(int32_t node, int32_t extra) const {
@@ -46,8 +45,9 @@ int32_t Matcher::Intern(int32_t node, int32_t extra, int32_t parent) {
     const int32_t depth = parent == kBottom ? 0 : frames_[parent].depth + 1;
     const int64_t cost =
         int64_t{CostOf(node, extra)} + (parent == kBottom ? 0 : frames_[parent].cost);
-    frames_.push_back(
-        {node, extra, parent, depth, static_cast<int32_t>(std::min<int64_t>(cost, kNoWay))});
+    frames_.push_back({node, extra, parent, depth,
+                       static_cast<int32_t>(std::min<int64_t>(cost, kNoWay)),
+                       grammar_->nodes[node].string, kUnknown});
     singles_.push_back(kUnknown);
   }
   return it->second;
@@ -127,7 +127,8 @@ Matcher::Position Matcher::After(int32_t node, int32_t parent) {
 }
 
 /// One stack inside a string, which is most of the work: no sets, no closing.
-Matcher::Position Matcher::StepString(const Frame& frame, uint8_t byte) {
+Matcher::Position Matcher::StepString(int32_t id, uint8_t byte) {
+  const Frame frame = frames_[id];
   const StringBody& body = *BodyOf(frame);
   const StringMove move = StringStep(StateOf(frame.extra), byte);
   int32_t chars = CharsOf(frame.extra);
@@ -139,14 +140,22 @@ Matcher::Position Matcher::StepString(const Frame& frame, uint8_t byte) {
     // Without an upper bound there is nothing to count beyond the lower one.
     if (body.max_chars != kUnbounded || chars < body.min_chars) ++chars;
   }
-  return Single(
-      Intern(frame.node, static_cast<int32_t>(move.next) + kStateSpan * chars, frame.parent));
+  const int32_t extra = static_cast<int32_t>(move.next) + kStateSpan * chars;
+  if (extra == frame.extra) return Single(id);
+  if (move.next != StringState::kText) return Single(Intern(frame.node, extra, frame.parent));
+  // Most steps by far: the way is kept, so that nothing is looked up.
+  if (frame.text == kUnknown || frames_[frame.text].extra != extra) {
+    const int32_t text = Intern(frame.node, extra, frame.parent);
+    frames_[id].text = text;
+    return Single(text);
+  }
+  return Single(frame.text);
 }
 
 void Matcher::StepFrame(int32_t id, uint8_t byte, std::vector<int32_t>* out, bool* end) {
   const Frame frame = frames_[id];
   if (BodyOf(frame) != nullptr) {
-    const Position to = StepString(frame, byte);
+    const Position to = StepString(id, byte);
     if (to == kNowhere) return;
     out->insert(out->end(), places_[to].stacks.begin(), places_[to].stacks.end());
     *end = *end || places_[to].end;
@@ -162,8 +171,8 @@ Matcher::Position Matcher::Step(Position at, uint8_t byte) {
   {
     const Place& place = places_[at];
     if (place.stacks.size() == 1) {
-      const Frame frame = frames_[place.stacks.front()];
-      const StringBody* body = BodyOf(frame);
+      const int32_t frame = place.stacks.front();
+      const StringBody* body = BodyOf(frames_[frame]);
       if (body != nullptr && (byte != '"' || body->max_chars != kUnbounded))
         return StepString(frame, byte);
     }

@@ -57,6 +57,8 @@ class Matcher {
   struct Frame {
     int32_t node, extra, parent;  // extra: of a string body, the state and 16 times the characters
     int32_t depth, cost;
+    int32_t string;  ///< the node's: index of its body; -1: none
+    int32_t text;    ///< the frame behind one more character of a string; -2: not met
   };
   struct Place {
     std::vector<int32_t> stacks;  // ascending
@@ -73,7 +75,7 @@ class Matcher {
   Position Locate(std::vector<int32_t> stacks, bool end);
   Position Single(int32_t frame);
   Position Step(Position at, uint8_t byte);
-  Position StepString(const Frame& frame, uint8_t byte);
+  Position StepString(int32_t frame, uint8_t byte);
   void StepFrame(int32_t frame, uint8_t byte, std::vector<int32_t>* out, bool* end);
   Position StepToken(Position at, int32_t token);
   bool Admits(int32_t node, int32_t depth) const;
