@@ -165,6 +165,7 @@ TEST_P(CpuOps, SampleGivesTheReferencesIds) {
     b->Sample(Upload(b, logits, {6, 2000, 0}), specs, &results);
     EXPECT_TRUE(b->Synchronize().ok());
     std::vector<float> ids;
+    ids.reserve(results.size());
     for (const SampleResult& r : results) ids.push_back(static_cast<float>(r.id));
     return ids;
   });
