@@ -26,16 +26,19 @@ absl::StatusOr<std::string> Ask(Session& session, const ChatOptions& options,
                {"max_tokens", options.max_tokens},
                {"stream", true}};
   if (options.temperature >= 0) body["temperature"] = options.temperature;
-  const kube::HttpRequest request{
-      .method = "POST",
-      .path = conversation->path,
-      .headers = {{"Content-Type", "application/json"}, {"Accept", "text/event-stream"}},
-      .body = DumpJson(body),
-      .timeout = kAnswer};
+  const kube::HttpRequest request{.method = "POST",
+                                  .path = conversation->path,
+                                  // Without "close" Go's server shuts the request's body when it
+                                  // passes on the first bytes of the answer, and its proxy, should
+                                  // it still look for the body's end, cuts the answer: one in 60.
+                                  .headers = {{"Content-Type", "application/json"},
+                                              {"Accept", "text/event-stream"},
+                                              {"Connection", "close"}},
+                                  .body = DumpJson(body),
+                                  .timeout = kAnswer};
   std::string answer, problem;
-  bool begun = false, done = false;
+  bool done = false;
   const auto on_line = [&](std::string_view line) {
-    begun = true;
     done = line == "data: [DONE]";
     if (line.starts_with("data: {\"error\"")) problem = std::string(line.substr(6));
     const std::string text = TextOfEvent(line);
@@ -47,11 +50,8 @@ absl::StatusOr<std::string> Ask(Session& session, const ChatOptions& options,
     // How the connection ends after the last word is nobody's concern.
     return !done && !session.stop();
   };
-  absl::StatusOr<kube::HttpResponse> sent =
-      session.transport->Stream(request, on_line, session.stop);
-  // A proxied connection may be cut before the first word, as when pods have just changed.
-  if (!sent.ok() && !begun) sent = session.transport->Stream(request, on_line, session.stop);
-  ASSIGN_OR_RETURN(const kube::HttpResponse response, std::move(sent));
+  ASSIGN_OR_RETURN(const kube::HttpResponse response,
+                   session.transport->Stream(request, on_line, session.stop));
   RETURN_IF_ERROR(kube::ErrorOf(response, StrCat("chat with ", session.ns, "/", options.name)));
   if (!problem.empty()) {
     const auto json = ParseJson(problem, "error");

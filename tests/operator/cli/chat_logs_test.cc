@@ -33,6 +33,9 @@ TEST_F(ChatTest, OneQuestion) {
   ASSERT_TRUE(Chat(t.session, {.name = "demo", .question = "The capital of Portugal?"}).ok());
   EXPECT_EQ(t.Said(), "Lisbon\n");
   EXPECT_EQ(t.front->streamed[0].method, "POST");
+  EXPECT_THAT(t.front->streamed[0].headers,
+              ::testing::Contains(::testing::Pair("Connection", "close")))
+      << "else the API server's proxy cuts an answer now and then";
   EXPECT_EQ(Body(0)["model"], "demo-v3");
   EXPECT_EQ(Body(0)["stream"], true);
   EXPECT_FALSE(Body(0).contains("temperature")) << "the model's own";
