@@ -21,8 +21,8 @@ def busy_process():
 
 
 def shares(alone, beside):
-    """What is left of the throughput and of the processor time beside the neighbour, and the work made of a second of it.
-    Two threads on two processors keep two thirds when a third runs; `per_cpu` near 1 is in proportion."""
+    """What is left of the throughput and of the processor time beside the neighbour, and of the work made of a second of
+    that time: `per_cpu` near 1 is in proportion."""
     throughput = beside["output_tokens_per_s"] / alone["output_tokens_per_s"]
     least = 1e-6  # a server that did next to nothing
     cpu = max(beside["server_cpu_share"], least) / max(alone["server_cpu_share"], least)
@@ -36,18 +36,16 @@ def run(args):
     with serving_compare.start(args, [load])["ours"] as server:
         serving_compare.warm_up({"ours": server}, prompts, [load], load, count)
 
-        def measure(neighbours):
+        def measure(beside):
             bodies = [serving_compare.body(p, load["output"])
                       for p in prompts.take(load, max(args.requests, args.rounds * count))]
-            with contextlib.ExitStack() as stack:
-                for _ in range(neighbours):
-                    stack.enter_context(busy_process())
+            with busy_process() if beside else contextlib.nullcontext():
                 return serving_compare.measure(server, None, bodies, count)
 
         for pair in range(args.repeat):
-            order = (0, 1) if pair % 2 == 0 else (1, 0)
-            taken = {neighbours: measure(neighbours) for neighbours in order}
-            pairs.append({"alone": taken[0], "beside": taken[1], **shares(taken[0], taken[1])})
+            order = (False, True) if pair % 2 == 0 else (True, False)
+            taken = {beside: measure(beside) for beside in order}
+            pairs.append({"alone": taken[False], "beside": taken[True], **shares(taken[False], taken[True])})
     spreads = {key: compare.spread([p[key] for p in pairs]) for key in ("throughput", "cpu", "per_cpu")}
     failed = sum(p[side]["failed"] for p in pairs for side in ("alone", "beside"))
     itl = {side: [p[side]["itl_s"]["p99"] for p in pairs] for side in ("alone", "beside")}
@@ -56,6 +54,8 @@ def run(args):
         print(f"  {key:<10} {s['min']:.2f} / {s['median']:.2f} / {s['max']:.2f} of what it is alone")
     print(f"  itl p99    {min(itl['alone']):.3f} .. {max(itl['alone']):.3f} s alone, "
           f"{min(itl['beside']):.3f} .. {max(itl['beside']):.3f} s beside; {failed} failed")
+    if max(p["alone"]["others_cpu_share"] for p in pairs) > serving_compare.CROWDED:
+        print("  CROWDED: not a measurement")
     if args.json:
         with open(args.json, "w", encoding="utf-8") as file:
             json.dump({"pairs": pairs, "spreads": spreads}, file, indent=1)

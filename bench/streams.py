@@ -45,12 +45,12 @@ def _ask(port, path, bodies, silence, streams=0, due=()):
     todo = [request(port, path, body) for body in bodies]
     answers, live, poll, following, waiting = [], {}, select.epoll(), iter(todo), collections.deque(due)
 
-    def start(late=0.0):
+    def start(wanted=None):
         data = next(following, None)
         if data is None:
             return
         answer = Answer(time.perf_counter())
-        answer.late = late
+        answer.late = 0.0 if wanted is None else answer.begin - wanted
         answers.append(answer)
         try:
             answer.socket = socket.create_connection(("127.0.0.1", port), timeout=silence)
@@ -80,8 +80,7 @@ def _ask(port, path, bodies, silence, streams=0, due=()):
             left = begin + waiting[0] - time.perf_counter()
             if left > 0:
                 break
-            waiting.popleft()
-            start(late=-left)
+            start(begin + waiting.popleft())
         ready = poll.poll(left if waiting else silence)
         if not ready and not waiting:
             for answer in list(live.values()):

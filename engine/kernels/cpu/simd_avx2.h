@@ -22,7 +22,7 @@ constexpr int PassTiles(int rows, int tiles) {
   const int fit = rows == 1 ? 4 : rows == 2 ? 2 : 1;
   return fit < tiles ? fit : tiles;
 }
-/// Rows for which the values of a kF8 tile are widened once, and the fewest that this is worth for.
+/// The most rows for which the values of a kF8 tile are widened once, and the fewest.
 constexpr int64_t kWideRows = 36;
 constexpr int64_t kLeastWideRows = 8;
 /// Bytes ahead of its use that a line of weights is asked for: a group of a kI4 panel.
