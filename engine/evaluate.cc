@@ -16,7 +16,8 @@ class Evaluation {
         request_(request),
         block_table_(block_table),
         wanted_(request.positions),
-        count_(static_cast<int32_t>(request.tokens.size())) {
+        count_(static_cast<int32_t>(request.tokens.size())),
+        first_absorbed_(FirstAbsorbed(count_, model.spec().attention == Attention::kMla)) {
     if (wanted_.empty()) {
       wanted_.resize(count_);
       std::iota(wanted_.begin(), wanted_.end(), 0);
@@ -68,7 +69,7 @@ class Evaluation {
     batch_.clear();
     const int32_t blocks = BlocksFor(begin + rows, kBlockTokens);
     batch_.tokens.assign(request_.tokens.begin() + begin, request_.tokens.begin() + begin + rows);
-    batch_.segments.push_back({0, rows, begin, RowPath::kPrompt, 0, blocks});
+    AppendSegments(begin, rows, first_absorbed_, 0, blocks, &batch_);
     batch_.block_ids.assign(block_table_.begin(), block_table_.begin() + blocks);
     for (auto p = std::lower_bound(sorted_.begin(), sorted_.end(), begin);
          p != sorted_.end() && *p < begin + rows; ++p) {
@@ -122,6 +123,7 @@ class Evaluation {
   std::vector<int32_t> wanted_;  // positions in the order asked for
   std::vector<int32_t> sorted_;  // the same, ascending, each once
   const int32_t count_;          // tokens
+  const int32_t first_absorbed_;
   Batch batch_;
   EvaluateResult result_;
 };

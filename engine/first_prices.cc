@@ -24,6 +24,7 @@ CostModel FirstPrices(const ModelSpec& spec) {
   if (layers <= 0) return cost;  // no attention
   const double expanded = double{1} * spec.kv_lora_rank * (spec.nope_dim + spec.v_dim);
   cost.pairs_per_key = mla ? expanded / pair : kPackedKey;
+  cost.absorbed_pair = mla ? (2.0 * spec.kv_lora_rank + spec.rope_dim) / pair : 1;
   cost.pairs_per_row = static_cast<double>(spec.ActiveParameters()) / layers;
   return cost;
 }

@@ -3,26 +3,6 @@
 #include <algorithm>
 
 namespace deepseek::engine {
-namespace {
-
-void AppendSegment(int32_t context, int32_t rows, RowPath path, int32_t first_block, int32_t blocks,
-                   Batch* batch) {
-  if (rows == 0) return;
-  Segment segment;
-  segment.first_row = static_cast<int32_t>(batch->tokens.size());
-  if (!batch->segments.empty()) {
-    const Segment& last = batch->segments.back();
-    segment.first_row = last.first_row + last.rows;
-  }
-  segment.rows = rows;
-  segment.context = context;
-  segment.path = path;
-  segment.first_block = first_block;
-  segment.blocks = blocks;
-  batch->segments.push_back(segment);
-}
-
-}  // namespace
 
 Sequence ToSequence(const LiveRequest& live) {
   Sequence s;
@@ -34,6 +14,7 @@ Sequence ToSequence(const LiveRequest& live) {
   s.deadline = live.request.deadline;
   s.known_tokens = live.known_tokens();
   s.prompt_tokens = live.prompt_tokens();
+  s.first_absorbed = live.first_absorbed;
   s.answer_left = live.answer_limit - static_cast<int32_t>(live.generated.size());
   s.computed = live.computed;
   s.blocks = static_cast<int32_t>(live.blocks.size());
@@ -48,11 +29,9 @@ Sequence ToSequence(const LiveRequest& live) {
 bool AppendRows(const LiveRequest& live, int32_t rows, Batch* batch) {
   const int32_t begin = live.computed;
   const int32_t end = begin + rows;
-  const int32_t border = std::clamp(live.prompt_tokens(), begin, end);
   const auto first_block = static_cast<int32_t>(batch->block_ids.size());
   const auto blocks = BlocksFor(end, kBlockTokens);
-  AppendSegment(begin, border - begin, RowPath::kPrompt, first_block, blocks, batch);
-  AppendSegment(border, end - border, RowPath::kGenerated, first_block, blocks, batch);
+  AppendSegments(begin, rows, live.first_absorbed, first_block, blocks, batch);
   batch->block_ids.insert(batch->block_ids.end(), live.blocks.begin(),
                           live.blocks.begin() + blocks);
   for (int32_t p = begin; p < end; ++p) batch->tokens.push_back(live.token(p));

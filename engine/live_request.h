@@ -28,6 +28,7 @@ struct LiveRequest {
   std::vector<int32_t> cached;  ///< while waiting: blocks of its prefix that others have computed
   int32_t kept = 0;             ///< so many of `blocks`, the first ones, are kept for others
   int32_t computed = 0;         ///< rows in the cache
+  int32_t first_absorbed = 0;   ///< rows from here on are kAbsorbed (RowPath)
   int32_t cached_tokens = -1;   ///< of the prompt, found when first admitted; -1: not yet
   int32_t scored = 1;           ///< so many tokens of the prompt need no log-prob any more
   int32_t bad_position = -1;    ///< a token whose row of logits was not finite; -1: none
@@ -55,8 +56,8 @@ struct LiveRequest {
 Sequence ToSequence(const LiveRequest& live);
 
 /// Appends positions [computed, computed + rows) to the batch. Each row keeps, however often it is
-/// computed, the path of its first time: prompt rows kPrompt, answer rows kGenerated. True: the
-/// last known row is among them and a token is to be sampled (its logits are asked for).
+/// computed, the path of its first time (first_absorbed). True: the last known row is among them
+/// and a token is to be sampled (its logits are asked for).
 bool AppendRows(const LiveRequest& live, int32_t rows, Batch* batch);
 
 /// A row of a batch whose logits tell how likely the prompt's next token is.

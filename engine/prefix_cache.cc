@@ -9,7 +9,7 @@ BlockRows PrefixCache::RowsOf(const LiveRequest& live, int32_t block) const {
   const int32_t begin = block * kBlockTokens;
   for (int32_t i = 0; i < kBlockTokens; ++i)
     rows.tokens[static_cast<size_t>(i)] = live.token(begin + i);
-  if (paths_differ_) rows.prompt_rows = std::clamp(live.prompt_tokens() - begin, 0, kBlockTokens);
+  if (paths_differ_) rows.materialised = std::clamp(live.first_absorbed - begin, 0, kBlockTokens);
   return rows;
 }
 

@@ -10,11 +10,12 @@ namespace deepseek::engine {
 /// same tokens *and the same paths* (RowPath) as those that the request would compute itself.
 class PrefixCache {
  public:
-  /// `paths_differ`: a generated row has other bits than a prompt row of the same token (MLA).
+  /// `paths_differ`: a row has other bits on another path (MLA).
   PrefixCache(BlockPool* pool, bool on, bool paths_differ)
       : pool_(pool), on_(on), paths_differ_(paths_differ) {}
 
   bool on() const { return on_; }
+  bool paths_differ() const { return paths_differ_; }
   /// Sets live->cached to the kept blocks of its longest known prefix; no row whose logits are
   /// wanted is among them.
   void Match(LiveRequest* live) const;

@@ -229,7 +229,7 @@ class ProfilingBackend final : public Backend {
     const double heads = l.heads, latent = l.kv_lora_rank, width = latent + l.rope_dim;
     const double lift = heads * latent * (l.nope_dim + l.v_dim);
     AddAttention(l.cache, &cost, [&](const Segment& s, double keys, double pairs) {
-      return s.path == RowPath::kGenerated
+      return s.path == RowPath::kAbsorbed
                  ? 2 * (s.rows * lift + heads * pairs * (width + latent))
                  : 2 * (keys * lift + heads * pairs * (l.nope_dim + l.rope_dim + l.v_dim));
     });

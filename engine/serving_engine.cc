@@ -72,6 +72,7 @@ absl::StatusOr<RequestId> ServingEngine::Submit(Request request, std::shared_ptr
   auto live = std::make_unique<LiveRequest>();
   live->answer_limit = AnswerLimit(request, limits_);
   live->request = std::move(request);
+  live->first_absorbed = FirstAbsorbed(live->prompt_tokens(), prefix_.paths_differ());
   live->sink = std::move(sink);
   live->arrival = now_();
   RequestId id = 0;

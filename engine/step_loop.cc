@@ -186,7 +186,8 @@ void ServingEngine::Compute(const Step& step) {
     GrowTable(&blocks_, &live->blocks, work.blocks);  // Plan has counted: there are enough
     const bool decoding = ToSequence(*live).decoding();
     (decoding ? generated_rows : prompt_rows) += work.rows;
-    if (!decoding) pairs += ChunkPairs(policy_.cost, work.rows, live->computed);
+    if (!decoding)
+      pairs += ChunkPairs(policy_.cost, work.rows, live->computed, live->first_absorbed);
     if (AppendRows(*live, work.rows, &batch_)) {
       specs_.push_back(SamplingOf(*live, static_cast<int32_t>(batch_.logit_rows.size()) - 1));
       Constrain(live, &specs_.back());

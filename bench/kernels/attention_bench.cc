@@ -132,30 +132,26 @@ class Layers {
   size_t next_ = 0;
 };
 
-double Flops(const Heads& h, double rows, double context) {
+double Flops(const Heads& h, double rows, double context, bool generated) {
   const double keys = context + rows;
   const double pairs = rows * context + rows * (rows + 1) / 2;  // (row, key it sees)
   if (h.lora == 0) return 4.0 * h.heads * h.head_dim * pairs;
-  return 2.0 * h.heads * (keys * h.lora * (h.nope + h.v) + pairs * (h.nope + h.rope + h.v));
+  const double lift = 1.0 * h.lora * (h.nope + h.v);
+  return generated ? 2.0 * h.heads * (rows * lift + pairs * (2.0 * h.lora + h.rope))
+                   : 2.0 * h.heads * (keys * lift + pairs * (h.nope + h.rope + h.v));
 }
 
 void Run(benchmark::State& state, const Format& format, const Heads& h, DType type) {
-  const auto context = static_cast<int32_t>(state.range(0));
+  const auto keys = static_cast<int32_t>(state.range(0));
   const auto rows = static_cast<int32_t>(state.range(1));
-  const bool decode = rows == 0;
-  Layers layers(format, h, type, context);
-  layers.Begin(decode ? 1 : rows, context - (decode ? 1 : rows),
-               decode ? engine::RowPath::kGenerated : engine::RowPath::kPrompt);
+  const bool generated = state.range(2) != 0;
+  Layers layers(format, h, type, keys);
+  layers.Begin(rows, keys - rows,
+               generated ? engine::RowPath::kAbsorbed : engine::RowPath::kMaterialised);
   const Meter meter;
   for (auto _ : state) layers.Attend();
-  double flops = Flops(h, rows, context - rows);
-  if (decode) {
-    flops = h.lora > 0 ? 2.0 * h.heads *
-                             (context * (2.0 * h.lora + h.rope) + 1.0 * h.lora * (h.nope + h.v))
-                       : 4.0 * h.heads * h.head_dim * context;
-  }
-  meter.Report(state, static_cast<double>(context * layers.row_bytes() + layers.WeightBytes()),
-               flops, format.unit, MeasuredLimits().threads);
+  meter.Report(state, static_cast<double>(keys * layers.row_bytes() + layers.WeightBytes()),
+               Flops(h, rows, keys - rows, generated), format.unit, MeasuredLimits().threads);
 }
 
 void Pool(benchmark::State& state) {
@@ -166,25 +162,35 @@ void Pool(benchmark::State& state) {
 }  // namespace
 
 void RegisterAttention() {
+  // The last `rows` rows of `keys`, as rows of a prompt or of an answer.
+  struct Size {
+    int64_t keys, rows, generated;
+  };
   const auto add = [](const Format& format, const Heads& h, const Cache& cache,
-                      const std::vector<std::pair<int64_t, int64_t>>& sizes) {
+                      const std::vector<Size>& sizes) {
     const std::string name =
         std::string("attention/") + h.name + "/" + format.name + "/" + cache.name;
     auto* bench = benchmark::RegisterBenchmark(
         name.c_str(), [&](benchmark::State& state) { Run(state, format, h, cache.type); });
-    for (const auto& [context, rows] : sizes) bench->Args({context, rows});
-    bench->ArgNames({"context", "rows"})->UseRealTime();
+    for (const Size& s : sizes) bench->Args({s.keys, s.rows, s.generated});
+    bench->ArgNames({"keys", "rows", "generated"})->UseRealTime();
   };
   const Format& fp32 = Formats()[0];
   const Format& bf16 = Formats()[1];
+  const std::vector<Size> decode = {{512, 1, 1}, {4096, 1, 1}, {32768, 1, 1}};
+  const auto and_more = [](std::vector<Size> sizes, const std::vector<Size>& more) {
+    sizes.insert(sizes.end(), more.begin(), more.end());
+    return sizes;
+  };
   add(bf16, kV2Lite, kBf16,
-      {{512, 0}, {4096, 0}, {32768, 0}, {512, 512}, {2048, 2048}, {4096, 512}});
-  add(bf16, kV2Lite, kInt8, {{512, 0}, {4096, 0}, {32768, 0}, {2048, 2048}});
-  add(fp32, kV2Lite, kF32, {{4096, 0}, {512, 512}});
-  add(bf16, kV3, kBf16, {{4096, 0}, {512, 512}});
-  add(bf16, kQwen7b, kBf16, {{512, 0}, {4096, 0}, {32768, 0}, {2048, 2048}});
-  add(bf16, kQwen7b, kInt8, {{4096, 0}, {32768, 0}, {2048, 2048}});
-  add(bf16, kMha, kBf16, {{4096, 0}, {2048, 2048}});
+      and_more(decode,
+               {{512, 512, 0}, {2048, 2048, 0}, {4096, 512, 0}, {2112, 64, 0}, {2112, 64, 1}}));
+  add(bf16, kV2Lite, kInt8, and_more(decode, {{2048, 2048, 0}}));
+  add(fp32, kV2Lite, kF32, {{4096, 1, 1}, {512, 512, 0}});
+  add(bf16, kV3, kBf16, {{4096, 1, 1}, {512, 512, 0}, {2112, 64, 0}, {2112, 64, 1}});
+  add(bf16, kQwen7b, kBf16, and_more(decode, {{2048, 2048, 0}}));
+  add(bf16, kQwen7b, kInt8, {{4096, 1, 1}, {32768, 1, 1}, {2048, 2048, 0}});
+  add(bf16, kMha, kBf16, {{4096, 1, 1}, {2048, 2048, 0}});
   benchmark::RegisterBenchmark("pool", Pool)->UseRealTime();
 }
 

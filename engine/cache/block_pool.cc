@@ -104,7 +104,7 @@ uint64_t BlockPool::Hash(int32_t parent, std::string_view salt, const BlockRows&
   if (parent == kNone) {
     for (const char c : salt) hash = Mix(hash, static_cast<unsigned char>(c));
   }
-  hash = Mix(hash, static_cast<uint64_t>(rows.prompt_rows));
+  hash = Mix(hash, static_cast<uint64_t>(rows.materialised));
   for (size_t i = 0; i < rows.tokens.size(); i += 2) {
     hash = Mix(hash, static_cast<uint64_t>(static_cast<uint32_t>(rows.tokens[i])) << 32 |
                          static_cast<uint32_t>(rows.tokens[i + 1]));

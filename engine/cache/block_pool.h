@@ -17,7 +17,7 @@ namespace deepseek::engine {
 /// (RowPath in kernels/step.h).
 struct BlockRows {
   std::array<int32_t, kBlockTokens> tokens{};
-  int32_t prompt_rows = kBlockTokens;  ///< the first ones are prompt rows, the rest generated ones
+  int32_t materialised = kBlockTokens;  ///< so many, the first ones; the rest are absorbed
 
   bool operator==(const BlockRows&) const = default;
 };

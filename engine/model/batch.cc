@@ -1,5 +1,7 @@
 #include "engine/model/batch.h"
 
+#include <algorithm>
+
 #include "base/strings.h"
 
 namespace deepseek::engine {
@@ -24,7 +26,24 @@ absl::Status CheckSegment(const Segment& s, int32_t expected_first, const Batch&
   return absl::OkStatus();
 }
 
+void AppendSegment(Segment segment, Batch* batch) {
+  if (segment.rows == 0) return;
+  if (!batch->segments.empty()) {
+    const Segment& last = batch->segments.back();
+    segment.first_row = last.first_row + last.rows;
+  }
+  batch->segments.push_back(segment);
+}
+
 }  // namespace
+
+void AppendSegments(int32_t context, int32_t rows, int32_t first_absorbed, int32_t first_block,
+                    int32_t blocks, Batch* batch) {
+  const int32_t end = context + rows;
+  const int32_t border = std::clamp(first_absorbed, context, end);
+  AppendSegment({0, border - context, context, RowPath::kMaterialised, first_block, blocks}, batch);
+  AppendSegment({0, end - border, border, RowPath::kAbsorbed, first_block, blocks}, batch);
+}
 
 absl::Status CheckBatch(const Batch& batch, const BatchBounds& bounds) {
   const auto rows = static_cast<int64_t>(batch.tokens.size());

@@ -24,6 +24,11 @@ struct Batch {
   }
 };
 
+/// Appends the segments of rows [context, context + rows) of one sequence, whose table of `blocks`
+/// blocks starts at first_block; rows from first_absorbed on are kAbsorbed.
+void AppendSegments(int32_t context, int32_t rows, int32_t first_absorbed, int32_t first_block,
+                    int32_t blocks, Batch* batch);
+
 /// What a batch must respect. kInvalidArgument says which rule is broken where.
 struct BatchBounds {
   int32_t max_rows = 0, max_logit_rows = 0, max_context = 0, vocab = 0, kv_blocks = 0;

@@ -61,8 +61,8 @@ void Correct(const std::array<double, 4>& rows, double seconds, CostModel* model
 }
 
 /// What a chunk takes before its first row: the keys of its context.
-absl::Duration ContextTime(const CostModel& model, int64_t context) {
-  return ChunkTime(model, 0, context);
+absl::Duration ContextTime(const CostModel& model, int64_t context, int64_t first_absorbed) {
+  return ChunkTime(model, 0, context, first_absorbed);
 }
 
 }  // namespace
@@ -73,9 +73,13 @@ double WeightsRead(const CostModel& model, int32_t rows) {
   return 1 - model.expert_share * left_out;
 }
 
-double ChunkPairs(const CostModel& model, int64_t rows, int64_t context) {
-  const auto n = static_cast<double>(rows), c = static_cast<double>(context);
-  return n * (c + (n + 1) / 2) + model.pairs_per_key * (c + n);
+double ChunkPairs(const CostModel& model, int64_t rows, int64_t context, int64_t first_absorbed) {
+  const int64_t border = std::clamp(first_absorbed, context, context + rows);
+  const auto seen = [](double n, double before) { return n * (before + (n + 1) / 2); };
+  const auto c = static_cast<double>(context), b = static_cast<double>(border);
+  const double keys = context < first_absorbed ? b : 0;
+  return seen(b - c, c) + model.pairs_per_key * keys +
+         model.absorbed_pair * seen(static_cast<double>(context + rows - border), b);
 }
 
 absl::Duration StepTime(const CostModel& model, int32_t prompt_rows, int32_t generated_rows,
@@ -85,9 +89,10 @@ absl::Duration StepTime(const CostModel& model, int32_t prompt_rows, int32_t gen
          model.per_kilopair * (pairs / kPairs);
 }
 
-absl::Duration ChunkTime(const CostModel& model, int64_t rows, int64_t context) {
+absl::Duration ChunkTime(const CostModel& model, int64_t rows, int64_t context,
+                         int64_t first_absorbed) {
   return model.per_prompt_row * rows +
-         model.per_kilopair * (ChunkPairs(model, rows, context) / kPairs);
+         model.per_kilopair * (ChunkPairs(model, rows, context, first_absorbed) / kPairs);
 }
 
 CostModel Observe(const CostModel& model, int32_t prompt_rows, int32_t generated_rows,
@@ -130,11 +135,11 @@ CostModel ObserveAnswer(const CostModel& model, int32_t tokens) {
 }
 
 absl::Duration PromptTime(const CostModel& model, int32_t generated_rows, int64_t context,
-                          absl::Duration target) {
+                          absl::Duration target, int64_t first_absorbed) {
   if (target == absl::InfiniteDuration() || model.per_prompt_row <= absl::ZeroDuration())
     return absl::InfiniteDuration();
   const bool watched = generated_rows > 0;
-  const absl::Duration keys = ContextTime(model, context);
+  const absl::Duration keys = ContextTime(model, context, first_absorbed);
   // A chunk chooses nearly all experts.
   const absl::Duration others = model.step + model.per_generated_row * generated_rows + keys;
   const int32_t times = watched ? 1 : kUnwatched;
@@ -142,14 +147,17 @@ absl::Duration PromptTime(const CostModel& model, int32_t generated_rows, int64_
   return left + keys;
 }
 
-int32_t RowsWithin(const CostModel& model, absl::Duration time, int64_t context) {
+int32_t RowsWithin(const CostModel& model, absl::Duration time, int64_t context,
+                   int64_t first_absorbed) {
   if (time == absl::InfiniteDuration()) return std::numeric_limits<int32_t>::max();
-  const double left = absl::ToDoubleSeconds(time - ContextTime(model, context));
+  const double left = absl::ToDoubleSeconds(time - ContextTime(model, context, first_absorbed));
   if (left <= 0) return 0;
   // left = row r + pair r^2 / 2, as ChunkPairs has it; in a form that pair = 0 does not upset.
-  const double pair = absl::ToDoubleSeconds(model.per_kilopair) / kPairs;
-  const double row = absl::ToDoubleSeconds(model.per_prompt_row) +
-                     pair * (static_cast<double>(context) + 0.5 + model.pairs_per_key);
+  const bool absorbed = context >= first_absorbed;
+  const double pair =
+      absl::ToDoubleSeconds(model.per_kilopair) / kPairs * (absorbed ? model.absorbed_pair : 1);
+  const double keys = static_cast<double>(context) + 0.5 + (absorbed ? 0 : model.pairs_per_key);
+  const double row = absl::ToDoubleSeconds(model.per_prompt_row) + pair * keys;
   if (row <= 0) return std::numeric_limits<int32_t>::max();
   const double rows = 2 * left / (row + std::sqrt(row * row + 2 * pair * left));
   // A whole number of rows that rounding has put just below itself is meant.

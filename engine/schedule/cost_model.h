@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <limits>
 
 #include "absl/time/time.h"
 
@@ -29,6 +30,8 @@ struct CostModel {
   /// Pairs that cost as much as making one key of the context ready for a chunk, which a chunk pays
   /// however few rows it has (MLA expands it from the latent).
   double pairs_per_key = 0;
+  /// Pairs that one of an absorbed row costs as much as. Such rows make no keys ready.
+  double absorbed_pair = 1;
   /// Pairs that cost about as much as a row without its attention: the first guess of per_kilopair.
   /// 0: attention costs nothing.
   double pairs_per_row = 0;
@@ -49,8 +52,13 @@ inline constexpr double kLeastShare = 2;
 /// them is read once.
 double WeightsRead(const CostModel& model, int32_t rows);
 
-/// Pairs that a chunk of `rows` prompt rows after `context` others counts as.
-double ChunkPairs(const CostModel& model, int64_t rows, int64_t context);
+/// A chunk without absorbed rows.
+inline constexpr int32_t kNoneAbsorbed = std::numeric_limits<int32_t>::max();
+
+/// Pairs that a chunk of `rows` prompt rows after `context` others counts as. Here and below rows
+/// from position `first_absorbed` on are absorbed (RowPath).
+double ChunkPairs(const CostModel& model, int64_t rows, int64_t context,
+                  int64_t first_absorbed = kNoneAbsorbed);
 
 /// The model after a step of these rows took `elapsed`; `pairs`: of all its prompt chunks.
 CostModel Observe(const CostModel& model, int32_t prompt_rows, int32_t generated_rows,
@@ -70,13 +78,16 @@ absl::Duration StepTime(const CostModel& model, int32_t prompt_rows, int32_t gen
 /// leaves little of the target (many streams, a long context, a slow or busy machine), prompts
 /// would else pay it for a few rows at a time. Infinite while nothing is known.
 absl::Duration PromptTime(const CostModel& model, int32_t generated_rows, int64_t context,
-                          absl::Duration target);
+                          absl::Duration target, int64_t first_absorbed = kNoneAbsorbed);
 
 /// What a chunk adds to a step.
-absl::Duration ChunkTime(const CostModel& model, int64_t rows, int64_t context);
+absl::Duration ChunkTime(const CostModel& model, int64_t rows, int64_t context,
+                         int64_t first_absorbed = kNoneAbsorbed);
 
-/// The rows of a chunk after `context` others that takes `time`; 0 or more.
-int32_t RowsWithin(const CostModel& model, absl::Duration time, int64_t context);
+/// The rows of a chunk after `context` others that takes `time`; 0 or more. The absorbed rows at
+/// the end of a chunk that begins with others, a block of them at most, are taken for such.
+int32_t RowsWithin(const CostModel& model, absl::Duration time, int64_t context,
+                   int64_t first_absorbed = kNoneAbsorbed);
 
 /// How many rows a single chunk after `context` others gets: RowsWithin(PromptTime), at least
 /// kLeastPromptRows.

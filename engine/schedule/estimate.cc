@@ -55,11 +55,20 @@ int32_t PlacesFor(const Queues& queues, const Cache& cache, const Policy& policy
 /// Prompt rows of several sequences, and what they attend to.
 struct Prompts {
   int64_t rows = 0;
-  double context = 0;  // of each row, summed
+  double context = 0;        // of each row, summed
+  double absorbed = 0;       // of `context`
+  int64_t materialised = 0;  // of `rows`
 
   void Add(const Sequence& s) {
+    const int32_t border = std::clamp(s.first_absorbed, s.computed, s.known_tokens);
     rows += s.rows_left();
+    materialised += border - s.computed;
     context += 0.5 * s.rows_left() * (s.computed + s.known_tokens);
+    absorbed += 0.5 * (s.known_tokens - border) * (border + s.known_tokens);
+  }
+  Prompts Mean(int64_t count) const {
+    const auto n = static_cast<double>(count);
+    return {rows / count, context / n, absorbed / n, materialised / count};
   }
   int64_t MeanContext() const {
     return rows > 0 ? static_cast<int64_t>(context / static_cast<double>(rows)) : 0;
@@ -99,9 +108,10 @@ WaitEstimate EstimateWait(const Queues& queues, const Cache& cache, const Policy
     const int64_t with_prompts = prompts.rows / chunk;
     const auto rest = static_cast<int32_t>(prompts.rows % chunk);
     // A chunk makes the keys of its context ready once more: about the context of a mean row.
+    const double expanding = prompts.context - prompts.absorbed;
     const double pairs =
-        prompts.context +
-        cost.pairs_per_key * (prompts.context / chunk + static_cast<double>(prompts.rows) / 2);
+        expanding + cost.absorbed_pair * prompts.absorbed +
+        cost.pairs_per_key * (expanding / chunk + static_cast<double>(prompts.materialised) / 2);
     return StepTime(cost, chunk, decoding) * with_prompts +
            StepTime(cost, rest, 0) * (rest > 0 ? 1 : 0) +
            (StepTime(cost, 0, 0, pairs) - StepTime(cost, 0, 0)) +
@@ -126,8 +136,7 @@ WaitEstimate EstimateWait(const Queues& queues, const Cache& cache, const Policy
   }
   estimate.free_places = places.FreeNow();
   const auto count = static_cast<int64_t>(waiting.size());
-  estimate.each = count > 0 ? time({newer.rows / count, newer.context / static_cast<double>(count)},
-                                   steps / count / full)
+  estimate.each = count > 0 ? time(newer.Mean(count), steps / count / full)
                             : time({}, static_cast<int64_t>(cost.answer_tokens) / full);
   return estimate;
 }

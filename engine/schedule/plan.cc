@@ -104,17 +104,21 @@ class Planner {
     for (; next < running_.size(); ++next) Continue(&running_[next]);
   }
 
-  // Prompt rows that the step still has room for, when a sequence with `context` rows comes next.
-  int32_t PromptRowsLeft(int64_t context) const {
+  // Prompt rows that the step still has room for, when `s` comes next.
+  int32_t PromptRowsLeft(const Sequence& s) const {
     const int32_t given = rows_ - generated_;
     const int32_t room = policy_.max_rows - rows_;
     const CostModel& cost = policy_.cost;
     if (policy_.step_target == absl::InfiniteDuration()) return room;
     if (cost.per_prompt_row <= absl::ZeroDuration())
       return std::min(room, kFirstPromptRows - given);
-    const absl::Duration time =
-        given > 0 ? prompt_time_ : PromptTime(cost, generated_, context, policy_.step_target);
-    return std::min(room, std::max(RowsWithin(cost, time, context), kLeastPromptRows - given));
+    const absl::Duration time = given > 0 ? prompt_time_ : PromptTimeFor(s);
+    const int32_t rows = RowsWithin(cost, time, s.computed, s.first_absorbed);
+    return std::min(room, std::max(rows, kLeastPromptRows - given));
+  }
+
+  absl::Duration PromptTimeFor(const Sequence& s) const {
+    return PromptTime(policy_.cost, generated_, s.computed, policy_.step_target, s.first_absorbed);
   }
 
   // The blocks were taken at admission.
@@ -123,7 +127,7 @@ class Planner {
   }
 
   bool Admit(Sequence* s) {
-    if (PromptRowsLeft(s->computed) <= 0 || s->follows) return false;
+    if (PromptRowsLeft(*s) <= 0 || s->follows) return false;
     if (!Fits(*s) && !MakeRoom(*s)) return false;
     step_.admit.push_back(s->id);
     ++admitted_;
@@ -163,11 +167,10 @@ class Planner {
   }
 
   void GivePromptRows(Sequence* s, int32_t new_blocks) {
-    const int32_t rows = std::min(s->rows_left(), PromptRowsLeft(s->computed));
+    const int32_t rows = std::min(s->rows_left(), PromptRowsLeft(*s));
     if (rows <= 0) return;
-    if (rows_ == generated_)
-      prompt_time_ = PromptTime(policy_.cost, generated_, s->computed, policy_.step_target);
-    prompt_time_ -= ChunkTime(policy_.cost, rows, s->computed);
+    if (rows_ == generated_) prompt_time_ = PromptTimeFor(*s);
+    prompt_time_ -= ChunkTime(policy_.cost, rows, s->computed, s->first_absorbed);
     Give(s, rows, new_blocks);
   }
 

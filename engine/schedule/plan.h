@@ -32,9 +32,10 @@ struct Sequence {
   int32_t known_tokens =
       0;  ///< prompt and generated so far; the last one may not be in the cache yet
   int32_t prompt_tokens = 0;
-  int32_t answer_left = 1;  ///< new tokens that it may still get
-  int32_t computed = 0;     ///< rows in the cache; while waiting: those that it finds there
-  int32_t blocks = 0;       ///< blocks held; 0 while waiting
+  int32_t first_absorbed = kNoneAbsorbed;  ///< rows from here on expand no keys
+  int32_t answer_left = 1;                 ///< new tokens that it may still get
+  int32_t computed = 0;  ///< rows in the cache; while waiting: those that it finds there
+  int32_t blocks = 0;    ///< blocks held; 0 while waiting
   /// Blocks that others may hold as well, the first ones of its table; while waiting: those that it
   /// would share.
   absl::Span<const int32_t> kept;

@@ -192,7 +192,7 @@ void CpuBackend::MlaAttend(const Buffer& q, const MlaLayer& layer, const Buffer&
   int64_t multiply_adds = 0;
   for (size_t s = 0; s < segments_.size(); ++s) {
     const Segment& segment = segments_[s];
-    if (segment.path != RowPath::kPrompt) continue;
+    if (segment.path != RowPath::kMaterialised) continue;
     prompts_.push_back(static_cast<int32_t>(s));
     multiply_adds += int64_t{segment.context + segment.rows} * layer.heads *
                      (int64_t{layer.kv_lora_rank} * (layer.nope_dim + layer.v_dim) +
@@ -207,7 +207,7 @@ void CpuBackend::MlaAttend(const Buffer& q, const MlaLayer& layer, const Buffer&
   wave_.clear();
   for (size_t s = 0; s < segments_.size(); ++s) {
     const Segment& segment = segments_[s];
-    if (segment.path == RowPath::kPrompt) continue;
+    if (segment.path == RowPath::kMaterialised) continue;
     for (int32_t i = 0; i < segment.rows; ++i) {
       wave_.push_back({segment.first_row + i, static_cast<int32_t>(s), segment.context + i + 1});
       if (wave_.size() < static_cast<size_t>(kWaveRows)) continue;

@@ -118,7 +118,7 @@ void ReferenceBackend::AttendGenerated(const Segment& segment, const float* q,
 
 void ReferenceBackend::MlaAttend(const Buffer& q, const MlaLayer& layer, const Buffer& out) {
   for (const Segment& segment : segments_) {
-    if (segment.path == RowPath::kPrompt) {
+    if (segment.path == RowPath::kMaterialised) {
       AttendPrompt(segment, HostData<float>(q), layer, HostData<float>(out));
     } else {
       AttendGenerated(segment, HostData<float>(q), layer, HostData<float>(out));

@@ -12,10 +12,10 @@ namespace {
 
 constexpr int32_t kNone = BlockPool::kNone;
 
-BlockRows Rows(int32_t seed, int32_t prompt_rows = kBlockTokens) {
+BlockRows Rows(int32_t seed, int32_t materialised = kBlockTokens) {
   BlockRows rows;
   for (int32_t i = 0; i < kBlockTokens; ++i) rows.tokens[static_cast<size_t>(i)] = seed * 100 + i;
-  rows.prompt_rows = prompt_rows;
+  rows.materialised = materialised;
   return rows;
 }
 

@@ -24,6 +24,9 @@ TEST(FirstPrices, MlaExpandsItsContextAndGqaPacksIt) {
   // 2 x 512 x (128 + 128) operations to expand a key, 2 x (192 + 128) for a row to see it.
   EXPECT_NEAR(FirstPrices(Spec(Attention::kMla)).pairs_per_key, 512.0 * 256 / 320, 1e-9);
   EXPECT_NEAR(FirstPrices(Spec(Attention::kGqa)).pairs_per_key, 3, 1e-9);
+  // In the latent space 2 x (512 + 64 + 512) for a row to see a key.
+  EXPECT_NEAR(FirstPrices(Spec(Attention::kMla)).absorbed_pair, 1088.0 / 320, 1e-9);
+  EXPECT_EQ(FirstPrices(Spec(Attention::kGqa)).absorbed_pair, 1);
 }
 
 TEST(FirstPrices, ARowIsItsParameters) {

@@ -43,6 +43,26 @@ TEST_F(PrefixCacheTest, TheSecondOfTwoEqualPromptsComputesItsLastBlock) {
   EXPECT_EQ(stats.prefix_hits, 256 + 192 + 256);
 }
 
+// Behind a known prefix no keys are expanded, with MLA: such rows are absorbed, known or not.
+TEST_F(PrefixCacheTest, TheRowsBehindTheLastBorderAreAbsorbed) {
+  Start();
+  Rows(Of(Prompt(300), 1));
+  EXPECT_EQ(fake_->rows_materialised, 256);
+  EXPECT_EQ(Rows(Of(Prompt(300), 1)), 300 - 256);
+  EXPECT_EQ(fake_->rows_materialised, 256);
+  // Of a multiple of 64 tokens the last block is absorbed, and is that of equal prompts only.
+  EXPECT_EQ(Rows(Of(Prompt(320), 1)), 320 - 256);
+  EXPECT_EQ(fake_->rows_materialised, 256);
+  EXPECT_EQ(Rows(Of(Prompt(330), 1)), 330 - 256);
+  EXPECT_EQ(fake_->rows_materialised, 256 + 64);
+  FakeModel::Options gqa;
+  gqa.one_path = true;
+  Start(gqa);
+  Rows(Of(Prompt(300), 1));
+  EXPECT_EQ(fake_->rows_materialised, 300) << "one form, one segment";
+  EXPECT_EQ(fake_->max_segments_seen, 1);
+}
+
 TEST_F(PrefixCacheTest, ACommonBeginningIsShared) {
   Start();
   auto longer = Prompt(200);

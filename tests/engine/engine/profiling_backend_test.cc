@@ -67,7 +67,7 @@ TEST_F(ProfilingBackendTest, LinearsAreToldApartByTheirNames) {
     profile_->mode = Mode::kCount;
     const PackedWeight w = Pack(name, 32, 16);
     const Buffer x = Zeros(3, 16), out = Zeros(3, 32);
-    Begin({{0, 3, 0, RowPath::kPrompt, 0, 1}}, 3);
+    Begin({{0, 3, 0, RowPath::kMaterialised, 0, 1}}, 3);
     backend_->Linear(x, w, 3, false, out);
     EXPECT_EQ(profile_->at(op).calls, 1) << name;
     EXPECT_EQ(profile_->at(op).weight_bytes, w.bytes) << name;
@@ -80,7 +80,7 @@ TEST_F(ProfilingBackendTest, LinearsAreToldApartByTheirNames) {
 TEST_F(ProfilingBackendTest, OffCountsNothingAndTimeAddsUp) {
   const PackedWeight w = Pack("lm_head.weight", 32, 16);
   const Buffer x = Zeros(3, 16), out = Zeros(3, 32);
-  Begin({{0, 3, 0, RowPath::kPrompt, 0, 1}}, 3);
+  Begin({{0, 3, 0, RowPath::kMaterialised, 0, 1}}, 3);
   backend_->Linear(x, w, 3, false, out);
   EXPECT_EQ(profile_->Total().calls, 0);
   profile_->mode = Mode::kTime;
@@ -103,7 +103,7 @@ TEST_F(ProfilingBackendTest, AnExpertIsReadOnceHoweverManyRowsItHas) {
   const std::vector<int32_t> chosen{0, 1, 1, 0, 0, 3};  // three distinct
   ASSERT_TRUE(backend_->Upload(ids, {reinterpret_cast<const uint8_t*>(chosen.data()), 24}).ok());
   profile_->mode = Mode::kCount;
-  Begin({{0, 3, 0, RowPath::kPrompt, 0, 1}}, 3);
+  Begin({{0, 3, 0, RowPath::kMaterialised, 0, 1}}, 3);
   backend_->Moe(x, ids, weights, 2, experts, out);
   EXPECT_EQ(profile_->at(Op::kExperts).weight_bytes, 3 * one);
   EXPECT_EQ(profile_->at(Op::kExperts).flops, 2.0 * 6 * 3 * 32 * 32);

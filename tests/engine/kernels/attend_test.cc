@@ -128,7 +128,7 @@ TEST_P(Attention, TheCutDoesNotShowInTheBits) {
           int32_t first = 0;
           if (company) {
             first = 1 + begin % 50;
-            segments.push_back({0, first, begin % 64, RowPath::kGenerated, kBlocks, kBlocks});
+            segments.push_back({0, first, begin % 64, RowPath::kAbsorbed, kBlocks, kBlocks});
             step_kv = other.Normal(first * s.kv_width());
             step_q = other.Normal(first * s.q_width());
           }
@@ -142,7 +142,7 @@ TEST_P(Attention, TheCutDoesNotShowInTheBits) {
         }
         return all;
       };
-      for (const RowPath path : {RowPath::kPrompt, RowPath::kGenerated}) {
+      for (const RowPath path : {RowPath::kMaterialised, RowPath::kAbsorbed}) {
         const std::vector<float> whole = run(2, kRows, path, false);
         EXPECT_EQ(run(1, kRows, path, false), whole);
         EXPECT_EQ(run(3, kRows, path, true), whole);
@@ -161,8 +161,8 @@ TEST_P(Attention, Int8CacheHoldsTheReferencesCodes) {
     const auto cache = [&](Backend* backend) {
       AttentionRig rig(backend, shape, 100, 2, 7);
       Random random(8);
-      rig.Step({{0, 100, 0, RowPath::kPrompt, 0, 2}}, {1, 0}, random.Normal(100 * shape.kv_width()),
-               random.Normal(100 * shape.q_width()));
+      rig.Step({{0, 100, 0, RowPath::kMaterialised, 0, 2}}, {1, 0},
+               random.Normal(100 * shape.kv_width()), random.Normal(100 * shape.q_width()));
       return rig.CacheBytes();
     };
     const auto cpu = CpuBackendFor(GetParam());
@@ -212,10 +212,11 @@ TEST_P(Attention, NanStaysWithThoseWhoSeeIt) {
       Random random(8);
       std::vector<float> kv = random.Normal(100 * s.kv_width());
       for (int64_t i = 0; i < s.kv_width(); ++i) kv[70 * s.kv_width() + i] = NAN;
-      rig.Step({{0, 100, 0, RowPath::kPrompt, 0, 2}}, {1, 0}, kv, random.Normal(100 * s.q_width()));
+      rig.Step({{0, 100, 0, RowPath::kMaterialised, 0, 2}}, {1, 0}, kv,
+               random.Normal(100 * s.q_width()));
       // Another sequence takes over the blocks: stale rows behind its end must not be read.
       const std::vector<float> out =
-          rig.Step({{0, 3, 0, RowPath::kPrompt, 1, 1}, {3, 3, 0, RowPath::kGenerated, 0, 1}},
+          rig.Step({{0, 3, 0, RowPath::kMaterialised, 1, 1}, {3, 3, 0, RowPath::kAbsorbed, 0, 1}},
                    {1, 0}, random.Normal(6 * s.kv_width()), random.Normal(6 * s.q_width()));
       for (const float x : out) ASSERT_TRUE(std::isfinite(x));
     }

@@ -126,7 +126,7 @@ std::vector<float> RandomSteps(Backend* backend, const AttentionShape& shape, ui
       // Prompt rows, generated rows, or some of each in one step.
       const int32_t prompt = random.Below(3) == 0 ? n / 2 : (random.Below(2) == 0 ? n : 0);
       for (const auto& [count, path] :
-           {std::pair(prompt, RowPath::kPrompt), std::pair(n - prompt, RowPath::kGenerated)}) {
+           {std::pair(prompt, RowPath::kMaterialised), std::pair(n - prompt, RowPath::kAbsorbed)}) {
         if (count == 0) continue;
         segments.push_back({rows, count, context[s], path, s * kBlocks, kBlocks});
         rows += count;

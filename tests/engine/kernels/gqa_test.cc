@@ -65,13 +65,13 @@ std::vector<float> RunSteps(Backend* b, const Shape& s, uint32_t seed) {
     all.insert(all.end(), values.begin(), values.end());
   };
   // {first_row, rows, context, path, first_block, blocks}
-  step({{0, 130, 0, RowPath::kPrompt, 0, 3},
-        {130, 1, 0, RowPath::kPrompt, 3, 2},
-        {131, 64, 0, RowPath::kGenerated, 5, 3}});
-  step({{0, 5, 130, RowPath::kPrompt, 0, 3},
-        {5, 3, 135, RowPath::kGenerated, 0, 3},
-        {8, 1, 1, RowPath::kGenerated, 3, 2},
-        {9, 70, 64, RowPath::kPrompt, 5, 3}});
+  step({{0, 130, 0, RowPath::kMaterialised, 0, 3},
+        {130, 1, 0, RowPath::kMaterialised, 3, 2},
+        {131, 64, 0, RowPath::kAbsorbed, 5, 3}});
+  step({{0, 5, 130, RowPath::kMaterialised, 0, 3},
+        {5, 3, 135, RowPath::kAbsorbed, 0, 3},
+        {8, 1, 1, RowPath::kAbsorbed, 3, 2},
+        {9, 70, 64, RowPath::kMaterialised, 5, 3}});
   return all;
 }
 
@@ -124,11 +124,11 @@ TEST_P(CpuGqa, TheCutDoesNotShowInTheBits) {
       }
       return all;
     };
-    const std::vector<float> whole = run(2, kRows, RowPath::kPrompt);
-    EXPECT_EQ(run(1, kRows, RowPath::kPrompt), whole);
+    const std::vector<float> whole = run(2, kRows, RowPath::kMaterialised);
+    EXPECT_EQ(run(1, kRows, RowPath::kMaterialised), whole);
     for (const int32_t chunk : {1, 7, 63, 64, 65}) {
-      EXPECT_EQ(run(2, chunk, RowPath::kPrompt), whole) << chunk;
-      EXPECT_EQ(run(2, chunk, RowPath::kGenerated), whole) << chunk;
+      EXPECT_EQ(run(2, chunk, RowPath::kMaterialised), whole) << chunk;
+      EXPECT_EQ(run(2, chunk, RowPath::kAbsorbed), whole) << chunk;
     }
   }
 }

@@ -16,7 +16,7 @@ constexpr BatchBounds kBounds{
 Batch Good() {
   Batch batch;
   batch.tokens = {1, 2, 3, 49};
-  batch.segments = {{0, 3, 62, RowPath::kPrompt, 0, 2}, {3, 1, 5, RowPath::kGenerated, 2, 1}};
+  batch.segments = {{0, 3, 62, RowPath::kMaterialised, 0, 2}, {3, 1, 5, RowPath::kAbsorbed, 2, 1}};
   batch.block_ids = {7, 0, 3};
   batch.logit_rows = {2, 3};
   return batch;
@@ -69,6 +69,31 @@ INSTANTIATE_TEST_SUITE_P(
             "logit row 2"},
         Bad{"logit_row_outside", [](Batch& b) { b.logit_rows = {4}; }, "logit row 4"}),
     [](const auto& info) { return std::string(info.param.name); });
+
+TEST(AppendSegments, AreCutWhereTheAbsorbedRowsBegin) {
+  Batch batch;
+  AppendSegments(60, 10, 64, 5, 2, &batch);
+  AppendSegments(0, 3, 64, 7, 1, &batch);
+  AppendSegments(64, 3, 64, 8, 2, &batch);
+  ASSERT_EQ(batch.segments.size(), 4U);
+  const auto is = [&](size_t i, const Segment& s) {
+    const Segment& is = batch.segments[i];
+    return is.first_row == s.first_row && is.rows == s.rows && is.context == s.context &&
+           is.path == s.path && is.first_block == s.first_block && is.blocks == s.blocks;
+  };
+  EXPECT_TRUE(is(0, {0, 4, 60, RowPath::kMaterialised, 5, 2}));
+  EXPECT_TRUE(is(1, {4, 6, 64, RowPath::kAbsorbed, 5, 2}));
+  EXPECT_TRUE(is(2, {10, 3, 0, RowPath::kMaterialised, 7, 1}));
+  EXPECT_TRUE(is(3, {13, 3, 64, RowPath::kAbsorbed, 8, 2}));
+}
+
+TEST(FirstAbsorbed, IsTheLastBorderBeforeTheLastToken) {
+  EXPECT_EQ(FirstAbsorbed(1, true), 0);
+  EXPECT_EQ(FirstAbsorbed(64, true), 0);
+  EXPECT_EQ(FirstAbsorbed(65, true), 64);
+  EXPECT_EQ(FirstAbsorbed(2112, true), 2048);
+  EXPECT_EQ(FirstAbsorbed(2112, false), 2112);
+}
 
 }  // namespace
 }  // namespace deepseek::engine

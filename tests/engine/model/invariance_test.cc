@@ -82,11 +82,11 @@ TEST_P(Invariance, CompanyDoesNotShow) {
   std::vector<float> actual;
   for (int32_t step = 0; step < 8; ++step) {
     Batch batch;
-    before.AddRows(Tokens(13 + step, 100 + step), RowPath::kPrompt, &batch);
+    before.AddRows(Tokens(13 + step, 100 + step), RowPath::kMaterialised, &batch);
     const size_t first = batch.tokens.size();
     self.AddRows({mine.begin() + 10 * step, mine.begin() + 10 * step + 10},
-                 step < 7 ? RowPath::kPrompt : RowPath::kGenerated, &batch);
-    after.AddRows(Tokens(1 + step % 3, 200 + step), RowPath::kGenerated, &batch);
+                 step < 7 ? RowPath::kMaterialised : RowPath::kAbsorbed, &batch);
+    after.AddRows(Tokens(1 + step % 3, 200 + step), RowPath::kAbsorbed, &batch);
     ASSERT_TRUE(model->Forward(batch).ok());
     std::vector<float> logits(batch.tokens.size() * vocab);
     ASSERT_TRUE(model->backend()

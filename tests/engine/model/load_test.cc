@@ -52,7 +52,7 @@ TEST(Load, ModelRefusesBadStepsAndStaysUsable) {
   std::vector<float> out;
   EXPECT_EQ(model->ForwardMtp(batch, {}, &out).code(), absl::StatusCode::kFailedPrecondition);
   Sequence sequence(model.get(), 0, 1);
-  sequence.AddRows({1, 2, 3}, RowPath::kPrompt, &batch);
+  sequence.AddRows({1, 2, 3}, RowPath::kMaterialised, &batch);
   const int64_t before = model->progress();
   EXPECT_TRUE(model->Forward(batch).ok());
   EXPECT_GT(model->progress(), before);
@@ -66,7 +66,7 @@ TEST(Load, MtpNeedsTheLastBatch) {
   const auto model = MustLoad(spec);
   Batch batch;
   Sequence sequence(model.get(), 0, 1);
-  sequence.AddRows({1, 2, 3}, RowPath::kPrompt, &batch);
+  sequence.AddRows({1, 2, 3}, RowPath::kMaterialised, &batch);
   std::vector<float> out;
   EXPECT_FALSE(model->ForwardMtp(batch, std::vector<int32_t>{2, 3}, &out).ok());  // no Forward yet
   ASSERT_TRUE(model->Forward(batch).ok());

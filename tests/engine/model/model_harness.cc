@@ -87,7 +87,7 @@ RunResult RunModel(Model* model, const std::vector<int32_t>& tokens, const RunSp
     if (begin < spec.prompt) end = std::min(end, spec.prompt);
     Batch batch;
     sequence.AddRows({tokens.begin() + begin, tokens.begin() + end},
-                     begin < spec.prompt ? RowPath::kPrompt : RowPath::kGenerated, &batch);
+                     begin < spec.prompt ? RowPath::kMaterialised : RowPath::kAbsorbed, &batch);
     std::vector<float> captured;
     model->CaptureHidden(spec.hidden ? &captured : nullptr);
     Must(model->Forward(batch));
@@ -119,7 +119,7 @@ std::vector<int32_t> Greedy(Model* model, const std::vector<int32_t>& prompt, in
   std::vector<int32_t> out;
   while (static_cast<int>(out.size()) < count && (out.empty() || out.back() != stop)) {
     Batch batch;
-    sequence.AddRows(feed, out.empty() ? RowPath::kPrompt : RowPath::kGenerated, &batch);
+    sequence.AddRows(feed, out.empty() ? RowPath::kMaterialised : RowPath::kAbsorbed, &batch);
     batch.logit_rows = {static_cast<int32_t>(batch.tokens.size()) - 1};
     Must(model->Forward(batch));
     SampleSpec spec;

@@ -159,6 +159,7 @@ CostModel Mla() {
   CostModel m;
   m.pairs_per_key = 410;
   m.pairs_per_row = 20000;
+  m.absorbed_pair = 3.4;
   return m;
 }
 
@@ -166,6 +167,23 @@ TEST(CostModel, PairsOfAChunk) {
   EXPECT_EQ(ChunkPairs({}, 3, 10), 11 + 12 + 13) << "a row sees itself";
   EXPECT_EQ(ChunkPairs(Mla(), 3, 10), 36 + 410 * 13);
   EXPECT_EQ(ChunkPairs(Mla(), 0, 10), 4100);
+}
+
+TEST(CostModel, AbsorbedRowsMakeNoKeysReady) {
+  EXPECT_DOUBLE_EQ(ChunkPairs(Mla(), 3, 64, 64), 3.4 * (65 + 66 + 67));
+  EXPECT_EQ(ChunkPairs(Mla(), 0, 64, 64), 0);
+  // Both in one chunk: the first three make 67 keys ready, the other two see them and themselves.
+  EXPECT_DOUBLE_EQ(ChunkPairs(Mla(), 5, 64, 67), 65 + 66 + 67 + 410 * 67 + 3.4 * (68 + 69));
+  CostModel m = Mla();
+  m.step = m.per_generated_row = absl::Milliseconds(20);
+  m.per_prompt_row = absl::Milliseconds(6);
+  m.per_kilopair = absl::Microseconds(550);
+  for (const int64_t first : {int64_t{16000}, int64_t{kNoneAbsorbed}}) {
+    const absl::Duration time = PromptTime(m, 1, 16000, kTarget, first);
+    const int32_t rows = RowsWithin(m, time, 16000, first);
+    EXPECT_LE(ChunkTime(m, rows, 16000, first), time);
+    EXPECT_GT(ChunkTime(m, rows + 1, 16000, first), time);
+  }
 }
 
 TEST(CostModel, TheFirstPriceOfAttentionIsItsShareOfTheOperations) {

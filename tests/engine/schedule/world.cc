@@ -66,6 +66,7 @@ Sequence World::ToSequence(const Live& live) const {
   s.deadline = kStart + job.arrives + job.deadline;
   s.known_tokens = Known(live);
   s.prompt_tokens = job.prompt;
+  s.first_absorbed = FirstAbsorbed(job.prompt, true);
   s.answer_left = job.generate - live.generated;
   if (live.running) {
     s.computed = live.computed;
@@ -145,7 +146,9 @@ void World::Compute(const Work& work, int32_t* prompt_rows, int32_t* generated_r
     live->table.push_back(pool_.Allocate());
   const bool decoding = ToSequence(*live).decoding();
   (decoding ? *generated_rows : *prompt_rows) += work.rows;
-  if (!decoding) pairs_ += ChunkPairs(policy_.cost, work.rows, live->computed);
+  if (!decoding)
+    pairs_ += ChunkPairs(policy_.cost, work.rows, live->computed,
+                         FirstAbsorbed(jobs_[live->job].prompt, true));
   live->computed += work.rows;
   Check(work.blocks * kBlockTokens >= live->computed, "too few blocks");
 }
@@ -186,7 +189,8 @@ BlockRows World::RowsOf(const Live& live, int32_t block) const {
     rows.tokens[static_cast<size_t>(i)] =
         common ? -1 - job.group : static_cast<int32_t>(live.job) + 1;
   }
-  rows.prompt_rows = std::clamp(job.prompt - block * kBlockTokens, 0, kBlockTokens);
+  rows.materialised =
+      std::clamp(FirstAbsorbed(job.prompt, true) - block * kBlockTokens, 0, kBlockTokens);
   return rows;
 }
 

@@ -22,7 +22,7 @@ uint64_t Mix(uint64_t x) {
 uint64_t Extend(uint64_t before, int32_t token, int32_t position, RowPath path) {
   return Mix(before +
              Mix(static_cast<uint64_t>(token) * 8191 + static_cast<uint64_t>(position) * 2 +
-                 (path == RowPath::kGenerated ? 1 : 0) + 1));
+                 (path == RowPath::kAbsorbed ? 1 : 0) + 1));
 }
 
 }  // namespace
@@ -113,12 +113,13 @@ absl::Status FakeModel::Forward(const Batch& batch) {
   for (const Segment& s : batch.segments) {
     if (s.blocks * kBlockTokens < s.context + s.rows)
       return absl::InternalError("forward: block table too short");
+    if (s.path == RowPath::kMaterialised) rows_materialised += s.rows;
     for (int32_t i = 0; i < s.rows; ++i) {
       const int32_t position = s.context + i;
       const uint64_t before = position == 0 ? 0 : RowState(batch, s, position - 1);
       const int32_t block = batch.block_ids[s.first_block + position / kBlockTokens];
       states[s.first_row + i] = Extend(before, batch.tokens[s.first_row + i], position,
-                                       one_path_ ? RowPath::kPrompt : s.path);
+                                       one_path_ ? RowPath::kMaterialised : s.path);
       cache_[block][position % kBlockTokens] = states[s.first_row + i];
     }
   }
@@ -165,17 +166,27 @@ absl::Status FakeModel::ForwardMtp(const Batch& batch, absl::Span<const int32_t>
   return absl::OkStatus();
 }
 
+RowPath FakeModel::PathOf(int32_t position, const std::vector<int32_t>& prompt) const {
+  if (one_path_) return RowPath::kMaterialised;
+  return position < FirstAbsorbed(static_cast<int32_t>(prompt.size()), true)
+             ? RowPath::kMaterialised
+             : RowPath::kAbsorbed;
+}
+
 std::vector<int32_t> FakeModel::Expected(const std::vector<int32_t>& prompt, int32_t tokens) const {
   uint64_t state = 0;
   int32_t position = 0;
-  for (const int32_t t : prompt) state = Extend(state, t, position++, RowPath::kPrompt);
+  for (const int32_t t : prompt) {
+    state = Extend(state, t, position, PathOf(position, prompt));
+    ++position;
+  }
   std::vector<int32_t> answer;
   std::vector<float> row(spec_.vocab);
   while (static_cast<int32_t>(answer.size()) < tokens) {
     WriteLogits(state, false, row.data());
     answer.push_back(static_cast<int32_t>(std::max_element(row.begin(), row.end()) - row.begin()));
-    state = Extend(state, answer.back(), position++,
-                   one_path_ ? RowPath::kPrompt : RowPath::kGenerated);
+    state = Extend(state, answer.back(), position, PathOf(position, prompt));
+    ++position;
   }
   return answer;
 }
@@ -184,7 +195,8 @@ std::vector<float> FakeModel::ExpectedScores(const std::vector<int32_t>& prompt)
   uint64_t state = 0;
   std::vector<float> scores, row(spec_.vocab);
   for (size_t i = 0; i + 1 < prompt.size(); ++i) {
-    state = Extend(state, prompt[i], static_cast<int32_t>(i), RowPath::kPrompt);
+    const auto position = static_cast<int32_t>(i);
+    state = Extend(state, prompt[i], position, PathOf(position, prompt));
     WriteLogits(state, false, row.data());
     scores.push_back(row[prompt[i + 1]]);
   }

@@ -99,8 +99,10 @@ class FakeModel final : public Model {
   std::atomic<int32_t> poison_token{-1};  ///< a row of this token has NaN logits
   std::atomic<int> max_rows_seen{0}, max_segments_seen{0};
   std::atomic<int64_t> rows_computed{0};
+  std::atomic<int64_t> rows_materialised{0};  ///< of those
 
  private:
+  RowPath PathOf(int32_t position, const std::vector<int32_t>& prompt) const;
   uint64_t RowState(const Batch& batch, const Segment& segment, int32_t position) const;
   void WriteLogits(uint64_t state, bool poisoned, float* row) const;
 
