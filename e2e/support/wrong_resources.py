@@ -29,6 +29,8 @@ WRONG = [
      ["exactly one of builtin and persistentVolumeClaim"]),
     ("a model that does not ship", changed("spec.model.source", {"builtin": "demo-v9"}),
      ["spec.model.source.builtin", "Unsupported value", "demo-v3"]),
+    ("a shape that is not known", changed("spec.model.preset", "gpt-2"), ["spec.model.preset", "Unsupported value", "deepseek-v3"]),
+    ("a shape that is not that of the builtin model", changed("spec.model.preset", "deepseek-v3"), ["leave it out"]),
     ("a path out of the volume", changed("spec.model.source", {"persistentVolumeClaim": dict(PVC, path="../secrets")}),
      ["path is relative to the volume"]),
     ("an absolute path", changed("spec.model.source", {"persistentVolumeClaim": dict(PVC, path="/etc")}),
@@ -76,4 +78,5 @@ WRONG = [
 # At the edge of what is allowed.
 RIGHT = [deepseek("a"), deepseek("d" * 54), changed("spec.replicas", 0, "zero"),
          changed("spec.engine.kvCacheMemory", "1.5Gi", "kv"), changed("spec.engine.kvCacheMemory", 1048576, "kv-int"),
+         changed("spec.model.preset", "demo-v3", "shape"),
          changed("spec.rollout", {"strategy": "Recreate", "maxSurge": 0}, "recreate")]

@@ -133,6 +133,13 @@ std::string_view Name(WeightPart part) {
   return kNames[static_cast<size_t>(part)];
 }
 
+int32_t StepRowsFor(const ModelSpec& spec, int32_t max_context) {
+  constexpr int32_t kChunks = 2, kLongestChunk = 2048;
+  const int32_t least = StepShape().rows;
+  return spec.attention == Attention::kMla ? std::clamp(max_context / kChunks, least, kLongestChunk)
+                                           : least;
+}
+
 int64_t MemoryPlan::packed_bytes() const {
   return std::accumulate(part_bytes.begin(), part_bytes.end(), int64_t{0});
 }

@@ -54,6 +54,12 @@ struct StepShape {
   bool bf16_products = true;  ///< of the CPU
 };
 
+/// Rows of the largest step of a serving loop. With MLA every chunk of a prompt expands the keys
+/// and values of its whole context, at the cost of some 400 rows (V2, V3): longer contexts get
+/// longer chunks, half of them, at most 2,048 rows. Who watches the time of a step cuts shorter
+/// ones (engine/schedule).
+int32_t StepRowsFor(const ModelSpec& spec, int32_t max_context);
+
 struct MemoryPlan {
   // What must fit.
   std::array<int64_t, kWeightParts> part_bytes{};  ///< as kept, by WeightPart

@@ -4,8 +4,8 @@
 
 #include "base/status.h"
 #include "base/strings.h"
-#include "engine/weights/expected_tensors.h"
-#include "engine/weights/planned_tensors.h"
+#include "engine/arch/planned_tensors.h"
+#include "engine/weights/check_tensors.h"
 
 namespace deepseek::engine {
 namespace {
@@ -41,7 +41,9 @@ absl::StatusOr<LoadPlan> PlanLoad(const ModelOptions& options, const StepLimits&
   }
   plan.step = {limits.max_rows, limits.max_logit_rows, std::max(plan.options.threads, 1),
                plan.options.bf16_products};
-  plan.tensors = PlannedTensors(&checkpoint, plan.spec, plan.options.load_mtp);
+  plan.tensors = PlannedTensors(plan.spec, plan.options.load_mtp, [&](const std::string& name) {
+    return StoredType(checkpoint, name);
+  });
   plan.stored_bytes = ExpectedBytes(checkpoint, plan.spec, plan.options.load_mtp);
   plan.room = room.has_value() ? *room : AvailableMemory();
   plan.memory = PlanMemory(plan.spec, plan.options, plan.step, plan.tensors, plan.room.bytes);

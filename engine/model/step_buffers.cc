@@ -7,10 +7,8 @@
 namespace deepseek::engine {
 
 StepLimits StepLimitsFor(const ModelSpec& spec, int32_t max_context) {
-  constexpr int32_t kChunks = 2, kLongestChunk = 2048;
   StepLimits limits;
-  if (spec.attention == Attention::kMla)
-    limits.max_rows = std::clamp(max_context / kChunks, limits.max_rows, kLongestChunk);
+  limits.max_rows = StepRowsFor(spec, max_context);
   return limits;
 }
 

@@ -2,6 +2,7 @@
 // The buffers of a step, planned once for the largest one: no allocation while serving.
 
 #include "absl/status/statusor.h"
+#include "engine/arch/memory_plan.h"
 #include "engine/arch/model_spec.h"
 #include "engine/kernels/backend.h"
 #include "engine/model/model.h"
@@ -25,10 +26,7 @@ struct StepBuffers {
   Buffer logits;          // [logit rows, vocab]
 };
 
-/// The largest step for sequences of up to `max_context` tokens. With MLA every chunk of a prompt
-/// expands the keys and values of its whole context, at the cost of some 400 rows (V2, V3): longer
-/// contexts get longer chunks, half of them, at most 2,048 rows. Who watches the time of a
-/// step cuts shorter ones (engine/schedule).
+/// The largest step for sequences of up to `max_context` tokens (StepRowsFor).
 StepLimits StepLimitsFor(const ModelSpec& spec, int32_t max_context);
 
 /// The widest operands of a step of this model.

@@ -7,7 +7,7 @@
 #include "base/status.h"
 #include "base/strings.h"
 #include "engine/cache/available_memory.h"
-#include "engine/weights/expected_tensors.h"
+#include "engine/weights/check_tensors.h"
 #include "engine/weights/tensor_values.h"
 
 namespace deepseek::engine {

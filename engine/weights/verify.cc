@@ -10,8 +10,8 @@
 
 #include "base/status.h"
 #include "base/strings.h"
+#include "engine/weights/check_tensors.h"
 #include "engine/weights/checkpoint.h"
-#include "engine/weights/expected_tensors.h"
 #include "engine/weights/tensor_values.h"
 
 namespace deepseek::engine {

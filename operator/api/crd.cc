@@ -110,8 +110,10 @@ OrderedJson Tree(const std::string& description, const Fields& fields) {
       } else if (segments[i] == "{}") {
         place = &(*parent)["additionalProperties"];
       } else {
-        place = &(*parent)["properties"][segments[i]];
+        // A new member of an ordered object moves those that are there: a place comes last.
+        (*parent)["properties"];
         if (last && field.required) (*parent)["required"].push_back(segments[i]);
+        place = &(*parent)["properties"][segments[i]];
       }
       if (last) *place = Schema(field);
       parent = place;

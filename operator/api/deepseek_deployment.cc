@@ -97,6 +97,7 @@ Json IntentOf(const Json& spec) {
 PodIntent ReadIntent(const Json& intent) {
   PodIntent out;
   out.served_name = Text(intent, "/model/name");
+  out.preset = Text(intent, "/model/preset");
   out.builtin = Text(intent, "/model/source/builtin").value_or("");
   out.claim_name = Text(intent, "/model/source/persistentVolumeClaim/claimName").value_or("");
   out.path = Text(intent, "/model/source/persistentVolumeClaim/path").value_or("");
@@ -195,6 +196,11 @@ absl::Status CheckRules(const std::string& name, const Json& spec) {
       source->contains("builtin") == source->contains("persistentVolumeClaim")) {
     return absl::InvalidArgumentError(
         "spec.model.source: needs exactly one of builtin and persistentVolumeClaim");
+  }
+  const auto preset = Text(spec, "/model/preset");
+  if (preset && preset != Text(spec, "/model/source/builtin").value_or(*preset)) {
+    return absl::InvalidArgumentError(
+        "spec.model: preset must be the shape of source.builtin: leave it out");
   }
   if (!IsRelative(Text(spec, "/model/source/persistentVolumeClaim/path").value_or(""))) {
     return absl::InvalidArgumentError(

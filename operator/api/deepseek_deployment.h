@@ -37,6 +37,7 @@ struct PodMonitor {
 struct PodIntent {
   std::optional<std::string> served_name, image, image_pull_policy, device, compute, log_level;
   std::optional<std::string> weights, kv_cache;  ///< absent: the agent's default
+  std::optional<std::string> preset;             ///< the model's shape, from the catalogue
   std::string builtin;                           ///< a model in the agent image, or
   std::string claim_name, path;                  ///< a folder of a PersistentVolumeClaim
   std::vector<std::string> image_pull_secrets;

@@ -114,7 +114,8 @@ Fields ResourcesFields() {
        .type = Type::kObject,
        .description =
            "Compute resources of the agent container, as in Kubernetes (nvidia.com/gpu included).",
-       .default_text = "requests of 100m CPU and 256Mi memory"},
+       .default_text =
+           "requests of 100m CPU and 256Mi memory; with model.preset the memory that it plans"},
       {.path = "limits", .type = Type::kMap, .description = "The most that the container may use."},
       {.path = "limits{}", .type = Type::kQuantity, .description = "The quantity."},
       {.path = "requests", .type = Type::kMap, .description = "What the scheduler sets aside."},

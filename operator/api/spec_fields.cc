@@ -1,3 +1,4 @@
+#include "engine/arch/presets.h"
 #include "operator/api/kubernetes_fields.h"
 
 namespace deepseek::api {
@@ -8,13 +9,24 @@ Fields ModelFields() {
       {.path = "model",
        .type = Type::kObject,
        .description = "Which model is served.",
-       .required = true},
+       .required = true,
+       .rules = {{"!has(self.preset) || !has(self.source.builtin) || self.preset == "
+                  "self.source.builtin",
+                  "preset must be the shape of source.builtin: leave it out"}}},
       {.path = "model.name",
        .type = Type::kString,
        .description = "Name that clients use for the model in their requests.",
        .default_text = "metadata.name",
        .max_length = 128,
        .pattern = "^[A-Za-z0-9]([-A-Za-z0-9._/:]*[A-Za-z0-9])?$"},
+      {.path = "model.preset",
+       .type = Type::kEnum,
+       .description =
+           "The shape of the model: memory is planned by it before the weights can be read. A pod "
+           "without a memory request or limit asks for what it needs at least, and a limit below "
+           "that is refused with the numbers.",
+       .default_text = "nothing is planned before an agent reads the weights",
+       .values = engine::PresetNames()},
       {.path = "model.source",
        .type = Type::kObject,
        .description =

@@ -126,6 +126,14 @@ Json ReportJson(const decide::Cluster& cluster, const PlanReport& report) {
   Json objects = Json::array();
   for (const PlannedObject& object : report.objects)
     objects.push_back({{"kind", object.kind}, {"name", object.name}, {"action", object.action}});
+  Json memory;
+  if (report.model) {
+    const engine::MemoryPlan& m = report.model->memory;
+    memory = {
+        {"preset", report.model->preset},          {"parameters", report.model->spec.Parameters()},
+        {"leastBytes", report.model->least_bytes}, {"weightsBytes", m.packed_bytes()},
+        {"kvBytesPerToken", m.kv_bytes_per_token}, {"maxContextTokens", m.max_context}};
+  }
   return {
       {"name", TextAt(*cluster.dsd, "/metadata/name")},
       {"namespace", TextAt(*cluster.dsd, "/metadata/namespace")},
@@ -134,6 +142,7 @@ Json ReportJson(const decide::Cluster& cluster, const PlanReport& report) {
        {{"name", report.revision}, {"action", report.revision_action}, {"image", report.image}}},
       {"decisions", report.decisions},
       {"objects", objects},
+      {"memory", memory},
       {"newPods", report.new_pods},
       {"stoppedPods", report.gone_pods}};
 }
@@ -148,6 +157,7 @@ void PrintReport(Session& session, const decide::Cluster& cluster, const PlanRep
   }
   out << "  " << report.revision_action << " revision " << report.revision << ", image "
       << report.image << "\n";
+  if (report.model) out << "  memory of a pod: " << report.model->Text() << "\n";
   for (const std::string& decision : report.decisions) out << "  next: " << decision << "\n";
   for (const PlannedObject& object : report.objects) {
     if (object.action == "none") continue;
@@ -177,6 +187,9 @@ PlanReport MakePlan(const decide::Cluster& cluster, const decide::Defaults& defa
     return report;
   }
   report.revision = RevisionName(*cluster.dsd);
+  const api::PodIntent& intent = plan.dsd->intent;
+  auto model = decide::PlanModel(intent, decide::CpusOf(decide::At(*intent.pod, "resources")));
+  if (model.ok()) report.model = *std::move(model);  // what is not OK is refused above
   report.revision_action = "keep";
   report.image =
       plan.revision && plan.revision->stored == nullptr ? plan.revision->resolved.image : "";

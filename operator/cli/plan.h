@@ -2,6 +2,7 @@
 // kubectl deepseek plan: what the operator would do with a manifest, by the operator's own decide
 // and render. Nothing is written.
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,7 @@
 #include "absl/time/time.h"
 #include "operator/cli/session.h"
 #include "operator/decide/defaults.h"
+#include "operator/decide/model_plan.h"
 #include "operator/decide/observed.h"
 
 namespace deepseek::cli {
@@ -27,6 +29,7 @@ struct PlanReport {
   std::vector<std::string> new_pods;   ///< one entry per pod that will be made, its revision
   std::vector<std::string> gone_pods;  ///< pods that will be stopped until the change is complete
   std::string image;                   ///< of the revision
+  std::optional<decide::ModelPlan> model;  ///< where the spec names the model's shape
 };
 
 /// `cluster.dsd` is the object with the wanted spec. Pure.

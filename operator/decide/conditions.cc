@@ -5,6 +5,7 @@
 #include "base/json_full.h"
 #include "base/strings.h"
 #include "operator/decide/json_read.h"
+#include "operator/decide/model_plan.h"
 #include "operator/decide/reasons.h"
 
 namespace deepseek::decide {
@@ -108,7 +109,9 @@ Condition Progressing(const State& state) {
 
 Condition ModelReady(const State& state) {
   if (state.current.share.ready > 0) {
-    return {condition::kModelReady, kTrue, reason::kModelLoaded, ReadyText(state)};
+    const std::string odd = PresetMismatch(state.dsd.intent, KnownModelOf(state).parameters);
+    return {condition::kModelReady, kTrue, reason::kModelLoaded,
+            odd.empty() ? ReadyText(state) : StrCat(ReadyText(state), "; ", odd)};
   }
   const bool refused = state.failure && (state.failure->reason == reason::kModelInvalid ||
                                          state.failure->reason == reason::kModelNotFound);

@@ -8,6 +8,8 @@
 #include "base/strings.h"
 #include "operator/api/names.h"
 #include "operator/decide/floor.h"
+#include "operator/decide/json_read.h"
+#include "operator/decide/model_plan.h"
 #include "operator/decide/overlay.h"
 
 namespace deepseek::decide {
@@ -108,8 +110,20 @@ Json Probe(const char* path, int period, int timeout, int64_t failures) {
           {"failureThreshold", failures}};
 }
 
+// The memory of a model whose shape is known is asked for where the user says nothing of memory.
+Json Resources(const api::PodIntent& intent, const std::optional<ModelPlan>& plan) {
+  constexpr int64_t kMiB = int64_t{1} << 20;
+  Json out = {{"requests", {{"cpu", "100m"}, {"memory", "256Mi"}}}};
+  if (plan) out["requests"].erase("memory");
+  if (intent.pod->contains("resources")) out = intent.pod->at("resources");
+  if (plan && At(At(out, "limits"), "memory").is_null())
+    out["requests"].emplace("memory", StrCat((plan->least_bytes + kMiB - 1) / kMiB, "Mi"));
+  return out;
+}
+
 Json Container(const std::string& deployment, const std::string& hash8,
-               const api::PodIntent& intent, const Resolved& r) {
+               const api::PodIntent& intent, const Resolved& r,
+               const std::optional<ModelPlan>& plan) {
   Json container = {
       {"name", api::kAgentContainer},
       {"image", r.image},
@@ -142,9 +156,7 @@ Json Container(const std::string& deployment, const std::string& hash8,
     container["volumeMounts"].push_back(
         {{"name", "model"}, {"mountPath", kVolumeMount}, {"readOnly", true}});
   }
-  container["resources"] = intent.pod->contains("resources")
-                               ? intent.pod->at("resources")
-                               : Json{{"requests", {{"cpu", "100m"}, {"memory", "256Mi"}}}};
+  container["resources"] = Resources(intent, plan);
   return container;
 }
 
@@ -179,7 +191,7 @@ Json DigestVolume(const std::string& deployment, const std::string& hash8) {
 }
 
 Json Base(const std::string& deployment, const std::string& hash8, const api::PodIntent& intent,
-          const Resolved& resolved) {
+          const Resolved& resolved, const std::optional<ModelPlan>& plan) {
   Json spec = {
       {"serviceAccountName", api::ServiceAccountName(deployment)},
       {"automountServiceAccountToken", false},
@@ -193,7 +205,7 @@ Json Base(const std::string& deployment, const std::string& hash8, const api::Po
         {"seccompProfile", {{"type", "RuntimeDefault"}}}}},
       {"terminationGracePeriodSeconds",
        CeilSeconds(resolved.drain_delay + resolved.drain_timeout + kGrace)},
-      {"containers", Json::array({Container(deployment, hash8, intent, resolved)})},
+      {"containers", Json::array({Container(deployment, hash8, intent, resolved, plan)})},
       {"volumes",
        {{{"name", "tmp"}, {"emptyDir", Json::object()}}, DigestVolume(deployment, hash8)}},
   };
@@ -218,11 +230,16 @@ Json Selector(const std::string& deployment, const std::string& hash8) {
 
 absl::StatusOr<Json> PodTemplate(const std::string& deployment, const std::string& hash8,
                                  const api::PodIntent& intent, const Resolved& resolved) {
-  const Json base = Base(deployment, hash8, intent, resolved);
-  if (intent.overlay->is_null()) return base;
-  ASSIGN_OR_RETURN(Json merged, MergeOverlay(base, *intent.overlay));
-  RETURN_IF_ERROR(CheckFloor(base, merged));
-  return merged;
+  ASSIGN_OR_RETURN(const std::optional<ModelPlan> plan,
+                   PlanModel(intent, CpusOf(At(*intent.pod, "resources"))));
+  Json made = Base(deployment, hash8, intent, resolved, plan);
+  if (!intent.overlay->is_null()) {
+    ASSIGN_OR_RETURN(Json merged, MergeOverlay(made, *intent.overlay));
+    RETURN_IF_ERROR(CheckFloor(made, merged));
+    made = std::move(merged);
+  }
+  if (plan) RETURN_IF_ERROR(CheckMemory(*plan, made));
+  return made;
 }
 
 }  // namespace deepseek::decide

@@ -5,7 +5,6 @@
 #include "base/json_full.h"
 #include "operator/api/names.h"
 #include "operator/api/units.h"
-#include "operator/decide/agent_report.h"
 #include "operator/decide/json_read.h"
 
 namespace deepseek::decide {
@@ -79,6 +78,13 @@ void AssessDeadline(absl::Time now, State* state) {
 Json ResolvedOf(const State& state) {
   const Revision* revision = state.current.revision;
   return revision != nullptr ? *revision->resolved : state.resolved_today.ToJson();
+}
+
+KnownModel KnownModelOf(const State& state) {
+  const Revision* revision = state.current.revision;
+  if (revision == nullptr) return {};
+  const auto mark = revision->state.find(api::kModelAnnotation);
+  return mark == revision->state.end() ? KnownModel() : ReadModelText(mark->second);
 }
 
 std::optional<Load> LoadOf(const State& state) {

@@ -7,6 +7,7 @@
 
 #include "absl/time/time.h"
 #include "operator/api/deepseek_deployment.h"
+#include "operator/decide/agent_report.h"
 #include "operator/decide/failure.h"
 #include "operator/decide/observed.h"
 #include "operator/decide/resolve.h"
@@ -56,6 +57,8 @@ struct Load {
   int64_t loaded = 0, total = 0;  ///< bytes, total > 0
 };
 std::optional<Load> LoadOf(const State& state);
+/// What an agent of the current revision has said of its weights; empty: nothing yet.
+KnownModel KnownModelOf(const State& state);
 
 /// What the current revision's pods resolved to: as stored, or as it would be stored today.
 Json ResolvedOf(const State& state);

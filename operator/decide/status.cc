@@ -52,12 +52,7 @@ Json RolloutJson(const State& state, const Condition& ready, int all_ready) {
 
 Json ModelJson(const State& state, const std::string& served_name) {
   Json out = {{"name", served_name}};
-  const Revision* revision = state.current.revision;
-  KnownModel known;
-  if (revision != nullptr) {
-    const auto mark = revision->state.find(api::kModelAnnotation);
-    if (mark != revision->state.end()) known = ReadModelText(mark->second);
-  }
+  const KnownModel known = KnownModelOf(state);
   if (!known.family.empty()) out["family"] = known.family;
   if (known.parameters > 0) out["parameters"] = known.parameters;
   if (const auto load = LoadOf(state)) {

@@ -4,7 +4,7 @@
 
 #include "engine/weights/checkpoint.h"
 #include "base/status.h"
-#include "engine/weights/expected_tensors.h"
+#include "engine/weights/check_tensors.h"
 #include "engine/weights/verify.h"
 #include "tests/fuzz/input.h"
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/json_full.h"
-#include "engine/weights/expected_tensors.h"
+#include "engine/weights/check_tensors.h"
 #include "tests/support/temp_dir.h"
 
 namespace deepseek::engine {

@@ -10,7 +10,7 @@
 #include <fstream>
 
 #include "engine/kernels/reference/reference_backend.h"
-#include "engine/weights/expected_tensors.h"
+#include "engine/weights/check_tensors.h"
 #include "tests/engine/model/model_harness.h"
 #include "tests/engine/model/random_checkpoint.h"
 

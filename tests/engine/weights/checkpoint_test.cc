@@ -11,7 +11,7 @@
 #include <functional>
 
 #include "base/json_full.h"
-#include "engine/weights/expected_tensors.h"
+#include "engine/weights/check_tensors.h"
 #include "engine/weights/verify.h"
 #include "tests/support/temp_dir.h"
 

@@ -42,6 +42,29 @@ TEST_F(PlanTest, OfSomethingNewWritesNothing) {
   EXPECT_EQ(t.server->size(), before);
 }
 
+TEST_F(PlanTest, TheMemoryOfAKnownShape) {
+  const std::string v3 =
+      "apiVersion: serving.deepseek-operator.io/v1alpha1\nkind: DeepSeekDeployment\n"
+      "metadata: {name: big}\nspec:\n  model: {preset: deepseek-v3, source: "
+      "{persistentVolumeClaim: {claimName: weights}}}\n  engine: {weights: INT4, "
+      "maxContextTokens: 8192}\n";
+  ASSERT_TRUE(Plan(v3).ok());
+  EXPECT_THAT(t.Said(), AllOf(HasSubstr("memory of a pod: deepseek-v3 (671 billion parameters): at "
+                                        "least 3"),
+                              HasSubstr("KV cache of one sequence of 8192 tokens ")));
+  t.session.json = true;
+  ASSERT_TRUE(Plan(v3).ok());
+  const Json plan = t.SaidJson()[0];
+  EXPECT_EQ(plan["memory"]["kvBytesPerToken"], 576 * 2 * 61);
+  EXPECT_GT(plan["memory"]["leastBytes"], plan["memory"]["weightsBytes"]);
+  ASSERT_TRUE(Plan(v3 + "  workload: {resources: {limits: {memory: 64Gi}}}\n").ok());
+  EXPECT_THAT(t.Said(),
+              HasSubstr("InvalidSpec: spec.workload.resources.limits.memory: 64.00 GiB is too "
+                        "little for deepseek-v3"));
+  ASSERT_TRUE(Plan(Manifest()).ok());
+  EXPECT_EQ(t.SaidJson()[0]["memory"], nullptr) << "no shape, no plan";
+}
+
 TEST_F(PlanTest, ScalingStopsNoPod) {
   t.Apply("demo");
   t.Settle("demo");

@@ -1,11 +1,9 @@
-#include "engine/weights/expected_tensors.h"
+#include "engine/arch/expected_tensors.h"
 
 #include <functional>
 #include <utility>
 
-#include "base/status.h"
 #include "base/strings.h"
-#include "engine/weights/tensor_values.h"
 
 namespace deepseek::engine {
 namespace {
@@ -101,31 +99,6 @@ class Lister {
   bool stopped_ = false;
 };
 
-int64_t CeilDiv(int64_t a, int64_t b) {
-  return (a + b - 1) / b;
-}
-
-absl::Status Missing(const std::string& name) {
-  return absl::DataLossError(StrCat("tensor ", name, " is missing"));
-}
-
-absl::Status CheckScales(const Checkpoint& checkpoint, const ModelSpec& spec,
-                         const TensorView& weight) {
-  if (!spec.fp8_blocks) {
-    return absl::DataLossError(
-        StrCat("tensor ", weight.name, " is F8_E4M3 but config.json has no quantization_config"));
-  }
-  const TensorView* scales = checkpoint.Find(weight.name + "_scale_inv");
-  if (scales == nullptr) return Missing(weight.name + "_scale_inv");
-  const std::vector<int64_t> shape = {CeilDiv(weight.shape[0], spec.fp8_block_rows),
-                                      CeilDiv(weight.shape[1], spec.fp8_block_cols)};
-  if (scales->shape != shape || scales->dtype != "F32") {
-    return absl::DataLossError(StrCat("tensor ", scales->name, " is ", scales->dtype, " ",
-                                      scales->ShapeText(), ", expected F32 ", ShapeText(shape)));
-  }
-  return CheckFinite(*scales);
-}
-
 }  // namespace
 
 void ForEachExpectedTensor(const ModelSpec& spec, bool mtp,
@@ -145,45 +118,6 @@ std::vector<ExpectedTensor> ExpectedTensors(const ModelSpec& spec, bool mtp) {
     return true;
   });
   return list;
-}
-
-absl::Status CheckTensor(const Checkpoint& checkpoint, const ModelSpec& spec,
-                         const ExpectedTensor& expected) {
-  const TensorView* view = checkpoint.Find(expected.name);
-  if (view == nullptr) return expected.optional ? absl::OkStatus() : Missing(expected.name);
-  if (view->shape != expected.shape) {
-    return absl::DataLossError(StrCat("tensor ", expected.name, " has shape ", view->ShapeText(),
-                                      ", config.json asks for ", ShapeText(expected.shape)));
-  }
-  if (view->dtype == "BF16" || view->dtype == "F16" || view->dtype == "F32")
-    return absl::OkStatus();
-  if (expected.role == TensorRole::kLinear && view->dtype == "F8_E4M3") {
-    return CheckScales(checkpoint, spec, *view);
-  }
-  return absl::DataLossError(
-      StrCat("tensor ", expected.name, " has type ", view->dtype, ", expected BF16, F16",
-             expected.role == TensorRole::kLinear ? ", F32 or F8_E4M3" : " or F32"));
-}
-
-absl::Status CheckTensors(const Checkpoint& checkpoint, const ModelSpec& spec, bool mtp) {
-  absl::Status status;
-  ForEachExpectedTensor(spec, mtp, [&](const ExpectedTensor& expected) {
-    status = CheckTensor(checkpoint, spec, expected);
-    return status.ok();
-  });
-  return status;
-}
-
-int64_t ExpectedBytes(const Checkpoint& checkpoint, const ModelSpec& spec, bool mtp) {
-  int64_t bytes = 0;
-  for (const ExpectedTensor& expected : ExpectedTensors(spec, mtp)) {
-    if (expected.optional) continue;
-    for (const char* part : {"", "_scale_inv"}) {
-      const TensorView* view = checkpoint.Find(expected.name + part);
-      if (view != nullptr) bytes += static_cast<int64_t>(view->data.size());
-    }
-  }
-  return bytes;
 }
 
 }  // namespace deepseek::engine

@@ -1,15 +1,12 @@
 #pragma once
-// Which tensors a ModelSpec asks for, under the names of the released checkpoints, and whether a
-// checkpoint has them.
+// Which tensors a ModelSpec asks for, under the names of the released checkpoints.
 
 #include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
 
-#include "absl/status/status.h"
 #include "engine/arch/model_spec.h"
-#include "engine/weights/checkpoint.h"
 
 namespace deepseek::engine {
 
@@ -32,16 +29,5 @@ std::vector<ExpectedTensor> ExpectedTensors(const ModelSpec& spec, bool mtp);
 /// of tensors: what is not checked against a checkpoint yet is not listed.
 void ForEachExpectedTensor(const ModelSpec& spec, bool mtp,
                            const std::function<bool(const ExpectedTensor&)>& on);
-
-/// Presence, shape and type (of the scales, too: NaN and infinite ones are refused). The first
-/// error names the tensor (the caller adds the folder), what was found and what was expected. Does
-/// not read weight values.
-absl::Status CheckTensor(const Checkpoint& checkpoint, const ModelSpec& spec,
-                         const ExpectedTensor& expected);
-absl::Status CheckTensors(const Checkpoint& checkpoint, const ModelSpec& spec, bool mtp);
-
-/// Stored bytes of the expected tensors, scales included: what a load reads. Optional ones are
-/// checked, but never read.
-int64_t ExpectedBytes(const Checkpoint& checkpoint, const ModelSpec& spec, bool mtp);
 
 }  // namespace deepseek::engine

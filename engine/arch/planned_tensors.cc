@@ -1,8 +1,8 @@
-#include "engine/weights/planned_tensors.h"
+#include "engine/arch/planned_tensors.h"
 
 #include <string_view>
 
-#include "engine/weights/tensor_values.h"
+#include "engine/arch/expected_tensors.h"
 
 namespace deepseek::engine {
 namespace {
@@ -32,13 +32,6 @@ DType Announced(const ExpectedTensor& tensor, const ModelSpec& spec) {
   if (tensor.role == TensorRole::kLinear && spec.fp8_blocks) return DType::kF8E4M3;
   if (spec.torch_dtype == "float32") return DType::kF32;
   return spec.torch_dtype == "float16" ? DType::kF16 : DType::kBf16;
-}
-
-DType StoredAs(const Checkpoint* checkpoint, const ExpectedTensor& tensor, const ModelSpec& spec) {
-  const TensorView* view = checkpoint == nullptr ? nullptr : checkpoint->Find(tensor.name);
-  if (view == nullptr) return Announced(tensor, spec);
-  const auto dtype = DTypeOf(*view);
-  return dtype.ok() ? *dtype : Announced(tensor, spec);
 }
 
 void Add(const ExpectedTensor& tensor, const ModelSpec& spec, PlannedTensor t,
@@ -72,14 +65,15 @@ void Add(const ExpectedTensor& tensor, const ModelSpec& spec, PlannedTensor t,
 
 }  // namespace
 
-std::vector<PlannedTensor> PlannedTensors(const Checkpoint* checkpoint, const ModelSpec& spec,
-                                          bool mtp) {
+std::vector<PlannedTensor> PlannedTensors(const ModelSpec& spec, bool mtp,
+                                          const StoredTypeOf& stored) {
   std::vector<PlannedTensor> planned;
   for (const ExpectedTensor& tensor : ExpectedTensors(spec, mtp)) {
     if (tensor.optional) continue;
     PlannedTensor t;
     t.part = PartOf(tensor, spec);
-    t.stored = StoredAs(checkpoint, tensor, spec);
+    const auto known = stored ? stored(tensor.name) : std::nullopt;
+    t.stored = known.value_or(Announced(tensor, spec));
     Add(tensor, spec, t, &planned);
     if (spec.tie_embeddings && t.part == WeightPart::kEmbedding) {
       PlannedTensor head = planned.back();
