@@ -19,6 +19,10 @@ def buckets(text):
         r'controller_runtime_reconcile_time_seconds_bucket\{[^}]*le="([^"]+)"\} (\d+)', text)}
 
 
+def reconciles(text):
+    return sum(int(n) for n in re.findall(r"controller_runtime_reconcile_total\{[^}]*\} (\d+)", text))
+
+
 def latency(before, after):
     """(p50, p99) of the reconciles between two readings of buckets(), as bucket bounds in seconds."""
     grown = sorted((bound, n - before.get(bound, 0)) for bound, n in after.items())
@@ -85,7 +89,7 @@ class Ours:
         if before is None:
             return {"text": now}
         p50, p99 = latency(buckets(before["text"]), buckets(now))
-        return {"reconcile_p50_s": p50, "reconcile_p99_s": p99}
+        return {"reconcile_p50_s": p50, "reconcile_p99_s": p99, "reconciles": reconciles(now) - reconciles(before["text"])}
 
     def remove(self):
         kube.kubectl("delete", "clusterrolebinding", READER, "--ignore-not-found")

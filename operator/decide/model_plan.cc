@@ -40,9 +40,9 @@ absl::StatusOr<engine::ModelOptions> OptionsOf(const api::PodIntent& intent,
   o.kv_memory_bytes = intent.kv_cache_memory_bytes.value_or(0);
   o.max_context = static_cast<int32_t>(intent.max_context_tokens.value_or(spec.max_positions));
   if (o.max_context > spec.max_positions) {
-    return absl::InvalidArgumentError(StrCat(
-        "spec.engine.maxContextTokens: ", o.max_context, " is above the ", spec.max_positions,
-        " positions of model.preset ", *intent.preset, ": lower it"));
+    return absl::InvalidArgumentError(
+        StrCat("spec.engine.maxContextTokens: ", o.max_context, " is above the ",
+               spec.max_positions, " positions of model.preset ", *intent.preset, ": lower it"));
   }
   return engine::Resolve(o);
 }
@@ -100,8 +100,8 @@ absl::StatusOr<std::optional<ModelPlan>> PlanModel(const api::PodIntent& intent,
                             plan.options.max_batch + kPromptRowsBesideABatch);
   plan.step.logit_rows = std::max(plan.step.logit_rows, plan.options.max_batch);
   plan.memory = MemoryOf(plan, 0);
-  plan.least_bytes = plan.options.kv_memory_bytes > 0 ? plan.memory.total_bytes()
-                                                      : plan.memory.least_bytes();
+  plan.least_bytes =
+      plan.options.kv_memory_bytes > 0 ? plan.memory.total_bytes() : plan.memory.least_bytes();
   if (plan.memory.kv_blocks < plan.memory.blocks_per_sequence) {
     return absl::InvalidArgumentError(
         StrCat("spec.engine.kvCacheMemory: ", plan.options.kv_memory_bytes,
@@ -126,9 +126,9 @@ absl::Status CheckMemory(const ModelPlan& plan, const Json& pod_template) {
          engine::Remedies(plan.spec, plan.options, plan.step, tensors, *limit)) {
       StrAppend(&todo, ", or ", AsField(flag));
     }
-    return absl::InvalidArgumentError(StrCat("spec.workload.resources.limits.memory: ",
-                                             engine::BytesText(*limit), " is too little for ", plan.Text(),
-                                             ": raise it", todo));
+    return absl::InvalidArgumentError(
+        StrCat("spec.workload.resources.limits.memory: ", engine::BytesText(*limit),
+               " is too little for ", plan.Text(), ": raise it", todo));
   }
   return absl::OkStatus();
 }

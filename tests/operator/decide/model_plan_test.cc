@@ -18,9 +18,9 @@ using ::testing::Not;
 constexpr int64_t kGiB = int64_t{1} << 30;
 
 absl::StatusOr<api::DeepSeekDeployment> Deployment(const Json& more) {
-  Json spec = {
-      {"model",
-       {{"preset", "deepseek-v2-lite"}, {"source", {{"persistentVolumeClaim", {{"claimName", "w"}}}}}}}};
+  Json spec = {{"model",
+                {{"preset", "deepseek-v2-lite"},
+                 {"source", {{"persistentVolumeClaim", {{"claimName", "w"}}}}}}}};
   spec.merge_patch(more);
   return api::Parse({{"metadata", {{"name", "demo"}}}, {"spec", spec}});
 }
@@ -57,7 +57,8 @@ TEST(ModelPlan, IsThatOfTheEngine) {
   EXPECT_EQ(plan.step.rows, 2048) << "half of the context";
   const ModelPlan int4 = PlanOf({{"engine", {{"maxContextTokens", 4096}, {"weights", "INT4"}}}});
   EXPECT_NEAR(static_cast<double>(int4.memory.packed_bytes()), 8.6e9, 0.2e9);
-  const ModelPlan cache = PlanOf({{"engine", {{"maxContextTokens", 4096}, {"kvCacheMemory", "2Gi"}}}});
+  const ModelPlan cache =
+      PlanOf({{"engine", {{"maxContextTokens", 4096}, {"kvCacheMemory", "2Gi"}}}});
   EXPECT_GT(cache.least_bytes, plan.least_bytes + kGiB);
   EXPECT_GT(PlanOf({{"engine", {{"maxContextTokens", 4096}}}}, 8).least_bytes, plan.least_bytes);
 }
@@ -118,8 +119,8 @@ TEST(ModelPlan, WhatTheModelCannotFollowIsRefusedByField) {
 }
 
 TEST(ModelPlan, APresetMustBeThatOfABuiltinSource) {
-  const Json builtin = {{"model",
-                         {{"source", {{"persistentVolumeClaim", nullptr}, {"builtin", "demo-v3"}}}}}};
+  const Json builtin = {
+      {"model", {{"source", {{"persistentVolumeClaim", nullptr}, {"builtin", "demo-v3"}}}}}};
   EXPECT_THAT(std::string(Deployment(builtin).status().message()), HasSubstr("leave it out"));
   Json same = builtin;
   same["model"]["preset"] = "demo-v3";
@@ -136,10 +137,11 @@ TEST(ModelPlan, CpusAreTheLimitElseTheRequestRoundedUp) {
 TEST(ModelPlan, WeightsOfAnotherShapeAreNamed) {
   World w;
   w.answer = [](const WorldPod&) {
-    return Json{{"state", "serving"},
-                {"loaded_bytes", 10},
-                {"total_bytes", 10},
-                {"model", {{"family", "deepseek_v3"}, {"parameters", 671026419200}, {"digest", "d"}}}};
+    return Json{
+        {"state", "serving"},
+        {"loaded_bytes", 10},
+        {"total_bytes", 10},
+        {"model", {{"family", "deepseek_v3"}, {"parameters", 671026419200}, {"digest", "d"}}}};
   };
   w.Edit({{"model", {{"preset", "demo-v3"}}}});
   ASSERT_TRUE(w.Settle());
