@@ -13,7 +13,7 @@ inline constexpr int32_t kBlockTokens = 64;
 
 /// Which attention form computes a row. Fixed by what the row is (FirstAbsorbed), never by chunk or
 /// batch size, and replayed on recompute: that is what makes a row's bits a function of its token
-/// history alone.
+/// history and its place in the request.
 enum class RowPath : uint8_t {
   kMaterialised,  ///< keys and values are expanded from the latent, once for all rows of a segment
   kAbsorbed,      ///< queries are moved into the latent space
