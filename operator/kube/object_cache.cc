@@ -34,6 +34,16 @@ Object Unpack(const std::string& packed) {
       *ReadObject(packed, "an object of the cache", ManagedFields::kKeep));
 }
 
+// Are two packed states of one object equal but for their resource versions?
+bool SameButVersion(std::string_view a, std::string_view b) {
+  constexpr std::string_view kField = "\"resourceVersion\":\"";
+  const size_t at = a.find(kField);
+  if (at == std::string_view::npos || b.find(kField) != at) return false;
+  const size_t from = at + kField.size();
+  const size_t end_a = a.find('"', from), end_b = b.find('"', from);
+  return a.substr(0, at) == b.substr(0, at) && a.substr(end_a) == b.substr(end_b);
+}
+
 // May a state of version `next` follow one of version `before`?
 bool Follows(int64_t before, int64_t next) {
   return before < 0 || next < 0 || next > before;
@@ -94,6 +104,7 @@ ObjectCache::Change ObjectCache::Put(const Json& object) {
   Change change{.changed = true, .moved_from = nullptr};
   if (it != entries_.end()) {
     Entry& before = it->second;
+    change.changed = !SameButVersion(before.packed, next.packed);
     if (before.index != next.index && !before.index.empty()) {
       change.moved_from = Unpack(before.packed);
     }

@@ -36,8 +36,8 @@ class ObjectCache {
 
   /// What a Put has changed.
   struct Change {
-    bool changed = false;
-    Object moved_from;  ///< the state before, if it was under another index value; else null
+    bool changed = false;  ///< more than the resource version of what is kept
+    Object moved_from;     ///< the state before, if it was under another index value; else null
   };
 
   explicit ObjectCache(Options options) : options_(std::move(options)) {}

@@ -16,6 +16,7 @@ namespace {
 using kube::resources::kDeepSeekDeployment;
 using kube::resources::kEvent;
 using kube::resources::kPod;
+using kube::resources::kPodDisruptionBudget;
 using kube::resources::kPodMonitor;
 
 std::string OwnerKey(const Json& object) {
@@ -26,6 +27,11 @@ std::string OwnerKey(const Json& object) {
 // What a pod was asked to be is in its template; what it is, in its status.
 void TrimPod(Json* pod) {
   pod->erase("spec");
+}
+
+// The disruption controller writes it with every pod that comes, goes or becomes ready.
+void TrimBudget(Json* budget) {
+  budget->erase("status");
 }
 
 void TrimDeployment(Json* dsd) {
@@ -63,7 +69,8 @@ std::vector<kube::Source> Sources() {
   sources.push_back({kDeepSeekDeployment, "", OwnerKey, TrimDeployment});
   for (const kube::Resource& child : ChildKinds()) {
     const bool optional = child.plural == kPodMonitor.plural;
-    sources.push_back({child, api::kDeploymentLabel, OwnerKey, nullptr, optional});
+    const auto trim = child.plural == kPodDisruptionBudget.plural ? TrimBudget : nullptr;
+    sources.push_back({child, api::kDeploymentLabel, OwnerKey, trim, optional});
   }
   sources.push_back({kPod, api::kDeploymentLabel, OwnerKey, TrimPod});
   return sources;

@@ -122,6 +122,30 @@ TEST_F(ObjectCacheTest, BytesAreThoseOfWhatIsHere) {
   EXPECT_EQ(cache_.bytes(), 0u);
 }
 
+// A new version of what nobody reads (managedFields, a trimmed status) is no news.
+TEST_F(ObjectCacheTest, AnotherVersionOfTheSameIsNoChange) {
+  EXPECT_TRUE(cache_.Put(Item("a", 9)).changed);
+  Json same = Item("a", 9);
+  same["metadata"]["resourceVersion"] = "10";
+  EXPECT_FALSE(cache_.Put(same).changed);
+  EXPECT_EQ(cache_.Get("ns/a")->at("/metadata/resourceVersion"_json_pointer), "10")
+      << "writes rest on it";
+  EXPECT_FALSE(cache_.Put(Item("a", 9)).changed) << "it never goes back";
+  same["metadata"]["resourceVersion"] = "11";
+  same["spec"]["v"] = 8;
+  EXPECT_TRUE(cache_.Put(same).changed);
+  same["metadata"]["resourceVersion"] = "12";
+  same["metadata"]["labels"]["owner"] = "p";
+  EXPECT_TRUE(cache_.Put(same).changed);
+  // Said in data, before the metadata.
+  Json data = Item("b", 1);
+  data["data"] = {{"resourceVersion", "7"}};
+  cache_.Put(data);
+  data["metadata"]["resourceVersion"] = "2";
+  data["data"]["resourceVersion"] = "8";
+  EXPECT_TRUE(cache_.Put(data).changed);
+}
+
 TEST(ObjectCacheTrim, KeepsWhatIsRead) {
   ObjectCache cache({.index = nullptr, .trim = [](Json* object) { object->erase("spec"); }});
   cache.Put(Item("a", 1));
