@@ -21,7 +21,7 @@ class Samples(ApiServerCase):
 
     def test_samples(self):
         samples = sorted((ROOT / "e2e/samples").glob("*.yaml"))
-        self.assertGreaterEqual(len(samples), 4)
+        self.assertGreaterEqual(len(samples), 8)
         for sample in samples:
             with self.subTest(sample.name):
                 text = sample.read_text(encoding="utf-8")
