@@ -221,7 +221,7 @@ class ProfilingBackend final : public Backend {
     }
   }
 
-  // Generated rows work in the latent space, prompt rows expand the keys and values of their
+  // Absorbed rows work in the latent space, the others expand the keys and values of their
   // context once per segment (RowPath).
   OpCost MlaCost(const MlaLayer& l) const {
     OpCost cost;

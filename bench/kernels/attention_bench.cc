@@ -1,6 +1,6 @@
 // Attention of one layer over caches of every type: MLA with the heads of V2-Lite and V3, GQA with
-// those of Qwen2.5-7B and plain multi-head attention. `rows` 0 is the decoding of one sequence (one
-// generated row), else a chunk of that many prompt rows at the end of `context` tokens.
+// those of Qwen2.5-7B and plain multi-head attention: the last `rows` of `keys` tokens, one
+// absorbed row being the decoding of one sequence.
 //
 // FLOPs are those that the form needs (kernels/cpu/cpu_mla.cc says which), masked keys left out;
 // bytes the cache read once, and kv_b_proj. Caches of several layers are used in turn, so that none
@@ -132,26 +132,26 @@ class Layers {
   size_t next_ = 0;
 };
 
-double Flops(const Heads& h, double rows, double context, bool generated) {
+double Flops(const Heads& h, double rows, double context, bool absorbed) {
   const double keys = context + rows;
   const double pairs = rows * context + rows * (rows + 1) / 2;  // (row, key it sees)
   if (h.lora == 0) return 4.0 * h.heads * h.head_dim * pairs;
   const double lift = 1.0 * h.lora * (h.nope + h.v);
-  return generated ? 2.0 * h.heads * (rows * lift + pairs * (2.0 * h.lora + h.rope))
-                   : 2.0 * h.heads * (keys * lift + pairs * (h.nope + h.rope + h.v));
+  return absorbed ? 2.0 * h.heads * (rows * lift + pairs * (2.0 * h.lora + h.rope))
+                  : 2.0 * h.heads * (keys * lift + pairs * (h.nope + h.rope + h.v));
 }
 
 void Run(benchmark::State& state, const Format& format, const Heads& h, DType type) {
   const auto keys = static_cast<int32_t>(state.range(0));
   const auto rows = static_cast<int32_t>(state.range(1));
-  const bool generated = state.range(2) != 0;
+  const bool absorbed = state.range(2) != 0;
   Layers layers(format, h, type, keys);
   layers.Begin(rows, keys - rows,
-               generated ? engine::RowPath::kAbsorbed : engine::RowPath::kMaterialised);
+               absorbed ? engine::RowPath::kAbsorbed : engine::RowPath::kMaterialised);
   const Meter meter;
   for (auto _ : state) layers.Attend();
   meter.Report(state, static_cast<double>(keys * layers.row_bytes() + layers.WeightBytes()),
-               Flops(h, rows, keys - rows, generated), format.unit, MeasuredLimits().threads);
+               Flops(h, rows, keys - rows, absorbed), format.unit, MeasuredLimits().threads);
 }
 
 void Pool(benchmark::State& state) {
@@ -162,9 +162,9 @@ void Pool(benchmark::State& state) {
 }  // namespace
 
 void RegisterAttention() {
-  // The last `rows` rows of `keys`, as rows of a prompt or of an answer.
+  // The last `rows` rows of `keys`, materialised or absorbed (RowPath).
   struct Size {
-    int64_t keys, rows, generated;
+    int64_t keys, rows, absorbed;
   };
   const auto add = [](const Format& format, const Heads& h, const Cache& cache,
                       const std::vector<Size>& sizes) {
@@ -172,8 +172,8 @@ void RegisterAttention() {
         std::string("attention/") + h.name + "/" + format.name + "/" + cache.name;
     auto* bench = benchmark::RegisterBenchmark(
         name.c_str(), [&](benchmark::State& state) { Run(state, format, h, cache.type); });
-    for (const Size& s : sizes) bench->Args({s.keys, s.rows, s.generated});
-    bench->ArgNames({"keys", "rows", "generated"})->UseRealTime();
+    for (const Size& s : sizes) bench->Args({s.keys, s.rows, s.absorbed});
+    bench->ArgNames({"keys", "rows", "absorbed"})->UseRealTime();
   };
   const Format& fp32 = Formats()[0];
   const Format& bf16 = Formats()[1];

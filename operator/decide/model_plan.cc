@@ -18,7 +18,8 @@
 namespace deepseek::decide {
 namespace {
 
-// As the agent's serving loop lays its largest step out (engine/engine.cc, LimitsFor).
+// As the agent's serving loop lays its largest step out (engine/engine.cc, LimitsFor):
+// kLeastPromptRows of engine/schedule; a test compares.
 constexpr int32_t kPromptRowsBesideABatch = 16;
 
 std::string Quantity(const Json& resources, const char* kind, const char* name) {
@@ -45,11 +46,6 @@ absl::StatusOr<engine::ModelOptions> OptionsOf(const api::PodIntent& intent,
                spec.max_positions, " positions of model.preset ", *intent.preset, ": lower it"));
   }
   return engine::Resolve(o);
-}
-
-engine::MemoryPlan MemoryOf(const ModelPlan& plan, int64_t available) {
-  return engine::PlanMemory(plan.spec, plan.options, plan.step,
-                            engine::PlannedTensors(plan.spec, false), available);
 }
 
 std::string Billions(int64_t parameters) {
@@ -99,7 +95,8 @@ absl::StatusOr<std::optional<ModelPlan>> PlanModel(const api::PodIntent& intent,
   plan.step.rows = std::max(engine::StepRowsFor(plan.spec, plan.options.max_context),
                             plan.options.max_batch + kPromptRowsBesideABatch);
   plan.step.logit_rows = std::max(plan.step.logit_rows, plan.options.max_batch);
-  plan.memory = MemoryOf(plan, 0);
+  plan.memory = engine::PlanMemory(plan.spec, plan.options, plan.step,
+                                   engine::PlannedTensors(plan.spec, false), 0);
   plan.least_bytes =
       plan.options.kv_memory_bytes > 0 ? plan.memory.total_bytes() : plan.memory.least_bytes();
   if (plan.memory.kv_blocks < plan.memory.blocks_per_sequence) {

@@ -2,11 +2,11 @@
 // ascending order and in each exactly the keys up to its own position, whatever else is in the
 // batch.
 //
-// Materialised (prompt rows): an item is a head of a segment. Per tile it expands keys and values
+// Materialised: an item is a head of a segment. Per tile it expands keys and values
 // once for all the segment's rows, 2 * 64 * lora * (nope + v) FLOPs, then spends 2 * 64 * (nope +
 // rope + v) per row. Bound by arithmetic.
 //
-// Absorbed (generated rows), in three passes over at most kWaveRows rows: queries into the latent
+// Absorbed, in three passes over at most kWaveRows rows: queries into the latent
 // space, attention, sums out of it. The first and the last read each head's k_up or v_up once, and
 // are bound by memory; the second spends 2 * 64 * (2 lora + rope) FLOPs per tile, row and head on
 // 64

@@ -115,6 +115,22 @@ TEST(EstimateWait, MemoryCanBeFewerPlacesThanTheBatch) {
   EXPECT_EQ(WaitOf(e, 0, 0, 0), absl::Seconds(1));
 }
 
+// A prompt of which all but the absorbed rows are known makes no keys of its context ready.
+TEST(EstimateWait, AbsorbedRowsMakeNoKeysReady) {
+  Policy p = Costs(1);
+  p.cost.per_kilopair = absl::Milliseconds(1);
+  p.cost.pairs_per_key = 410;
+  p.cost.absorbed_pair = 3.4;
+  Sequence known = Waiting(2, 2112, 40);
+  known.computed = 2048;
+  known.first_absorbed = 2048;
+  const absl::Duration wait =
+      WaitOf(EstimateWait({{known}, {Decoding(1, 30)}}, kRoomy, p), 0, 0, 0);
+  // 64 rows see 2,080 keys in the mean: 3.4 times as dear, and no key at 410.
+  const double pairs = 64 * 2080.0;
+  EXPECT_NEAR(absl::ToDoubleMilliseconds(wait), 700 + 64 + 3.4 * pairs / 1000, 1);
+}
+
 TEST(EstimateWait, NothingMeasuredNothingRefused) {
   Policy p = Costs(1);
   p.cost = {};

@@ -5,7 +5,11 @@
 
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 
+#include "base/json_full.h"
+#include "operator/api/names.h"
+#include "operator/cli/manifest.h"
 #include "operator/cli/observe.h"
 #include "tests/operator/cli/terminal.h"
 
@@ -63,6 +67,31 @@ TEST_F(PlanTest, TheMemoryOfAKnownShape) {
                         "little for deepseek-v3"));
   ASSERT_TRUE(Plan(Manifest()).ok());
   EXPECT_EQ(t.SaidJson()[0]["memory"], nullptr) << "no shape, no plan";
+}
+
+// The API server takes them (tests/apiserver); here the operator does.
+TEST(Samples, FitTheirOwnLimits) {
+  int planned = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(TEST_SOURCE_DIR "/e2e/samples")) {
+    if (entry.path().extension() != ".yaml") continue;
+    std::ifstream file(entry.path());
+    std::stringstream text;
+    text << file.rdbuf();
+    const auto documents = ReadManifest(text.str(), entry.path().string());
+    ASSERT_TRUE(documents.ok()) << documents.status();
+    for (const Json& document : *documents) {
+      if (document.value("kind", "") != api::kKind) continue;
+      decide::Cluster cluster;
+      cluster.dsd = std::make_shared<const Json>(document);
+      const PlanReport report =
+          MakePlan(cluster, {"agent:1", "IfNotPresent", "0.1.0"}, absl::UnixEpoch());
+      EXPECT_EQ(report.refused, "") << entry.path();
+      if (!report.model) continue;
+      ++planned;
+      RecordProperty(entry.path().stem().string(), report.model->Text());
+    }
+  }
+  EXPECT_GE(planned, 5);
 }
 
 TEST_F(PlanTest, ScalingStopsNoPod) {

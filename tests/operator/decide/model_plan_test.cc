@@ -5,6 +5,7 @@
 
 #include "base/json_full.h"
 #include "base/strings.h"
+#include "engine/schedule/cost_model.h"
 #include "operator/decide/pod_template.h"
 #include "tests/operator/decide/world.h"
 
@@ -61,6 +62,12 @@ TEST(ModelPlan, IsThatOfTheEngine) {
       PlanOf({{"engine", {{"maxContextTokens", 4096}, {"kvCacheMemory", "2Gi"}}}});
   EXPECT_GT(cache.least_bytes, plan.least_bytes + kGiB);
   EXPECT_GT(PlanOf({{"engine", {{"maxContextTokens", 4096}}}}, 8).least_bytes, plan.least_bytes);
+}
+
+TEST(ModelPlan, TheStepHasRoomForABatchAndPromptRows) {
+  const ModelPlan plan = PlanOf({{"engine", {{"maxContextTokens", 1024}, {"maxBatch", 4000}}}});
+  EXPECT_EQ(plan.step.rows, 4000 + engine::kLeastPromptRows);
+  EXPECT_EQ(plan.step.logit_rows, 4000);
 }
 
 TEST(ModelPlan, WithoutAPresetThereIsNone) {
