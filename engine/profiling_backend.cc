@@ -22,13 +22,12 @@ double CpuSeconds() {
 // Which operation a linear is, from the end of its tensor's name.
 Op OpOf(std::string_view tensor) {
   constexpr std::pair<std::string_view, Op> kParts[] = {
-      {".q_a_proj.", Op::kQuery},      {".q_b_proj.", Op::kQuery},
-      {".q_proj.", Op::kQuery},        {".kv_a_proj_with_mqa.", Op::kKeyValue},
-      {".k_proj.", Op::kKeyValue},     {".v_proj.", Op::kKeyValue},
-      {".kv_b_proj.", Op::kAttend},    {".o_proj.", Op::kOutput},
-      {".mlp.gate.", Op::kRouter},     {".shared_experts.", Op::kShared},
-      {".mlp.experts.", Op::kExperts}, {".mlp.", Op::kDense},
-      {"lm_head.", Op::kHead},         {"embed_tokens.", Op::kHead},  // tied
+      {".q_a_proj.", Op::kQuery},   {".q_b_proj.", Op::kQuery},
+      {".q_proj.", Op::kQuery},     {".kv_a_proj_with_mqa.", Op::kKeyValue},
+      {".k_proj.", Op::kKeyValue},  {".v_proj.", Op::kKeyValue},
+      {".kv_b_proj.", Op::kAttend}, {".o_proj.", Op::kOutput},
+      {".mlp.gate.", Op::kRouter},  {".mlp.", Op::kDense},
+      {"lm_head.", Op::kHead},      {"embed_tokens.", Op::kHead},  // tied
   };
   for (const auto& [part, op] : kParts) {
     if (tensor.find(part) != std::string_view::npos) return op;
@@ -143,11 +142,10 @@ class ProfilingBackend final : public Backend {
     const Timed t(this, Op::kRoute, {});
     inner_->Route(scores, bias, spec, ids, weights);
   }
-  void Moe(const Buffer& x, const Buffer& ids, const Buffer& weights, int32_t experts_per_token,
-           absl::Span<const FfnWeights> experts, const Buffer& out) override {
-    const OpCost cost = counting() ? MoeCost(ids, experts_per_token, experts) : OpCost();
-    const Timed t(this, Op::kExperts, cost);
-    inner_->Moe(x, ids, weights, experts_per_token, experts, out);
+  void Moe(const Buffer& x, const Buffer& ids, const Buffer& weights, const MoeLayer& layer,
+           const Buffer& out) override {
+    const Timed t(this, Op::kExperts, counting() ? MoeCost(ids, layer) : OpCost());
+    inner_->Moe(x, ids, weights, layer, out);
   }
   void Ffn(const Buffer& x, const FfnWeights& ffn, const Buffer& out) override {
     const Timed t(
@@ -244,17 +242,20 @@ class ProfilingBackend final : public Backend {
     return cost;
   }
 
-  OpCost MoeCost(const Buffer& ids, int32_t experts_per_token,
-                 absl::Span<const FfnWeights> experts) {
-    const auto pairs = static_cast<size_t>(rows_ * experts_per_token);
+  OpCost MoeCost(const Buffer& ids, const MoeLayer& layer) {
+    const auto pairs = static_cast<size_t>(rows_ * layer.experts_per_token);
     ids_.resize(pairs);
     OpCost cost;
+    if (layer.shared != nullptr) {
+      cost.flops = static_cast<double>(rows_) * FfnFlops(*layer.shared);
+      cost.weight_bytes = FfnBytes(*layer.shared);
+    }
     const absl::Status status = inner_->Download(
         ids, absl::MakeSpan(reinterpret_cast<uint8_t*>(ids_.data()), pairs * sizeof(int32_t)));
     if (!status.ok()) return cost;  // the step's own Synchronize reports it
-    read_.assign(experts.size(), false);
+    read_.assign(layer.experts.size(), false);
     for (const int32_t id : ids_) {
-      const FfnWeights& expert = experts[static_cast<size_t>(id)];
+      const FfnWeights& expert = layer.experts[static_cast<size_t>(id)];
       cost.flops += FfnFlops(expert);
       if (read_[static_cast<size_t>(id)]) continue;
       read_[static_cast<size_t>(id)] = true;

@@ -4,8 +4,8 @@ namespace deepseek::engine {
 
 std::string_view Name(Op op) {
   constexpr std::array<std::string_view, static_cast<size_t>(Op::kCount)> kNames{
-      "embed",  "norm",  "query",   "key_value", "rope",  "append", "attend", "output",
-      "router", "route", "experts", "shared",    "dense", "head",   "sample", "other"};
+      "embed",  "norm",  "query",   "key_value", "rope", "append", "attend", "output",
+      "router", "route", "experts", "dense",     "head", "sample", "other"};
   return kNames[static_cast<size_t>(op)];
 }
 

@@ -90,7 +90,7 @@ void Run(benchmark::State& state, const Format& format) {
   size_t next = 0;
   const Meter meter;
   for (auto _ : state) {
-    e.operands.backend().Moe(e.x, choices[next], e.shares, kTopK, e.weights, e.out);
+    e.operands.backend().Moe(e.x, choices[next], e.shares, {e.weights, kTopK}, e.out);
     next = (next + 1) % kChoices;
   }
   meter.Report(state, static_cast<double>(bytes) / kChoices,

@@ -49,6 +49,13 @@ struct MlaLayer {
   KvShape kv_shape() const { return {kv_lora_rank + rope_dim, kv_lora_rank}; }
 };
 
+/// One layer's experts.
+struct MoeLayer {
+  absl::Span<const FfnWeights> experts;  ///< routed
+  int32_t experts_per_token = 0;
+  const FfnWeights* shared = nullptr;  ///< the shared ones as one wide unit; null: none
+};
+
 /// One layer's paged keys and values, F32, bf16 or I8: shape [blocks, kBlockTokens, 2 * kv_heads *
 /// KvRowElements], and within a block [kv_heads][K, V] tiles of kv_shape() (kv_tile.h). A tile of
 /// one kv head is thus one contiguous run, and so is what one work item streams (K and V of a
@@ -158,9 +165,9 @@ class Backend {
   /// [rows, top-k], best first.
   virtual void Route(const Buffer& scores, const Buffer& bias, const RouteSpec& spec,
                      const Buffer& ids, const Buffer& weights) = 0;
-  /// out[r] += sum over k (in top-k order) weights[r][k] * expert[ids[r][k]](x[r]).
-  virtual void Moe(const Buffer& x, const Buffer& ids, const Buffer& weights,
-                   int32_t experts_per_token, absl::Span<const FfnWeights> experts,
+  /// out[r] += sum over k (in top-k order) weights[r][k] * expert[ids[r][k]](x[r]), then
+  /// shared(x[r]) where there is one.
+  virtual void Moe(const Buffer& x, const Buffer& ids, const Buffer& weights, const MoeLayer& layer,
                    const Buffer& out) = 0;
   /// out[r] += ffn(x[r]).
   virtual void Ffn(const Buffer& x, const FfnWeights& ffn, const Buffer& out) = 0;

@@ -60,8 +60,8 @@ void MoeFeedForward::Forward(const LayerStep& step, const Buffer& normed, const 
   const StepBuffers& s = *step.buffers;
   step.backend->Linear(normed, router_, step.rows, false, s.scores);
   step.backend->Route(s.scores, router_bias_, route_, s.expert_ids, s.expert_weights);
-  step.backend->Moe(normed, s.expert_ids, s.expert_weights, route_.experts_per_token, experts_, x);
-  if (shared_.gate) step.backend->Ffn(normed, shared_, x);
+  const MoeLayer layer{experts_, route_.experts_per_token, shared_.gate ? &shared_ : nullptr};
+  step.backend->Moe(normed, s.expert_ids, s.expert_weights, layer, x);
 }
 
 }  // namespace

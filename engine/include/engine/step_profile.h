@@ -16,15 +16,14 @@ enum class Op : uint8_t {
   kQuery,     ///< q_proj, or q_a_proj and q_b_proj
   kKeyValue,  ///< kv_a_proj_with_mqa, or k_proj and v_proj
   kRope,
-  kAppend,  ///< latent norm, rope and the write to the cache
-  kAttend,  ///< with kv_b_proj for MLA
-  kOutput,  ///< o_proj
-  kRouter,  ///< scores of the experts
-  kRoute,   ///< top-k of the scores
-  kExperts,
-  kShared,
-  kDense,  ///< FFN of a layer without experts
-  kHead,   ///< gather of the logit rows, lm_head
+  kAppend,   ///< latent norm, rope and the write to the cache
+  kAttend,   ///< with kv_b_proj for MLA
+  kOutput,   ///< o_proj
+  kRouter,   ///< scores of the experts
+  kRoute,    ///< top-k of the scores
+  kExperts,  ///< routed and shared
+  kDense,    ///< FFN of a layer without experts
+  kHead,     ///< gather of the logit rows, lm_head
   kSample,
   kOther,  ///< any other linear (MTP's eh_proj)
   kCount,

@@ -85,7 +85,11 @@ absl::Status CpuBackend::Plan(const StepPlan& plan) {
   Reserve(&pair_of_, pairs);
   Reserve(&expert_begin_, plan.experts + 1);
   expert_rows_.reserve(size(plan.experts) + 1);
-  work_.reserve(size(plan.experts + 1) * size(plan.expert_intermediate / kQuantGroup + 1));
+  // Panels of down, or groups of the intermediate.
+  const int64_t items = std::max<int64_t>(plan.hidden / (kPanelTiles * kTileRows),
+                                          plan.expert_intermediate / kQuantGroup) +
+                        1;
+  work_.reserve(size(plan.experts + 1) * size(items));
   expert_scratch_.resize(size(pool_.threads()));
   for (ExpertScratch& s : expert_scratch_) {
     s.gate.resize(kExpertRowBlock * kQuantGroup);

@@ -1,6 +1,10 @@
 // Feed-forward units: one for all rows, or grouped over routed experts. The first pass makes
 // silu(gate x) * up x for 128 columns at a time and puts them into the form that the second pass
 // (down) reads, so that no wide intermediate is kept in F32 unless the arithmetic is F32.
+//
+// Few rows give an expert one or two: bound by memory. The shared experts have all rows and soon
+// are bound by arithmetic. In one loop the one thread's reading and the other's arithmetic overlap,
+// and two waits for all threads are saved.
 
 #include <algorithm>
 #include <cstring>
@@ -53,7 +57,7 @@ void CpuBackend::GateUp(const ExpertRows& e, int64_t tile_begin, RowForm form,
       kernels_.swiglu(g, scratch->up_rows[i], n, g);
       kernels_.prepare(down_form, g, n, piece.data());
       PlacePiece(down_form, piece.data(), first / kQuantGroup, n, cols,
-                 intermediate_.data() + (begin + i) * e.row_bytes);
+                 intermediate_.data() + e.intermediate + (begin + i - e.begin) * e.row_bytes);
     }
   }
 }
@@ -68,12 +72,15 @@ void CpuBackend::RunExperts(int64_t hidden, RowForm form) {
     }
   };
   int64_t multiply_adds = 0;
+  int64_t bytes = 0;
   for (ExpertRows& e : expert_rows_) {
     const PackedMatrix& down = Matrix(e.ffn->down);
+    e.intermediate = bytes;
     e.row_bytes = RowBytes(FormFor(down), down.cols);
     multiply_adds += (e.end - e.begin) * e.ffn->gate.rows * hidden;
-    Reserve(&intermediate_, e.end * e.row_bytes);
+    bytes += (e.end - e.begin) * e.row_bytes;
   }
+  Reserve(&intermediate_, bytes);
   list_work(kItemTiles, [&](const ExpertRows& e) { return Matrix(e.ffn->gate).tiles; });
   ForItems(static_cast<int64_t>(work_.size()), 2 * multiply_adds, [&](int64_t item, int thread) {
     const auto [index, begin] = work_[static_cast<size_t>(item)];
@@ -83,7 +90,7 @@ void CpuBackend::RunExperts(int64_t hidden, RowForm form) {
 
   for (const ExpertRows& e : expert_rows_) {
     for (int64_t p = e.begin; p < e.end; ++p) {
-      expert_x_[p] = intermediate_.data() + p * e.row_bytes;
+      expert_x_[p] = intermediate_.data() + e.intermediate + (p - e.begin) * e.row_bytes;
     }
   }
   list_work(kPanelTiles, [&](const ExpertRows& e) { return Matrix(e.ffn->down).tiles; });
@@ -117,9 +124,23 @@ void CpuBackend::Ffn(const Buffer& x, const FfnWeights& ffn, const Buffer& out) 
   });
 }
 
+bool CpuBackend::Joins(const FfnWeights& shared, int64_t pairs, RowForm form,
+                       const MoeLayer& layer) const {
+  // The scratch is what the largest step takes: a smaller one has room left.
+  const auto bytes = [&](int64_t count, const FfnWeights& ffn) {
+    const PackedMatrix& down = Matrix(ffn.down);
+    return count * RowBytes(FormFor(down), down.cols);
+  };
+  return FormFor(Matrix(shared.gate), Matrix(shared.up)) == form &&
+         static_cast<size_t>(pairs + rows()) <= pair_out_.size() &&
+         static_cast<size_t>(bytes(pairs, layer.experts[0]) + bytes(rows(), shared)) <=
+             intermediate_.size();
+}
+
 void CpuBackend::Moe(const Buffer& x, const Buffer& ids, const Buffer& weights,
-                     int32_t experts_per_token, absl::Span<const FfnWeights> experts,
-                     const Buffer& out) {
+                     const MoeLayer& layer, const Buffer& out) {
+  const absl::Span<const FfnWeights> experts = layer.experts;
+  const int32_t experts_per_token = layer.experts_per_token;
   const int64_t hidden = x.shape[1];
   const int64_t pairs = int64_t{rows()} * experts_per_token;
   const int32_t* id = HostData<int32_t>(ids);
@@ -130,13 +151,19 @@ void CpuBackend::Moe(const Buffer& x, const Buffer& ids, const Buffer& weights,
   }
   Reserve(&prepared_rows_, rows());
   PrepareRows(x, hidden, form, rows());
-  ReservePairs(pairs, hidden);
+  const bool joined = layer.shared != nullptr && Joins(*layer.shared, pairs, form, layer);
+  ReservePairs(joined ? pairs + rows() : pairs, hidden);
   Reserve(&pair_of_, pairs);
   Reserve(&expert_begin_, static_cast<int64_t>(experts.size()) + 1);
   // Counting sort of the (row, expert) pairs by expert; rows stay in order within an expert.
   std::fill(expert_begin_.begin(), expert_begin_.end(), 0);
   for (int64_t i = 0; i < pairs; ++i) ++expert_begin_[id[i] + 1];
   expert_rows_.clear();
+  if (joined) {
+    // First, so that the first thread computes while the others read.
+    expert_rows_.push_back({layer.shared, pairs, pairs + rows()});
+    std::copy_n(prepared_rows_.begin(), rows(), expert_x_.begin() + pairs);
+  }
   for (size_t e = 0; e < experts.size(); ++e) {
     const int64_t count = expert_begin_[e + 1];
     expert_begin_[e + 1] = expert_begin_[e] + count;
@@ -158,7 +185,11 @@ void CpuBackend::Moe(const Buffer& x, const Buffer& ids, const Buffer& weights,
       kernels_.add_scaled(weight[k], pair_out_[pair_of_[r * experts_per_token + k]], hidden, to);
     }
     kernels_.add_scaled(1.0F, to, hidden, HostData<float>(out) + r * hidden);
+    if (joined) {
+      kernels_.add_scaled(1.0F, pair_out_[pairs + r], hidden, HostData<float>(out) + r * hidden);
+    }
   });
+  if (layer.shared != nullptr && !joined) Ffn(x, *layer.shared, out);
 }
 
 }  // namespace deepseek::engine

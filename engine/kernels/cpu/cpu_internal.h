@@ -36,8 +36,8 @@ class CpuBackend : public HostBackend {
   void GqaAppend(const Buffer& k, const Buffer& v, const GqaLayer& layer,
                  const RopeTable& table) override;
   void GqaAttend(const Buffer& q, const GqaLayer& layer, const Buffer& out) override;
-  void Moe(const Buffer& x, const Buffer& ids, const Buffer& weights, int32_t experts_per_token,
-           absl::Span<const FfnWeights> experts, const Buffer& out) override;
+  void Moe(const Buffer& x, const Buffer& ids, const Buffer& weights, const MoeLayer& layer,
+           const Buffer& out) override;
   void Ffn(const Buffer& x, const FfnWeights& ffn, const Buffer& out) override;
   void Sample(const Buffer& logits, absl::Span<const SampleSpec> specs,
               std::vector<SampleResult>* results) override;
@@ -47,7 +47,8 @@ class CpuBackend : public HostBackend {
   struct ExpertRows {
     const FfnWeights* ffn = nullptr;
     int64_t begin = 0, end = 0;
-    int64_t row_bytes = 0;  // of a prepared row of the intermediate
+    // Its prepared rows of the intermediate: where the first one is, bytes of each.
+    int64_t intermediate = 0, row_bytes = 0;
   };
   /// Rows of an expert that go through gate and up before they are prepared for down: what fits the
   /// L1 cache beside a stream of weights.
@@ -88,6 +89,8 @@ class CpuBackend : public HostBackend {
   /// prepared_rows_[r] = row r of x F32 [rows, cols] in `form`.
   void PrepareRows(const Buffer& x, int64_t cols, RowForm form, int64_t rows);
   void ReservePairs(int64_t pairs, int64_t hidden);
+  /// Whether `shared` can be one more expert of a step of `pairs` pairs that reads x in `form`.
+  bool Joins(const FfnWeights& shared, int64_t pairs, RowForm form, const MoeLayer& layer) const;
   /// down(silu(gate x) * up x) for every range of pairs in expert_rows_: expert_x_ (in `form`) ->
   /// pair_out_.
   void RunExperts(int64_t hidden, RowForm form);

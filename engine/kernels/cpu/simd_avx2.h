@@ -7,6 +7,8 @@
 #include <bit>
 #include <cstdint>
 
+#include "engine/kernels/cpu/tile_layout.h"
+
 namespace deepseek::engine {
 namespace {
 
@@ -27,6 +29,8 @@ constexpr int64_t kWideRows = 36;
 constexpr int64_t kLeastWideRows = 8;
 /// Bytes ahead of its use that a line of weights is asked for: a group of a kI4 panel.
 constexpr int kFetchBytes = 4096;
+/// Whether blocks of rows that compute ask for lines of the next panel.
+constexpr bool kNextPanel = false;
 
 struct V {
   __m256 a, b;
@@ -209,8 +213,8 @@ inline __m256i DotHalf(__m256i acc, __m256i u, __m256i x) {
   const __m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(code), _mm256_sign_epi8(x, code));
   return _mm256_add_epi32(acc, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
 }
-inline I DotBytes(I acc, I u, int32_t x) {
-  const __m256i s = _mm256_set1_epi32(x);
+inline I DotBytes(I acc, I u, const RowCodes& x) {
+  const __m256i s = _mm256_set1_epi32(std::bit_cast<int32_t>(x));
   return {DotHalf(acc.a, u.a, s), DotHalf(acc.b, u.b, s)};
 }
 /// What DotBytes leaves in the sum of a code that is stored with 128 added: nothing.
@@ -225,8 +229,8 @@ constexpr int kNibbleRun = 4;
 inline NibbleSums BeginNibbles(I) {
   return {_mm256_setzero_si256(), _mm256_setzero_si256()};
 }
-inline NibbleSums AddNibbles(NibbleSums part, I nibbles, int32_t x) {
-  const __m256i s = _mm256_set1_epi32(x);
+inline NibbleSums AddNibbles(NibbleSums part, I nibbles, const RowCodes& x) {
+  const __m256i s = _mm256_set1_epi32(std::bit_cast<int32_t>(x));
   part = {_mm256_add_epi16(part.a, _mm256_maddubs_epi16(nibbles.a, s)),
           _mm256_add_epi16(part.b, _mm256_maddubs_epi16(nibbles.b, s))};
   // Added here and now: GCC else puts off all sums of a run to its end, and its 64 products go

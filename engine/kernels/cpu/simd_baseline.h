@@ -27,6 +27,8 @@ constexpr int64_t kWideRows = 0;
 constexpr int64_t kLeastWideRows = 0;
 /// Bytes ahead of its use that a line of weights is asked for; 0: not at all.
 constexpr int kFetchBytes = 0;
+/// Whether blocks of rows that compute ask for lines of the next panel.
+constexpr bool kNextPanel = false;
 
 struct V {
   float v[16];
@@ -185,11 +187,11 @@ inline V ByteToFloat(I a) {
   return r;
 }
 /// acc + sum over the four bytes of each lane of u (unsigned) * x (signed).
-inline I DotBytes(I acc, I u, int32_t x) {
+inline I DotBytes(I acc, I u, const RowCodes& x) {
   for (int i = 0; i < 16; ++i) {
     for (int b = 0; b < 4; ++b) {
-      acc.v[i] += static_cast<int32_t>((Bits(u.v[i]) >> (8 * b)) & 255U) *
-                  static_cast<int8_t>(Bits(x) >> (8 * b));
+      acc.v[i] +=
+          static_cast<int32_t>((Bits(u.v[i]) >> (8 * b)) & 255U) * static_cast<int8_t>(x.bytes[b]);
     }
   }
   return acc;
@@ -203,7 +205,7 @@ constexpr int kNibbleRun = 16;
 inline NibbleSums BeginNibbles(const I& sum) {
   return sum;
 }
-inline NibbleSums AddNibbles(const NibbleSums& part, const I& nibbles, int32_t x) {
+inline NibbleSums AddNibbles(const NibbleSums& part, const I& nibbles, const RowCodes& x) {
   return DotBytes(part, nibbles, x);
 }
 inline I EndNibbles(const I&, const NibbleSums& part) {

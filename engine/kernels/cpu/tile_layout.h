@@ -109,6 +109,11 @@ enum class RowForm : uint8_t {
           ///< codes
 };
 
+/// Four neighbouring codes of a kInt8 row, as one product with a quad of weights takes them.
+struct RowCodes {
+  uint8_t bytes[4];
+};
+
 /// Bytes of a prepared row; a multiple of 64.
 constexpr int64_t RowBytes(RowForm form, int64_t cols) {
   const int64_t groups = (cols + kQuantGroup - 1) / kQuantGroup;

@@ -117,21 +117,21 @@ void ReferenceBackend::Rope(const Buffer& q, int32_t heads, int32_t head_dim, in
 }
 
 void ReferenceBackend::Moe(const Buffer& x, const Buffer& ids, const Buffer& weights,
-                           int32_t experts_per_token, absl::Span<const FfnWeights> experts,
-                           const Buffer& out) {
+                           const MoeLayer& layer, const Buffer& out) {
   const int64_t hidden = x.shape[1];
   std::vector<float> y(static_cast<size_t>(hidden));
   for (int64_t r = 0; r < rows(); ++r) {
     std::vector<float> sum(y.size(), 0.0F);
-    for (int32_t k = 0; k < experts_per_token; ++k) {
-      const int64_t i = r * experts_per_token + k;
-      FfnRow(experts[static_cast<size_t>(HostData<int32_t>(ids)[i])],
+    for (int32_t k = 0; k < layer.experts_per_token; ++k) {
+      const int64_t i = r * layer.experts_per_token + k;
+      FfnRow(layer.experts[static_cast<size_t>(HostData<int32_t>(ids)[i])],
              HostData<float>(x) + r * hidden, y.data());
       for (int64_t c = 0; c < hidden; ++c) sum[c] += HostData<float>(weights)[i] * y[c];
     }
     for (int64_t c = 0; c < hidden; ++c) HostData<float>(out)[r * hidden + c] += sum[c];
   }
   Bump();
+  if (layer.shared != nullptr) Ffn(x, *layer.shared, out);
 }
 
 void ReferenceBackend::Ffn(const Buffer& x, const FfnWeights& ffn, const Buffer& out) {

@@ -35,8 +35,8 @@ class ReferenceBackend : public HostBackend {
   void GqaAppend(const Buffer& k, const Buffer& v, const GqaLayer& layer,
                  const RopeTable& table) override;
   void GqaAttend(const Buffer& q, const GqaLayer& layer, const Buffer& out) override;
-  void Moe(const Buffer& x, const Buffer& ids, const Buffer& weights, int32_t experts_per_token,
-           absl::Span<const FfnWeights> experts, const Buffer& out) override;
+  void Moe(const Buffer& x, const Buffer& ids, const Buffer& weights, const MoeLayer& layer,
+           const Buffer& out) override;
   void Ffn(const Buffer& x, const FfnWeights& ffn, const Buffer& out) override;
 
  private:

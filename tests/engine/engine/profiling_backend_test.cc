@@ -100,13 +100,13 @@ TEST_F(ProfilingBackendTest, AnExpertIsReadOnceHoweverManyRowsItHas) {
   const int64_t one = 3 * experts[0].gate.bytes;
   const Buffer x = Zeros(3, 32), out = Zeros(3, 32), weights = Zeros(3, 2);
   const Buffer ids = Zeros(3, 2, DType::kI32);
-  const std::vector<int32_t> chosen{0, 1, 1, 0, 0, 3};  // three distinct
+  const std::vector<int32_t> chosen{0, 1, 1, 0, 0, 2};  // three distinct
   ASSERT_TRUE(backend_->Upload(ids, {reinterpret_cast<const uint8_t*>(chosen.data()), 24}).ok());
   profile_->mode = Mode::kCount;
   Begin({{0, 3, 0, RowPath::kMaterialised, 0, 1}}, 3);
-  backend_->Moe(x, ids, weights, 2, experts, out);
-  EXPECT_EQ(profile_->at(Op::kExperts).weight_bytes, 3 * one);
-  EXPECT_EQ(profile_->at(Op::kExperts).flops, 2.0 * 6 * 3 * 32 * 32);
+  backend_->Moe(x, ids, weights, {absl::MakeSpan(experts).first(3), 2, &experts[3]}, out);
+  EXPECT_EQ(profile_->at(Op::kExperts).weight_bytes, 4 * one) << "three routed, one shared";
+  EXPECT_EQ(profile_->at(Op::kExperts).flops, 2.0 * (6 + 3) * 3 * 32 * 32);
   EXPECT_EQ(profile_->experts_read, 3);
   EXPECT_EQ(profile_->expert_pairs, 6);
 }
@@ -158,7 +158,7 @@ TEST_F(ProfiledEngine, ChangesNoTokenAndAccountsForEveryRow) {
   EXPECT_EQ(profile->at(Op::kHead).calls, 2 * 9) << "gather and lm_head of each token";
   for (const Op op :
        {Op::kEmbed, Op::kNorm, Op::kQuery, Op::kKeyValue, Op::kRope, Op::kAppend, Op::kAttend,
-        Op::kOutput, Op::kRouter, Op::kRoute, Op::kExperts, Op::kShared, Op::kDense, Op::kSample}) {
+        Op::kOutput, Op::kRouter, Op::kRoute, Op::kExperts, Op::kDense, Op::kSample}) {
     EXPECT_GT(profile->at(op).calls, 0) << Name(op);
     EXPECT_GT(profile->at(op).seconds, 0) << Name(op);
   }

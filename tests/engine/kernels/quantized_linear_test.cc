@@ -160,9 +160,8 @@ TEST_P(Quantised, FfnAndMoe) {
         b->BeginStep({tokens, {&segment, 1}, {}, {}});
         const Buffer in = Upload(b, x, {kRows, hidden, 0});
         const Buffer out = Zeros(b, {kRows, hidden, 0});
-        b->Moe(in, UploadInts(b, ids, {kRows, 2, 0}), Upload(b, weights, {kRows, 2, 0}), 2, experts,
-               out);
-        b->Ffn(in, shared, out);
+        b->Moe(in, UploadInts(b, ids, {kRows, 2, 0}), Upload(b, weights, {kRows, 2, 0}),
+               {experts, 2, &shared}, out);
         return Download(b, out);
       };
       const auto backend = Make();

@@ -45,8 +45,7 @@ class FakeBackend final : public Backend {
   void AddBias(const Buffer&, int64_t, const Buffer&) override {}
   void Route(const Buffer&, const Buffer&, const RouteSpec&, const Buffer&,
              const Buffer&) override {}
-  void Moe(const Buffer&, const Buffer&, const Buffer&, int32_t, absl::Span<const FfnWeights>,
-           const Buffer&) override {}
+  void Moe(const Buffer&, const Buffer&, const Buffer&, const MoeLayer&, const Buffer&) override {}
   void Ffn(const Buffer&, const FfnWeights&, const Buffer&) override {}
   void GatherLogitRows(const Buffer&, const Buffer&) override {}
   /// Greedy among the allowed ids, or the one given, with its logit as its log-prob; `finite` is
