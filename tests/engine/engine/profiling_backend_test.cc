@@ -92,6 +92,7 @@ TEST_F(ProfilingBackendTest, OffCountsNothingAndTimeAddsUp) {
 
 TEST_F(ProfilingBackendTest, AnExpertIsReadOnceHoweverManyRowsItHas) {
   std::vector<FfnWeights> experts;
+  experts.reserve(4);
   for (int e = 0; e < 4; ++e) {
     experts.push_back({Pack("model.layers.1.mlp.experts.0.gate_proj.weight", 32, 32),
                        Pack("model.layers.1.mlp.experts.0.up_proj.weight", 32, 32),

@@ -33,6 +33,7 @@ std::vector<float> RunMoe(Backend* b, const Shape& s, uint32_t seed, int32_t lar
     return ffn;
   };
   std::vector<FfnWeights> experts;
+  experts.reserve(static_cast<size_t>(s.experts));
   for (int32_t e = 0; e < s.experts; ++e) experts.push_back(make(s.intermediate));
   const FfnWeights shared = make(2 * s.intermediate);
   const std::vector<int32_t> tokens(static_cast<size_t>(s.rows), 0);

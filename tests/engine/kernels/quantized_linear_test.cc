@@ -122,9 +122,12 @@ TEST_P(Quantised, RowsDoNotDependOnCompanyOrThreads) {
 // Weights and intermediates of odd widths: groups of 128 columns with a short last one.
 TEST_P(Quantised, FfnAndMoe) {
   for (const WeightType store : {WeightType::kNative, WeightType::kInt8, WeightType::kInt4}) {
-    for (const auto& [hidden, intermediate] : {std::pair{24, 40}, std::pair{160, 300}}) {
+    for (const auto& widths : {std::pair{24, 40}, std::pair{160, 300}}) {
+      const int hidden = widths.first;
+      const int intermediate = widths.second;
       Random random(static_cast<uint32_t>(hidden));
       std::vector<TestMatrix> matrices;
+      matrices.reserve(12);
       for (int i = 0; i < 12; ++i) {
         matrices.emplace_back(&random, i % 3 == 2 ? hidden : intermediate,
                               i % 3 == 2 ? intermediate : hidden, DType::kBf16);
@@ -145,6 +148,7 @@ TEST_P(Quantised, FfnAndMoe) {
           return *b->Pack(m);
         };
         std::vector<FfnWeights> experts;
+        experts.reserve(3);
         for (int e = 0; e < 3; ++e)
           experts.push_back({pack(3 * e), pack(3 * e + 1), pack(3 * e + 2)});
         const FfnWeights shared{pack(9), pack(10), pack(11)};
