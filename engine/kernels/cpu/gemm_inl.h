@@ -414,7 +414,8 @@ void Rows(const PackedMatrix& w, int64_t tile_begin, int64_t tile_end, const uin
     }
   }
   bool hot = false;
-  if constexpr (kNextPanel && kTileBlock == kPanelTiles && R == RowForm::kInt8) {
+  static_assert(!kNextPanel || kTileBlock == kPanelTiles);  // halves of a panel, below
+  if constexpr (kNextPanel && R == RowForm::kInt8) {
     if (m >= 2 * kRowBlock) {
       block.template operator()<kRowBlock, kTileBlock, Ahead{0, 2}>();
       block.template operator()<kRowBlock, kTileBlock, Ahead{2, 2}>();
