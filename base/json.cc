@@ -1,5 +1,9 @@
 #include "base/json.h"
 
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
 #include "base/json_full.h"
 #include "base/json_tree.h"
 #include "base/strings.h"
@@ -73,8 +77,29 @@ absl::StatusOr<Json> ParseJsonStream(std::string_view text, std::string_view wha
   return Parse<Json>(text, what, limits, &streams);
 }
 
+Json JsonOf(JsonMembers members) {
+  const auto in_order = [](const auto& a, const auto& b) { return a.first < b.first; };
+  const auto not_before = [](const auto& a, const auto& b) { return a.first >= b.first; };
+  if (std::adjacent_find(members.begin(), members.end(), not_before) != members.end()) {
+    std::stable_sort(members.begin(), members.end(), in_order);
+    // Of each run of one name the last stays.
+    auto end = members.begin();
+    for (auto it = members.begin(); it != members.end(); ++it) {
+      const auto next = std::next(it);
+      if (next != members.end() && next->first == it->first) continue;
+      if (end != it) *end = std::move(*it);
+      ++end;
+    }
+    members.erase(end, members.end());
+  }
+  Json out = Json::object();
+  out.get_ref<Json::object_t&>().adopt_sequence(boost::container::ordered_unique_range,
+                                                std::move(members));
+  return out;
+}
+
 std::string DumpJson(const Json& json) {
-  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 }  // namespace deepseek

@@ -2,6 +2,7 @@
 // JSON in headers is a forward declaration only: include base/json_full.h in .cc files.
 // Json keeps keys sorted (canonical output); OrderedJson keeps them as they came.
 
+#include <boost/container/container_fwd.hpp>
 #include <cstdint>
 #include <functional>
 #include <nlohmann/json_fwd.hpp>
@@ -14,7 +15,11 @@
 
 namespace deepseek {
 
-using Json = nlohmann::json;
+/// Members of an object side by side, sorted: a node per member would be half of what a tree costs.
+/// So a new member moves the others: hold no reference to a member while members are added.
+template <class Key, class Value, class Compare, class /*Allocator*/>
+using JsonObject = boost::container::flat_map<Key, Value, Compare>;
+using Json = nlohmann::basic_json<JsonObject>;
 using OrderedJson = nlohmann::ordered_json;
 
 /// Limits of ParseJson, so that untrusted text cannot exhaust stack or memory.

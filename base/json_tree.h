@@ -57,6 +57,7 @@ class JsonTree {
  private:
   struct Frame {
     J value;
+    JsonMembers members;                             // of an object that is being parsed
     std::string key;                                 // of the member that is being parsed
     std::vector<const JsonStream*> on;               // streams whose path leads here or further
     const JsonStream* stream = nullptr;              // members of this container are handed over
@@ -95,6 +96,9 @@ class JsonTree {
 
   bool Close() {
     J value = std::move(stack_.back().value);
+    if constexpr (std::is_same_v<J, Json>) {
+      if (value.is_object()) value = JsonOf(std::move(stack_.back().members));
+    }
     const size_t before = stack_.back().bytes_before;
     stack_.pop_back();
     // What was counted while it grew stays counted, unless it is about to be handed over.
@@ -125,7 +129,9 @@ class JsonTree {
 
   // The last of several members of one name counts.
   static void AddMember(Frame* parent, J value) {
-    if constexpr (std::is_same_v<J, OrderedJson>) {
+    if constexpr (std::is_same_v<J, Json>) {
+      parent->members.emplace_back(std::move(parent->key), std::move(value));
+    } else {
       // Its objects look keys up one by one, which is quadratic in a hostile one.
       constexpr size_t kFew = 16;
       auto& members = *parent->value.template get_ptr<typename J::object_t*>();
@@ -142,8 +148,8 @@ class JsonTree {
         }
         return;
       }
+      parent->value[std::move(parent->key)] = std::move(value);
     }
-    parent->value[std::move(parent->key)] = std::move(value);
   }
 
   bool Count(size_t bytes) {

@@ -50,13 +50,13 @@ class Builder {
  private:
   Json BuildObject(simdjson::dom::object object, bool is_metadata) const {
     const bool skips = is_metadata && managed_fields_ == ManagedFields::kSkip;
-    Json::object_t out;
+    JsonMembers out;
+    out.reserve(object.size());
     for (const auto [key, value] : object) {
       if (skips && key == "managedFields") continue;
-      // Most texts have their keys in order. The last of several members of one name counts.
-      out.try_emplace(out.end(), std::string(key))->second = Build(value, key);
+      out.emplace_back(std::string(key), Build(value, key));
     }
-    return out;
+    return JsonOf(std::move(out));
   }
 
   Json BuildArray(simdjson::dom::array array) const {

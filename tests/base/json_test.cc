@@ -61,6 +61,27 @@ TEST(ParseJson, ALargeObjectKeepsItsOrderAndIsNotQuadratic) {
   EXPECT_EQ((*got)["k199999"], 199999);
 }
 
+TEST(ParseJson, ALargeObjectInNoOrderIsSortedOnce) {
+  // Adding them one by one would move 200,000 members 200,000 times.
+  constexpr int kMembers = 200000;
+  std::string text = "{";
+  for (int i = kMembers; i-- > 0;) StrAppend(&text, "\"k", i, "\":", i, ",");
+  StrAppend(&text, R"("k7":"the last one counts"})");
+  const auto got = ParseJson(text, "t");
+  ASSERT_TRUE(got.ok()) << got.status();
+  EXPECT_EQ(got->size(), kMembers);
+  EXPECT_EQ((*got)["k199999"], 199999);
+  EXPECT_EQ((*got)["k7"], "the last one counts");
+}
+
+TEST(JsonOf, SortsAndKeepsTheLastOfOneName) {
+  EXPECT_EQ(JsonOf({}).dump(), "{}");
+  EXPECT_EQ(JsonOf({{"a", 1}, {"b", 2}}).dump(), R"({"a":1,"b":2})");
+  EXPECT_EQ(JsonOf({{"c", 1}, {"a", 2}, {"c", 3}, {"b", 4}, {"c", 5}, {"a", 6}}).dump(),
+            R"({"a":6,"b":4,"c":5})");
+  EXPECT_EQ(JsonOf({{"x", 1}, {"x", 2}}).dump(), R"({"x":2})");
+}
+
 TEST(ParseJson, LimitsOfTextDepthAndStrings) {
   EXPECT_FALSE(ParseJson("[1,2,3]", "t", {.max_bytes = 6}).ok());
   EXPECT_TRUE(ParseJson("[[[]]]", "t", {.max_depth = 3}).ok());
