@@ -39,7 +39,7 @@ constexpr int kWorkers = 4;
 // stop.
 constexpr absl::Duration kCallTimeout = absl::Seconds(15);
 // How soon a signal or a lost lease is noticed.
-constexpr absl::Duration kPoll = absl::Milliseconds(100);
+constexpr absl::Duration kPoll = absl::Milliseconds(250);
 
 std::function<double()> Chance() {
   struct Source {

@@ -4,8 +4,9 @@
 
 namespace deepseek::kube {
 namespace {
-// Take wakes up at least so often: `now` need not be the clock that a condition variable waits on.
-constexpr absl::Duration kLongestNap = absl::Milliseconds(100);
+// Take wakes up at least so often: `now` need not be the clock that a condition variable waits on
+// (after a suspended machine it is ahead).
+constexpr absl::Duration kLongestNap = absl::Seconds(1);
 }  // namespace
 
 WorkQueue::WorkQueue(std::function<absl::Time()> now, BackoffOptions backoff)
