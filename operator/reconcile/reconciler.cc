@@ -76,6 +76,16 @@ bool IsSameWish(const Json& a, const Json& b) {
              (decide::Find(b, "/metadata/deletionTimestamp") == nullptr);
 }
 
+// A note at a revision that is there starts, stops and changes nothing, and says what was, not what
+// is wanted: an old wish can do no harm by it.
+bool CarriesOutAWish(const Changes& changes) {
+  return !changes.deletions.empty() ||
+         std::any_of(changes.writes.begin(), changes.writes.end(), [](const Write& write) {
+           return write.observed == nullptr ||
+                  write.resource->kind != kube::resources::kControllerRevision.kind;
+         });
+}
+
 // Whoever does not answer is asked again at the next reconcile; nothing waits for it.
 void AskAgents(const Hooks& hooks, decide::Cluster* cluster) {
   cluster->agents_asked = true;
@@ -198,7 +208,7 @@ absl::StatusOr<absl::Duration> Reconciler::Pass(std::string_view ns, std::string
   decide::Plan plan = decide::Decide(observed, defaults_, now);
   ASSIGN_OR_RETURN(const Changes changes,
                    FindChanges(*cluster, render::Render(plan), plan.deletions));
-  if (!changes.empty() && !look) RETURN_IF_ERROR(Confirm(*cluster->dsd));
+  if (CarriesOutAWish(changes) && !look) RETURN_IF_ERROR(Confirm(*cluster->dsd));
   LogDecisions(ns, name, plan);
   absl::Status written = TryNewTemplate(client_, plan);
   if (written.ok()) written = CarryOut(changes, std::string(ns), client_, caches_);
