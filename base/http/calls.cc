@@ -32,7 +32,7 @@ absl::StatusOr<Response> Calls::Send(const Request& request, absl::Time deadline
     std::unique_ptr<Connection> connection = TakeIdle();
     const bool reused = connection != nullptr;
     if (!reused) {
-      ASSIGN_OR_RETURN(connection, Connection::Open(endpoint_, tls_, deadline, nullptr));
+      ASSIGN_OR_RETURN(connection, Connection::Open(endpoint_, tls_.get(), {.deadline = deadline}));
     }
     Connection::Result result = connection->Call(request, deadline);
     if (result.response.ok()) {
@@ -48,7 +48,8 @@ absl::StatusOr<Response> Calls::Send(const Request& request, absl::Time deadline
 absl::StatusOr<Response> Calls::Stream(const Request& request,
                                        const Connection::StreamLimits& limits) {
   const absl::Time head = std::min(limits.deadline, absl::Now() + limits.head);
-  auto connection = Connection::Open(endpoint_, tls_, head, limits.stop);
+  auto connection =
+      Connection::Open(endpoint_, tls_.get(), {.deadline = head, .stop = limits.stop});
   absl::StatusOr<Response> answer =
       connection.ok() ? (*connection)->Stream(request, limits) : connection.status();
   if (absl::IsCancelled(answer.status())) return Response{};  // stopped before there was any

@@ -1,7 +1,6 @@
 #pragma once
 // Calls over pooled keep-alive connections to one server. Internal to base/http.
 
-#include <boost/asio/ssl/context.hpp>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -10,14 +9,14 @@
 #include "absl/time/time.h"
 #include "base/http/connection.h"
 #include "base/http/message.h"
+#include "base/http/wire.h"
 
 namespace deepseek::http {
 
 /// Thread-safe: each call has a connection to itself, and runs on the thread that makes it.
 class Calls {
  public:
-  Calls(Endpoint endpoint, boost::asio::ssl::context tls)
-      : endpoint_(std::move(endpoint)), tls_(std::move(tls)) {}
+  Calls(Endpoint endpoint, TlsContext tls) : endpoint_(std::move(endpoint)), tls_(std::move(tls)) {}
 
   /// As Client::Send. A pooled connection that turns out to be closed is replaced, but a request
   /// that the server may have acted on is repeated only where that is safe (GET, HEAD).
@@ -31,7 +30,7 @@ class Calls {
   void DropIdle();
 
   const Endpoint endpoint_;
-  boost::asio::ssl::context tls_;
+  const TlsContext tls_;
   std::mutex mutex_;
   std::vector<std::unique_ptr<Connection>> idle_;  ///< the last one used is at the end
 };

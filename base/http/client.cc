@@ -16,7 +16,7 @@ namespace {
 
 class RestClient : public Client {
  public:
-  RestClient(const ClientOptions& options, Endpoint endpoint, boost::asio::ssl::context tls)
+  RestClient(const ClientOptions& options, Endpoint endpoint, TlsContext tls)
       : stream_head_timeout_(options.stream_head_timeout),
         stream_idle_timeout_(options.stream_idle_timeout),
         calls_(std::move(endpoint), std::move(tls)) {}
@@ -70,10 +70,9 @@ absl::StatusOr<Endpoint> ParseUrl(const ClientOptions& options) {
 
 absl::StatusOr<std::unique_ptr<Client>> NewClient(const ClientOptions& options) {
   ASSIGN_OR_RETURN(Endpoint endpoint, ParseUrl(options));
-  boost::asio::ssl::context tls(boost::asio::ssl::context::tls_client);
-  tls.set_verify_mode(boost::asio::ssl::verify_peer);
-  if (options.tls.ca_pem.empty()) tls.set_default_verify_paths();
-  RETURN_IF_ERROR(ConfigureTls(options.tls, tls.native_handle()));
+  TlsContext tls(SSL_CTX_new(TLS_client_method()));
+  if (tls == nullptr) return absl::InternalError("TLS: no context");
+  RETURN_IF_ERROR(ConfigureTls(options.tls, tls.get()));
   return std::make_unique<RestClient>(options, std::move(endpoint), std::move(tls));
 }
 

@@ -8,8 +8,8 @@
 
 namespace deepseek::http {
 
-/// Trusts exactly tls.ca_pem (if given), presents the client certificate, asks for TLS 1.2 or
-/// later.
+/// Verifies the peer, trusts exactly tls.ca_pem (the system's roots if it is empty), presents the
+/// client certificate, asks for TLS 1.2 or later.
 absl::Status ConfigureTls(const ClientTls& tls, SSL_CTX* context);
 
 }  // namespace deepseek::http
