@@ -1,4 +1,6 @@
 """What bench/operator/cluster computes from its measurements. Pure."""
+import statistics
+
 import audit
 
 SHARES = ("cpu_ms_per_write", "cpu_ms_per_write_but_events", "cpu_ms_per_write_of_changes", "cpu_ms_per_made",
@@ -48,3 +50,18 @@ def text(out):
         for key in (k for k in figures if k.endswith("_requests")):
             lines.append(f"{name} {key}: " + ", ".join(f"{n} {what}" for what, n in figures[key].items()))
     return "\n".join(line.rstrip() for line in lines)
+
+
+def spread(values):
+    return f"{min(values):.3f} / {statistics.median(values):.3f} / {max(values):.3f}"
+
+
+def turns_text(out):
+    """min / median / max of {subject: {step: [ms per write in each turn]}}, and of ours / peer within a turn."""
+    lines = [f"{'ms per write':16}" + "".join(f"{step:>26}" for step in next(iter(out.values())))]
+    for name, steps in out.items():
+        lines.append(f"{name:16}" + "".join(f"{spread(values):>26}" for values in steps.values()))
+    for peer in (name for name in out if name != "ours" and "ours" in out):
+        lines.append(f"{'ours / ' + peer:16}" + "".join(
+            f"{spread([a / b for a, b in zip(out['ours'][step], out[peer][step])]):>26}" for step in out[peer]))
+    return "\n".join(lines)

@@ -77,9 +77,9 @@ Json WithoutUpdateEntry(const Json& object, std::string_view manager,
 Client::Client(std::shared_ptr<Transport> transport, absl::Duration timeout)
     : transport_(std::move(transport)), timeout_(timeout) {}
 
-absl::StatusOr<Json> Client::Call(std::string_view method, std::string path, std::string body,
-                                  std::string_view content_type, std::string_view what,
-                                  ManagedFields managed_fields) {
+absl::StatusOr<HttpResponse> Client::Ask(std::string_view method, std::string path,
+                                         std::string body, std::string_view content_type,
+                                         std::string_view what) {
   HttpRequest request{.method = std::string(method),
                       .path = std::move(path),
                       .headers = {{"Accept", "application/json"}},
@@ -92,7 +92,15 @@ absl::StatusOr<Json> Client::Call(std::string_view method, std::string path, std
                         StrCat(what, ": ", ToStd(response.status().message())));
   }
   RETURN_IF_ERROR(ErrorOf(*response, what));
-  return ReadObject(response->body, what, managed_fields);
+  return response;
+}
+
+absl::StatusOr<Json> Client::Call(std::string_view method, std::string path, std::string body,
+                                  std::string_view content_type, std::string_view what,
+                                  ManagedFields managed_fields) {
+  ASSIGN_OR_RETURN(const HttpResponse response,
+                   Ask(method, std::move(path), std::move(body), content_type, what));
+  return ReadObject(response.body, what, managed_fields);
 }
 
 absl::StatusOr<Object> Client::Get(const Resource& r, std::string_view ns, std::string_view name) {
@@ -144,14 +152,23 @@ absl::StatusOr<Object> Client::Create(const Resource& r, std::string_view ns, co
   return Clean(std::move(created));
 }
 
+absl::Status Client::CreateUnread(const Resource& r, std::string_view ns, const Json& object,
+                                  std::string_view field_manager) {
+  std::string path = CollectionPath(r, ns);
+  AddQuery(&path, "fieldManager", field_manager);
+  return Ask("POST", std::move(path), DumpJson(object), "application/json",
+             Name("create", r, ns, StringAt(object, "/metadata/name")))
+      .status();
+}
+
 absl::Status Client::TryCreate(const Resource& r, std::string_view ns, const Json& object,
                                std::string_view field_manager) {
   std::string path = CollectionPath(r, ns);
   AddQuery(&path, "fieldManager", field_manager);
   AddQuery(&path, "dryRun", "All");
   AddQuery(&path, "fieldValidation", "Strict");
-  return Call("POST", path, DumpJson(object), "application/json",
-              Name("try to create", r, ns, StringAt(object, "/metadata/name")))
+  return Ask("POST", std::move(path), DumpJson(object), "application/json",
+             Name("try to create", r, ns, StringAt(object, "/metadata/name")))
       .status();
 }
 
@@ -172,11 +189,13 @@ absl::StatusOr<Object> Client::Apply(const Resource& r, std::string_view ns, std
   AddQuery(&path, "fieldManager", options.field_manager);
   AddQuery(&path, "force", options.force ? "true" : "false");
   if (options.dry_run) AddQuery(&path, "dryRun", "All");
+  const bool folds = !options.dry_run && subresource.empty();
   // JSON is YAML, so the body needs no other form.
   ASSIGN_OR_RETURN(Json applied,
                    Call("PATCH", path, DumpJson(object), "application/apply-patch+yaml",
-                        Name("apply", r, ns, name, subresource), ManagedFields::kKeep));
-  if (!options.dry_run && subresource.empty()) {
+                        Name("apply", r, ns, name, subresource),
+                        folds ? ManagedFields::kKeep : ManagedFields::kSkip));
+  if (folds) {
     Json kept = WithoutUpdateEntry(applied, options.field_manager, subresource);
     if (!kept.is_null()) {
       const Json patch{{"metadata",

@@ -64,6 +64,9 @@ class Client {
   /// POST: kAlreadyExists if the name is taken.
   absl::StatusOr<Object> Create(const Resource& r, std::string_view ns, const Json& object,
                                 std::string_view field_manager);
+  /// Create, for whom the object as it was stored does not matter: it is not read.
+  absl::Status CreateUnread(const Resource& r, std::string_view ns, const Json& object,
+                            std::string_view field_manager);
   /// Would a Create go well, with every field known to the server? Nothing is kept (dry run with
   /// strict validation). kInvalidArgument: no, and why.
   absl::Status TryCreate(const Resource& r, std::string_view ns, const Json& object,
@@ -110,6 +113,9 @@ class Client {
   absl::StatusOr<Json> GetRaw(std::string_view path);
 
  private:
+  /// A successful answer of the server.
+  absl::StatusOr<HttpResponse> Ask(std::string_view method, std::string path, std::string body,
+                                   std::string_view content_type, std::string_view what);
   absl::StatusOr<Json> Call(std::string_view method, std::string path, std::string body,
                             std::string_view content_type, std::string_view what,
                             ManagedFields managed_fields = ManagedFields::kSkip);

@@ -2,6 +2,8 @@
 
 #include <simdjson.h>
 
+#include <algorithm>
+#include <bit>
 #include <string>
 #include <utility>
 
@@ -73,9 +75,16 @@ class Builder {
 
 absl::StatusOr<Json> ReadObject(std::string_view text, std::string_view what,
                                 ManagedFields managed_fields) {
-  simdjson::dom::parser parser(kLimits.max_bytes);
+  // A parser's tables are several times its text: warm where it is used again.
+  constexpr size_t kMostKept = size_t{64} << 10;
+  thread_local simdjson::dom::parser kept;
+  simdjson::dom::parser large;
+  const bool keeps = text.size() <= kMostKept;
+  simdjson::dom::parser& parser = keeps ? kept : large;
+  const size_t room = keeps ? std::bit_ceil(std::max(text.size(), size_t{4} << 10)) : text.size();
   simdjson::dom::element root;
-  if (parser.allocate(text.size(), kLimits.max_depth) == simdjson::SUCCESS &&
+  const bool fits = parser.capacity() > 0 && parser.capacity() >= text.size();
+  if ((fits || parser.allocate(room, kLimits.max_depth) == simdjson::SUCCESS) &&
       parser.parse(text.data(), text.size()).get(root) == simdjson::SUCCESS) {
     return Builder(managed_fields).Build(root, "");
   }

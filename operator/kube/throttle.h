@@ -12,8 +12,8 @@
 namespace deepseek::kube {
 
 struct ThrottleOptions {
-  double requests_per_second = 50;
-  double burst = 100;
+  double requests_per_second = 200;
+  double burst = 400;
   /// Used where a 429 names no time.
   absl::Duration pause = absl::Seconds(1);
 };

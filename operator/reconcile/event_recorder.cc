@@ -94,9 +94,8 @@ void EventRecorder::Record(const Json& dsd, const decide::EventPlan& event, absl
     series = {
         absl::StrFormat("%s.%x.%d", TextAt(dsd, "/metadata/name"), absl::ToUnixNanos(now), number),
         1, now, now};
-    status =
-        client_.Create(kEvent, ns, EventObject(dsd, event, series.name, now), api::kFieldManager)
-            .status();
+    status = client_.CreateUnread(kEvent, ns, EventObject(dsd, event, series.name, now),
+                                  api::kFieldManager);
     if (status.ok()) {
       const std::lock_guard lock(mutex_);
       series_[key] = series;

@@ -34,10 +34,10 @@ constexpr absl::Duration kFirstLook = absl::Seconds(5), kMostQuiet = absl::Minut
 constexpr absl::Duration kLookWhenSettled = absl::Hours(9);
 // Warnings are read so often at most, however many events there are about pods.
 constexpr absl::Duration kWarningsAge = absl::Seconds(5);
-// A pass that wrote is followed by the next one at once. Where that does not end (somebody changes
-// what we write each time), ever later.
-constexpr int kPassesAtOnce = 4;
-constexpr absl::Duration kFirstWait = absl::Milliseconds(100), kMostWait = absl::Minutes(5);
+// A pass that wrote is followed by another one: at once by the events of what came of it, else soon.
+// Where that does not end (somebody changes what we write each time), ever later.
+constexpr int kPassesSoon = 4;
+constexpr absl::Duration kSoon = absl::Milliseconds(500), kMostWait = absl::Minutes(5);
 
 // The reason of a write that the API server refuses for good; empty for errors that pass.
 std::string RefusalReason(const absl::Status& status) {
@@ -63,8 +63,7 @@ void LogDecisions(std::string_view ns, std::string_view name, const decide::Plan
 }
 
 absl::Duration WaitAfterWriting(int passes) {
-  if (passes <= kPassesAtOnce) return absl::ZeroDuration();
-  return std::min(kMostWait, kFirstWait * (1 << std::min(passes - kPassesAtOnce, 12)));
+  return std::min(kMostWait, kSoon * (1 << std::clamp(passes - kPassesSoon, 0, 12)));
 }
 
 // Is this the object that was judged, with the spec that was judged?

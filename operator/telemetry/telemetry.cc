@@ -141,20 +141,29 @@ void Telemetry::OnPlan(std::string_view ns, std::string_view name, const decide:
   deployments_[key] = std::move(figures);
 }
 
+Telemetry::Calls& Telemetry::CallsOf(std::string_view method, std::string_view host, int code) {
+  const std::lock_guard lock(calls_mutex_);
+  std::tuple key{std::string(method), std::string(host), code};
+  if (const auto it = calls_.find(key); it != calls_.end()) return it->second;
+  const metrics::Counter total =
+      registry_.AddCounter("rest_client_requests_total", "Calls of the API server, by code.",
+                           {{"code", code == 0 ? "<error>" : StrCat(code)},
+                            {"method", std::string(method)},
+                            {"host", std::string(host)}});
+  Calls calls{total, std::nullopt};
+  if (method != "WATCH") {
+    calls.seconds = registry_.AddHistogram(
+        "rest_client_request_duration_seconds", "Calls of the API server, watches apart.",
+        kRequestTime, {{"verb", std::string(method)}, {"host", std::string(host)}});
+  }
+  return calls_.emplace(std::move(key), calls).first->second;
+}
+
 void Telemetry::OnRequest(std::string_view method, std::string_view host, int code,
                           absl::Duration took) {
-  registry_
-      .AddCounter("rest_client_requests_total", "Calls of the API server, by code.",
-                  {{"code", code == 0 ? "<error>" : StrCat(code)},
-                   {"method", std::string(method)},
-                   {"host", std::string(host)}})
-      .Add();
-  if (method == "WATCH") return;  // it lasts as long as it is wanted
-  registry_
-      .AddHistogram("rest_client_request_duration_seconds",
-                    "Calls of the API server, watches apart.", kRequestTime,
-                    {{"verb", std::string(method)}, {"host", std::string(host)}})
-      .Observe(absl::ToDoubleSeconds(took));
+  Calls& calls = CallsOf(method, host, code);
+  calls.total.Add();
+  if (calls.seconds) calls.seconds->Observe(absl::ToDoubleSeconds(took));
 }
 
 void Telemetry::SetLeader(std::string_view lease, bool leading) {
