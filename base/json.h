@@ -2,7 +2,6 @@
 // JSON in headers is a forward declaration only: include base/json_full.h in .cc files.
 // Json keeps keys sorted (canonical output); OrderedJson keeps them as they came.
 
-#include <boost/container/container_fwd.hpp>
 #include <cstdint>
 #include <functional>
 #include <nlohmann/json_fwd.hpp>
@@ -17,8 +16,8 @@ namespace deepseek {
 
 /// Members of an object side by side, sorted: a node per member would be half of what a tree costs.
 /// So a new member moves the others: hold no reference to a member while members are added.
-template <class Key, class Value, class Compare, class /*Allocator*/>
-using JsonObject = boost::container::flat_map<Key, Value, Compare>;
+template <class Key, class Value, class Compare, class Allocator>
+class JsonObject;
 using Json = nlohmann::basic_json<JsonObject>;
 using OrderedJson = nlohmann::ordered_json;
 

@@ -8,12 +8,20 @@
 
 namespace deepseek {
 
-/// What nlohmann's comparisons look for; flat_map has only `<`.
-inline std::partial_ordering operator<=>(const Json::object_t& a, const Json::object_t& b) {
-  return a == b  ? std::partial_ordering::equivalent
-         : a < b ? std::partial_ordering::less
-                 : std::partial_ordering::greater;
-}
+template <class Key, class Value, class Compare, class /*Allocator*/>
+class JsonObject : public boost::container::flat_map<Key, Value, Compare> {
+ public:
+  using boost::container::flat_map<Key, Value, Compare>::flat_map;
+
+  // Of the maps that nlohmann may be given C++20 asks for it, and flat_map has only `<`.
+  friend std::partial_ordering operator<=>(const JsonObject& a, const JsonObject& b) {
+    for (auto x = a.begin(), y = b.begin(); x != a.end() && y != b.end(); ++x, ++y) {
+      if (const auto keys = x->first <=> y->first; keys != 0) return keys;
+      if (const auto values = x->second <=> y->second; values != 0) return values;
+    }
+    return a.size() <=> b.size();
+  }
+};
 
 /// Members of an object in the order in which they came.
 using JsonMembers = Json::object_t::sequence_type;

@@ -109,8 +109,8 @@ absl::StatusOr<std::vector<Address>> Resolve(const Endpoint& endpoint, const Pat
       out.first = LookUp(host, port, &out.second);
       promise.set_value(std::move(out));
     }).detach();
-    while (found.wait_for(absl::ToChronoMilliseconds(std::min(
-               Slice(patience), absl::Hours(24)))) != std::future_status::ready) {
+    while (found.wait_for(absl::ToChronoMilliseconds(std::min(Slice(patience), absl::Hours(24)))) !=
+           std::future_status::ready) {
       if (const error_code lost = Lost(patience)) {
         return WireStatus(StrCat("looking up ", endpoint.host), lost);
       }
@@ -136,9 +136,8 @@ error_code ConnectTo(int socket, const Address& address, const Patience& patienc
 
 // As OpenSSL's own for sockets, but a peer that has gone is an error, not a SIGPIPE.
 int SendQuietly(BIO* bio, const char* bytes, int size) {
-  const ssize_t sent =
-      send(static_cast<int>(BIO_get_fd(bio, nullptr)), bytes, static_cast<size_t>(size),
-           MSG_NOSIGNAL);
+  const ssize_t sent = send(static_cast<int>(BIO_get_fd(bio, nullptr)), bytes,
+                            static_cast<size_t>(size), MSG_NOSIGNAL);
   BIO_clear_retry_flags(bio);
   if (sent < 0 && (errno == EAGAIN || errno == EINTR)) BIO_set_retry_write(bio);
   return static_cast<int>(sent);
@@ -251,7 +250,8 @@ error_code Wire::AfterTls(int result) {
       break;
   }
   const unsigned long code = ERR_get_error();
-  if (ERR_GET_LIB(code) == ERR_LIB_SSL && ERR_GET_REASON(code) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
+  if (ERR_GET_LIB(code) == ERR_LIB_SSL &&
+      ERR_GET_REASON(code) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
     return boost::asio::ssl::error::stream_truncated;
   return {static_cast<int>(code), asio_error::get_ssl_category()};
 }

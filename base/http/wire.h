@@ -1,6 +1,6 @@
 #pragma once
-// Bytes over TCP or TLS with deadlines, on the thread that asks: what an HTTP connection is made on.
-// A call is three system calls: send, poll, receive. Internal to base/http.
+// Bytes over TCP or TLS with deadlines, on the thread that asks: what an HTTP connection is made
+// on. A call is three system calls: send, poll, receive. Internal to base/http.
 
 #include <openssl/ssl.h>
 
@@ -37,8 +37,9 @@ using TlsContext = std::unique_ptr<SSL_CTX, SslFree>;
 
 /// How long an operation may take.
 struct Patience {
-  absl::Time deadline;           ///< then timed_out
-  std::function<bool()> stop{};  ///< asked every second, where there is one; true: operation_aborted
+  absl::Time deadline;  ///< then timed_out
+  std::function<bool()>
+      stop{};  ///< asked every second, where there is one; true: operation_aborted
 };
 
 /// Not thread-safe. After an error nothing may follow. Errors are those of Asio: eof where the peer

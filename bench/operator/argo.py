@@ -14,7 +14,7 @@ from support import installation, kube  # e2e/support: on the path of `cluster`
 MODULE = "github.com/argoproj/argo-rollouts"
 VERSION = "v1.10.1"  # the newest that Go 1.26.1 to 1.26.9 build (2026-11)
 SUM = "h1:6oyVPGiHHxu3ixkT6mngemh88HLPDoTX1IwO6KNR1Y4="  # of the module's files, as in go.sum
-FLAGS = {"argo": [], "argo50": ["--qps", "50", "--burst", "100"]}  # as it comes (40, burst 80); with the limit of ours
+FLAGS = {"argo": [], "argo200": ["--qps", "200", "--burst", "400"]}  # as it comes (40, burst 80); with the limit of ours
 NAME = "operator-bench-argo"  # of namespace, service account and role binding
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 

@@ -34,8 +34,8 @@ constexpr absl::Duration kFirstLook = absl::Seconds(5), kMostQuiet = absl::Minut
 constexpr absl::Duration kLookWhenSettled = absl::Hours(9);
 // Warnings are read so often at most, however many events there are about pods.
 constexpr absl::Duration kWarningsAge = absl::Seconds(5);
-// A pass that wrote is followed by another one: at once by the events of what came of it, else soon.
-// Where that does not end (somebody changes what we write each time), ever later.
+// A pass that wrote is followed by another one: at once by the events of what came of it, else
+// soon. Where that does not end (somebody changes what we write each time), ever later.
 constexpr int kPassesSoon = 4;
 constexpr absl::Duration kSoon = absl::Milliseconds(500), kMostWait = absl::Minutes(5);
 

@@ -94,6 +94,13 @@ class Figures(unittest.TestCase):
         self.assertIn("argo create_requests: 200 create events, 300 create pods, 1 get pods, 7 update leases", text)
 
 
+    def test_turns(self):
+        text = figures.turns_text({"ours": {"create": [1.0, 0.5, 0.6], "changes": [1.0] * 3},
+                                   "argo": {"create": [2.0, 2.0, 1.0], "changes": [4.0] * 3}})
+        self.assertRegex(text, r"ours / argo +0\.250 / 0\.500 / 0\.600 +0\.250 / 0\.250 / 0\.250")
+        self.assertRegex(text, r"\nours +0\.500 / 0\.600 / 1\.000")
+
+
 class Subjects(unittest.TestCase):
     def test_settled(self):
         self.assertEqual(ours.settled("1 1 True False\n2 1 True False\n1 1 True True\n1 <none> <none> <none>\n"), 1)
