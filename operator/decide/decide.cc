@@ -293,7 +293,9 @@ Plan Decide(const Observed& observed, const Defaults& defaults, absl::Time now) 
   }
   plan.condition_events = ConditionEvents(conditions, StatusOf(observed));
   plan.events.insert(plan.events.end(), plan.condition_events.begin(), plan.condition_events.end());
-  plan.requeue_after = foreign.empty() ? RequeueAfter(state, now) : kLookAgain;
+  // What was planned above may have named a time, too.
+  plan.requeue_after =
+      std::min(plan.requeue_after, foreign.empty() ? RequeueAfter(state, now) : kLookAgain);
   if (WaitsForRetry(state, now)) {
     plan.requeue_after = std::min(plan.requeue_after, *state.current.revision->retried_at - now);
   }

@@ -99,7 +99,9 @@ void PlanRevisions(const State& state, absl::Time now, Plan* plan) {
     if (token != revision->retry_token) {
       SetMark(&current, api::kRetryTokenAnnotation, token);
       if (!token.empty()) {
-        SetMark(&current, api::kRetriedAtAnnotation, MarkText(NextWholeSecond(now)));
+        const absl::Time mark = NextWholeSecond(now);
+        SetMark(&current, api::kRetriedAtAnnotation, MarkText(mark));
+        plan->requeue_after = std::min(plan->requeue_after, mark - now);
         starts = true;
         Decide(plan, "Retry", reason::kRetrying, StrCat("retryToken is now ", token));
       }
