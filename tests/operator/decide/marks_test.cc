@@ -165,14 +165,16 @@ class RetryTest : public ::testing::Test {
     w_.Settle(5);
     w_.Edit({{"replicas", 2}, {"rollout", {{"retryToken", "a"}}}});
     w_.now += absl::Milliseconds(400);
-    w_.Reconcile();
+    first_ = w_.Reconcile();
   }
   World w_;
+  Plan first_;
 };
 
 TEST_F(RetryTest, TakesThemWithTheNextWholeSecond) {
   const absl::Time second = absl::FromUnixSeconds(absl::ToUnixSeconds(w_.now)) + absl::Seconds(1);
   EXPECT_EQ(MarkOf(w_, api::kRetriedAtAnnotation), MarkText(second));
+  EXPECT_EQ(first_.requeue_after, second - w_.now) << "whatever happens meanwhile";
   const Plan early = w_.Reconcile();
   EXPECT_TRUE(early.deletions.empty());
   EXPECT_EQ(early.requeue_after, second - w_.now);

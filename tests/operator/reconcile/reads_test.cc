@@ -12,8 +12,10 @@ namespace {
 using kube::resources::kDeepSeekDeployment;
 using kube::resources::kDeployment;
 using kube::resources::kService;
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using ::testing::StartsWith;
 
 // All calls but watches.
 std::vector<std::string> Calls(const Harness& h) {
@@ -81,6 +83,21 @@ TEST(ReadsTest, AScaleReadsTheObjectOnceAndWritesTheDeployment) {
   h.Round();
   EXPECT_THAT(Reads(h),
               ElementsAre("get serving.deepseek-operator.io/deepseekdeployments models/demo"));
+}
+
+TEST(ReadsTest, ANoteAtARevisionIsWrittenWithoutALook) {
+  Harness h;
+  h.Apply("demo", Spec());
+  // Sooner than the first look for lost events.
+  for (int i = 0; i < 40 && h.Condition("demo", "Ready") != "True AllReplicasReady"; ++i) {
+    h.now += absl::Milliseconds(100);
+    h.Round();
+  }
+  ASSERT_EQ(h.Condition("demo", "Ready"), "True AllReplicasReady");
+  EXPECT_THAT(Calls(h), Contains(StartsWith("apply apps/controllerrevisions ")));
+  EXPECT_THAT(Reads(h),
+              ElementsAre("get serving.deepseek-operator.io/deepseekdeployments models/demo"))
+      << "before anything was made";
 }
 
 TEST(ReadsTest, NothingIsMadeForAnObjectWhoseDeletionWasNotHeard) {
