@@ -78,7 +78,7 @@ bool IsAddress(const std::string& text) {
 int LookUp(const std::string& host, uint16_t port, std::vector<Address>* out) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_NUMERICSERV | AI_ADDRCONFIG;
+  hints.ai_flags = AI_NUMERICSERV;
   if (IsAddress(host)) hints.ai_flags = AI_NUMERICSERV | AI_NUMERICHOST;
   addrinfo* found = nullptr;
   const int error = getaddrinfo(host.c_str(), StrCat(port).c_str(), &hints, &found);
