@@ -30,6 +30,9 @@ constexpr absl::Duration kAfterRefusal = absl::Seconds(30);
 constexpr int kDistrust = 2;
 // While a change is under way everything is read after 5 s, 10 s, ... 5 min.
 constexpr absl::Duration kFirstLook = absl::Seconds(5), kMostQuiet = absl::Minutes(5);
+// Of all objects one at a time: where a thousand are under way, nobody's event need be lost for
+// that.
+constexpr absl::Duration kBetweenLooks = absl::Seconds(1);
 // And else before the controller's resync of ten hours.
 constexpr absl::Duration kLookWhenSettled = absl::Hours(9);
 // Warnings are read so often at most, however many events there are about pods.
@@ -137,6 +140,14 @@ absl::StatusOr<absl::Duration> Reconciler::Reconcile(std::string_view ns, std::s
   return next;
 }
 
+bool Reconciler::MayLook(absl::Time now) {
+  if (hooks_.busy && hooks_.busy()) return false;
+  const std::lock_guard lock(mutex_);
+  if (now >= looked_at_ && now - looked_at_ < kBetweenLooks) return false;
+  looked_at_ = now;
+  return true;
+}
+
 absl::Status Reconciler::Confirm(const Json& dsd) {
   const std::string name = TextAt(dsd, "/metadata/name"), ns = TextAt(dsd, "/metadata/namespace");
   const absl::StatusOr<kube::Object> live = client_.Get(kDeepSeekDeployment, ns, name);
@@ -190,7 +201,7 @@ absl::StatusOr<absl::Duration> Reconciler::Pass(std::string_view ns, std::string
                                                 Memory* memory) {
   const absl::Time now = now_();
   const bool due = memory->look_at != absl::InfinitePast() && now >= memory->look_at;
-  const bool put_off = due && hooks_.busy && hooks_.busy();
+  const bool put_off = due && !MayLook(now);
   const bool look = memory->failures >= kDistrust || memory->in_the_way || (due && !put_off);
   if (put_off) memory->look_at = now + memory->quiet;
   if (look) RETURN_IF_ERROR(Refresh(client_, caches_, ns, name));

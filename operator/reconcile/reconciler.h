@@ -68,6 +68,8 @@ class Reconciler {
 
   absl::StatusOr<absl::Duration> Pass(std::string_view ns, std::string_view name, Memory* memory);
   absl::Status AddWarnings(decide::Cluster* cluster, absl::Time now, Memory* memory);
+  /// Whether everything of one object may be read now in case an event was lost. It counts as done.
+  bool MayLook(absl::Time now);
   absl::Status Confirm(const Json& dsd);
   absl::Status WriteStatus(const Json& dsd, const decide::Plan& plan);
 
@@ -79,6 +81,7 @@ class Reconciler {
   EventRecorder events_;
   std::mutex mutex_;
   std::map<std::string, Memory, std::less<>> memories_;
+  absl::Time looked_at_ = absl::InfinitePast();  ///< for the sake of lost events
 };
 
 }  // namespace deepseek::reconcile

@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "base/strings.h"
 #include "operator/api/names.h"
 #include "tests/operator/reconcile/harness.h"
@@ -148,6 +150,26 @@ TEST(ReadsTest, WhileRequestsQueueNothingIsReadInCaseAnEventWasLost) {
     }
     EXPECT_THAT(Reads(h), testing::Conditional(busy, testing::IsEmpty(), testing::Not(IsEmpty())));
   }
+}
+
+TEST(ReadsTest, OfManyObjectsThatAreUnderWayOneIsReadInASecond) {
+  Harness h;
+  h.workloads.set_fate("", kube::FakeWorkloads::Fate::kNotReady);
+  for (const char* name : {"a", "b", "c"}) h.Apply(name, Spec());
+  for (int i = 0; i < 10; ++i) h.Round();
+  h.server->ForgetCalls();
+  h.now += absl::Seconds(6);
+  h.Round();
+  const auto lists = [&h] {
+    const std::vector<std::string> reads = Reads(h);
+    return std::count(reads.begin(), reads.end(), "list apps/deployments models");
+  };
+  EXPECT_EQ(lists(), 1);
+  for (int i = 0; i < 30; ++i) {
+    h.now += absl::Seconds(2);
+    h.Round();
+  }
+  EXPECT_GE(lists(), 3) << "the others had their turn";
 }
 
 TEST(ReadsTest, NothingIsSaidOfANamespaceThatIsBeingDeleted) {
