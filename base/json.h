@@ -14,8 +14,8 @@
 
 namespace deepseek {
 
-/// Members of an object side by side, sorted: a node per member would be half of what a tree costs.
-/// So a new member moves the others: hold no reference to a member while members are added.
+/// Members of an object side by side, sorted, instead of a heap block each. A new member moves the
+/// others: hold no reference to a member while members are added.
 template <class Key, class Value, class Compare, class Allocator>
 class JsonObject;
 using Json = nlohmann::basic_json<JsonObject>;

@@ -122,7 +122,8 @@ class JsonTree {
       parent.value.push_back(std::move(value));
       return Count(bytes + 3 * sizeof(J));  // a vector that grows is there twice for a moment
     }
-    bytes += 2 * kNode + Heap(parent.key);
+    // As an array's elements; those of OrderedJson are in a vector, too.
+    bytes += 3 * sizeof(JsonMembers::value_type) + Heap(parent.key);
     AddMember(&parent, std::move(value));
     return Count(bytes);
   }

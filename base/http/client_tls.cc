@@ -74,7 +74,7 @@ absl::Status ConfigureTls(const ClientTls& tls, SSL_CTX* context) {
   SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
   SSL_CTX_set_read_ahead(context, 1);  // a record is one system call, not two
   if (tls.ca_pem.empty()) {
-    SSL_CTX_set_default_verify_paths(context);
+    if (SSL_CTX_set_default_verify_paths(context) != 1) return Error("the system's roots");
   } else {
     RETURN_IF_ERROR(TrustOnly(tls.ca_pem, context));
   }

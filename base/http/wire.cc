@@ -57,6 +57,7 @@ error_code Lost(const Patience& patience) {
 
 error_code WaitFor(int socket, short events, const Patience& patience) {
   while (true) {
+    if (const error_code lost = Lost(patience)) return lost;
     pollfd ready{.fd = socket, .events = events, .revents = 0};
     // Rounded up, or the last millisecond would be a busy loop.
     const int64_t wait = absl::ToInt64Milliseconds(
@@ -64,7 +65,6 @@ error_code WaitFor(int socket, short events, const Patience& patience) {
     const int count = poll(&ready, 1, static_cast<int>(wait));
     if (count > 0) return {};
     if (count < 0 && errno != EINTR) return SystemError(errno);
-    if (const error_code lost = Lost(patience)) return lost;
   }
 }
 
@@ -201,6 +201,10 @@ absl::Status Wire::Handshake(const Endpoint& endpoint, SSL_CTX* tls) {
   ssl_.reset(SSL_new(tls));
   SSL* ssl = ssl_.get();
   BIO* bio = BIO_new(SocketMethod());
+  if (ssl == nullptr || bio == nullptr) {
+    BIO_free(bio);
+    return absl::InternalError("TLS: no connection object");
+  }
   BIO_set_fd(bio, socket_, BIO_NOCLOSE);
   SSL_set_bio(ssl, bio, bio);  // takes ownership
   const std::string& name = endpoint.verify_name;
@@ -211,7 +215,7 @@ absl::Status Wire::Handshake(const Endpoint& endpoint, SSL_CTX* tls) {
   const std::string what = StrCat("TLS with ", endpoint.host, ":", endpoint.port);
   if (!set) return absl::UnavailableError(StrCat(what, ": '", name, "' cannot be verified"));
   while (true) {
-    ERR_clear_error();
+    BeginTls();
     const int result = SSL_connect(ssl);
     if (result == 1) return absl::OkStatus();
     const error_code error = AfterTls(result);
@@ -232,6 +236,11 @@ bool Wire::IsQuiet() const {
 
 error_code Wire::Wait(short events) const {
   return WaitFor(socket_, events, patience_);
+}
+
+void Wire::BeginTls() {
+  ERR_clear_error();
+  errno = 0;
 }
 
 error_code Wire::AfterTls(int result) {
@@ -258,10 +267,11 @@ error_code Wire::AfterTls(int result) {
 
 error_code Wire::Write(std::string_view bytes) {
   while (!bytes.empty()) {
+    if (const error_code lost = Lost(patience_)) return lost;
     ssize_t sent = 0;
     if (ssl_ != nullptr) {
       const size_t most = std::numeric_limits<int>::max();
-      ERR_clear_error();
+      BeginTls();
       sent = SSL_write(ssl_.get(), bytes.data(), static_cast<int>(std::min(bytes.size(), most)));
       if (sent <= 0) {
         if (const error_code error = AfterTls(static_cast<int>(sent))) return error;
@@ -281,13 +291,15 @@ error_code Wire::Write(std::string_view bytes) {
 }
 
 size_t Wire::Read(char* to, size_t size, error_code& error) {
-  error = {};
+  // A peer that never pauses is no reason to go on for ever.
+  error = Lost(patience_);
   // An answer is seldom there yet: looking first would be a system call for nothing.
-  if (ssl_ == nullptr || SSL_has_pending(ssl_.get()) == 0) error = Wait(POLLIN);
+  const bool pending = ssl_ != nullptr && SSL_has_pending(ssl_.get()) != 0;
+  if (!error && !pending) error = Wait(POLLIN);
   while (!error) {
     ssize_t got = 0;
     if (ssl_ != nullptr) {
-      ERR_clear_error();
+      BeginTls();
       const size_t most = std::numeric_limits<int>::max();
       got = SSL_read(ssl_.get(), to, static_cast<int>(std::min(size, most)));
       if (got <= 0) error = AfterTls(static_cast<int>(got));

@@ -1,6 +1,6 @@
 #pragma once
-// Bytes over TCP or TLS with deadlines, on the thread that asks: what an HTTP connection is made
-// on. A call is three system calls: send, poll, receive. Internal to base/http.
+// Bytes over TCP or TLS with deadlines, on the thread that asks (send, poll, receive): what an HTTP
+// connection is made on. Internal to base/http.
 
 #include <openssl/ssl.h>
 
@@ -38,8 +38,8 @@ using TlsContext = std::unique_ptr<SSL_CTX, SslFree>;
 /// How long an operation may take.
 struct Patience {
   absl::Time deadline;  ///< then timed_out
-  std::function<bool()>
-      stop{};  ///< asked every second, where there is one; true: operation_aborted
+  /// Asked every second and before each read, where there is one; true: operation_aborted.
+  std::function<bool()> stop{};
 };
 
 /// Not thread-safe. After an error nothing may follow. Errors are those of Asio: eof where the peer
@@ -85,6 +85,8 @@ class Wire {
   absl::Status Handshake(const Endpoint& endpoint, SSL_CTX* tls);
   /// Until the socket is ready for `events` of poll(2).
   boost::system::error_code Wait(short events) const;
+  /// Before each SSL function: its errors are told by what it leaves behind.
+  static void BeginTls();
   /// After an SSL function returned `result`: waits for what it wants, or says what went wrong.
   boost::system::error_code AfterTls(int result);
 

@@ -78,7 +78,7 @@ absl::StatusOr<Json> ReadObject(std::string_view text, std::string_view what,
   // A parser's tables are several times its text: warm where it is used again.
   constexpr size_t kMostKept = size_t{64} << 10;
   thread_local simdjson::dom::parser kept;
-  simdjson::dom::parser large;
+  simdjson::dom::parser large(kLimits.max_bytes);
   const bool keeps = text.size() <= kMostKept;
   simdjson::dom::parser& parser = keeps ? kept : large;
   const size_t room = keeps ? std::bit_ceil(std::max(text.size(), size_t{4} << 10)) : text.size();

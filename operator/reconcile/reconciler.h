@@ -39,7 +39,8 @@ struct Hooks {
 /// - Answers to writes go to the caches: nothing is decided before a key's own last write is seen.
 /// - After two failures in a row, when a name turns out to be taken, while something is in the way,
 ///   and, ever more rarely, while a change is under way or once in nine hours otherwise, everything
-///   is read from the API server: an event that was lost for good delays a change, no more.
+///   is read from the API server (in case of lost events, of one object in a second): an event that
+///   was lost for good delays a change, no more.
 ///
 /// Thread-safe as long as no two threads reconcile the same key at the same time.
 class Reconciler {

@@ -303,6 +303,28 @@ TEST_F(ClientTest, ASilentStreamIsGivenUp) {
   EXPECT_EQ(got, "abc");
 }
 
+TEST_F(ClientTest, APeerThatNeverPausesIsLeftAtTheDeadlineAndWhenTold) {
+  testing_tls::Server server(identity_, "", [](Exchange& x) {
+    x.Say(kStreamHead);
+    const std::string chunk = Chunk(std::string(size_t{16} << 10, 'x'));
+    while (x.Say(chunk)) {
+    }
+    return false;
+  });
+  const auto client = Connect(server.url());
+  const absl::Status late = client->Send(Get("/x"), absl::Milliseconds(100)).status();
+  EXPECT_TRUE(absl::IsDeadlineExceeded(late)) << late;
+  const auto all = [](std::string_view) { return true; };
+  const absl::Status cut =
+      client->Stream(Get("/x"), absl::Milliseconds(100), all, [] { return false; }).status();
+  EXPECT_TRUE(absl::IsDeadlineExceeded(cut)) << cut;
+  std::atomic<int> pieces{0};
+  const auto stopped = client->Stream(
+      Get("/x"), absl::Hours(1), [&](std::string_view) { return ++pieces > 0; },
+      [&] { return pieces > 3; });
+  EXPECT_TRUE(stopped.ok()) << stopped.status();
+}
+
 TEST_F(ClientTest, ARefusedStreamIsReturnedWhole) {
   testing_tls::Server server(identity_, "",
                              [&](Exchange& x) { return x.Answer(410, "{\"code\":410}"); });
