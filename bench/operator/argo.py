@@ -145,11 +145,14 @@ class Argo:
     def _leads(self):
         if self.process.poll() is not None:
             fail(f"Argo Rollouts ended: {self.said()}")
-        return "I am the new leader" in self.said()
+        return "I am the new leader" in self._log()  # the end of it is soon full of other things
+
+    def _log(self):
+        with open(self.log.name, encoding="utf-8", errors="replace") as file:
+            return file.read()
 
     def said(self):
-        with open(self.log.name, encoding="utf-8", errors="replace") as file:
-            return file.read()[-20000:]
+        return self._log()[-20000:]
 
     def stop(self):
         if self.process and self.process.poll() is None:
