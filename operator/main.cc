@@ -93,6 +93,15 @@ int Main(int argc, char** argv) {
   CLI::Option* key = run->add_option("--metrics-key", options.metrics_key, "Its key");
   cert->needs(key);
   key->needs(cert);
+  run->add_option("--kube-api-qps", options.throttle.requests_per_second,
+                  "Requests per second to the API server, at most; its own 429 and Retry-After "
+                  "are honoured besides")
+      ->check(CLI::Range(1.0, 1e6))
+      ->capture_default_str();
+  run->add_option("--kube-api-burst", options.throttle.burst,
+                  "Requests that may go at once after a quiet time")
+      ->check(CLI::Range(1.0, 1e6))
+      ->capture_default_str();
   run->add_option("--log-level", level, "debug, info, warn or error")->capture_default_str();
   try {
     app.parse(argc, argv);

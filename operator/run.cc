@@ -21,7 +21,6 @@
 #include "operator/kube/caches.h"
 #include "operator/kube/client.h"
 #include "operator/kube/controller.h"
-#include "operator/kube/throttle.h"
 #include "operator/probes.h"
 #include "operator/reconcile/observe.h"
 #include "operator/reconcile/reconciler.h"
@@ -164,8 +163,7 @@ absl::Status RunOperator(const RunOptions& options, std::shared_ptr<kube::Transp
   }
   // Outside of the fence, which must judge when a request is sent, not when it begins to wait.
   const auto throttled = std::make_shared<kube::ThrottledTransport>(
-      fenced, kube::ThrottleOptions{},
-      kube::ThrottleWorld{.monotonic = MonotonicNow, .sleep = sleep});
+      fenced, options.throttle, kube::ThrottleWorld{.monotonic = MonotonicNow, .sleep = sleep});
   kube::Client client(throttled, kCallTimeout);
   kube::Caches caches(client, reconcile::Sources(), options.watch_namespaces, MonotonicNow);
   reconcile::Reconciler reconciler(

@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "operator/kube/leader_election.h"
+#include "operator/kube/throttle.h"
 #include "operator/kube/transport.h"
 
 namespace deepseek {
@@ -27,6 +28,7 @@ struct RunOptions {
   std::string metrics_address;
   std::string metrics_cert, metrics_key;  ///< files; empty: a certificate of our own making
   std::string server_host;                ///< of the API server, a label of metrics
+  kube::ThrottleOptions throttle;         ///< how fast the API server may be asked
   absl::Duration stop_within = absl::Seconds(25);
   kube::LeaderElectionOptions election;  ///< times; ns, name and identity are filled in
 };

@@ -18,7 +18,8 @@ EVERYTHING = [NO_CRD, "global.imageRegistry=registry.example.com/team", "global.
               "metrics.serviceMonitor.interval=15s", "prometheusRule.enabled=true", "prometheusRule.labels.release=kube-prometheus",
               "networkPolicy.enabled=true", "networkPolicy.metricsFrom[0].namespaceSelector.matchLabels.team=monitoring",
               "serviceAccount.annotations.note=x", "podLabels.team=a", "podAnnotations.note=y", "nodeSelector.pool=system",
-              "tolerations[0].key=system", "tolerations[0].operator=Exists", "priorityClassName=system-cluster-critical"]
+              "tolerations[0].key=system", "tolerations[0].operator=Exists", "priorityClassName=system-cluster-critical",
+              "kubeApi.qps=50", "kubeApi.burst=1000000"]
 VARIANTS = {
     "default": [NO_CRD],
     "everything": EVERYTHING,
@@ -41,6 +42,8 @@ WRONG = [
     (["replicas=two"], ["replicas"]),
     (["replicas=2", "leaderElection=false"], ["replicas"]),
     (["watchNamespaces={Models}"], ["watchNamespaces"]),
+    (["kubeApi.qps=0"], ["kubeApi"]),
+    (["kubeApi.qsp=50"], ["qsp"]),
     (["metrics.readers[0].name=prometheus"], ["namespace"]),
     (["metrics.enabled=false", "metrics.serviceMonitor.enabled=true"], ["metrics.serviceMonitor.enabled needs metrics.enabled"]),
     (["metrics.serviceMonitor.interval=often"], ["interval"]),

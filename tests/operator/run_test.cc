@@ -25,8 +25,9 @@ class RunTest : public ::testing::Test {
     stop_ = true;
     if (thread_.joinable()) thread_.join();
   }
-  void Start(bool leader_elect) {
+  void Start(bool leader_elect, kube::ThrottleOptions throttle = {}) {
     RunOptions options;
+    options.throttle = throttle;
     options.agent_image = "example/agent:1";
     options.ns = "system";
     options.identity = "me";
@@ -113,6 +114,16 @@ TEST_F(RunTest, AStandbyActsOnlyWhenTheLeaseIsFree) {
   EXPECT_TRUE(result_.ok()) << result_;
   // Given back, so that the next one need not wait.
   EXPECT_EQ((*server_->Find(kLease, "system", "deepseek-operator"))["spec"]["holderIdentity"], "");
+}
+
+TEST_F(RunTest, AsksNoFasterThanItIsTold) {
+  const auto asked = [this] { return server_->Calls(/*reads=*/true).size(); };
+  server_->ForgetCalls();
+  Start(/*leader_elect=*/false, {.requests_per_second = 1e-6, .burst = 3});
+  EXPECT_TRUE(Eventually([&] { return asked() >= 3; }));
+  stop_ = true;
+  thread_.join();
+  EXPECT_EQ(asked(), 3U);  // the caches alone wanted more
 }
 
 TEST_F(RunTest, EndsWhenTheLeaseIsTaken) {
