@@ -13,6 +13,7 @@
 #include "base/command_line.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "base/stop_signal.h"
 #include "base/strings.h"
 #include "base/version.h"
 #include "operator/kube/config.h"
@@ -23,6 +24,7 @@ namespace deepseek {
 namespace {
 
 std::atomic<int> g_signals{0};
+StopSignal* g_stop = nullptr;  // made before the handlers are set
 
 // A stop takes at most this long; Kubernetes' default grace period is as long.
 constexpr unsigned kStopSeconds = 30;
@@ -32,6 +34,7 @@ constexpr unsigned kStopSeconds = 30;
 void OnSignal(int) {
   if (g_signals.fetch_add(1) > 0) _exit(1);
   alarm(kStopSeconds);
+  g_stop->Set();
 }
 
 // The name of the pod is unique while it lives, but a container may restart in it.
@@ -43,22 +46,23 @@ std::string Identity() {
   return StrCat(pod != nullptr ? pod : host, "_", absl::StrFormat("%08x", chance()));
 }
 
-absl::Status Start(RunOptions options, const std::string& kubeconfig) {
+absl::Status Start(RunOptions options, const std::string& kubeconfig, const StopSignal& stop) {
   ASSIGN_OR_RETURN(const kube::Config config,
                    kube::LoadConfig(kubeconfig, kube::ConfigEnvironment()));
   if (options.ns.empty()) options.ns = config.ns;
   if (const char* ns = std::getenv("POD_NAMESPACE")) options.pod_namespace = ns;
   options.identity = Identity();
   options.server_host = config.server.substr(config.server.find("://") + 3);
-  ASSIGN_OR_RETURN(
-      std::shared_ptr<kube::Transport> transport,
-      kube::NewHttpTransport(config, StrCat("deepseek-operator/", kVersion), MonotonicNow));
+  options.streams_end = std::make_shared<StopSignal>();
+  ASSIGN_OR_RETURN(std::shared_ptr<kube::Transport> transport,
+                   kube::NewHttpTransport(config, StrCat("deepseek-operator/", kVersion),
+                                          MonotonicNow, {}, options.streams_end));
   log::Info("deepseek-operator starts", {{"version", kVersion},
                                          {"server", config.server},
                                          {"credentials", config.origin},
                                          {"agent_image", options.agent_image},
                                          {"leader_elect", options.leader_elect}});
-  return RunOperator(options, std::move(transport), [] { return g_signals.load() > 0; });
+  return RunOperator(options, std::move(transport), stop);
 }
 
 int Main(int argc, char** argv) {
@@ -120,11 +124,13 @@ int Main(int argc, char** argv) {
   if (status.ok() && options.agent_image.empty()) {
     status = absl::InvalidArgumentError("--agent-image: must not be empty");
   }
+  StopSignal stop;
+  g_stop = &stop;
   if (status.ok()) {
     signal(SIGPIPE, SIG_IGN);
     signal(SIGTERM, OnSignal);
     signal(SIGINT, OnSignal);
-    status = Start(std::move(options), kubeconfig);
+    status = Start(std::move(options), kubeconfig, stop);
   }
   if (!status.ok()) std::fprintf(stderr, "%s\n", ErrorLine(status).c_str());
   // No destructors of libraries' threads: a worker that hangs in a call must not keep the process

@@ -37,8 +37,8 @@ constexpr int kWorkers = 4;
 // Of one call of a reconcile: short enough that a hanging API server does not outlast a graceful
 // stop.
 constexpr absl::Duration kCallTimeout = absl::Seconds(15);
-// How soon a signal or a lost lease is noticed.
-constexpr absl::Duration kPoll = absl::Milliseconds(250);
+// How soon a lost lease ends the process; nothing is written any more then.
+constexpr absl::Duration kPoll = absl::Seconds(1);
 
 std::function<double()> Chance() {
   struct Source {
@@ -137,7 +137,7 @@ absl::Time MonotonicNow() {
 }
 
 absl::Status RunOperator(const RunOptions& options, std::shared_ptr<kube::Transport> uncounted,
-                         const std::function<bool()>& stop) {
+                         const StopSignal& stop) {
   telemetry::Telemetry telemetry(kVersion);
   const auto transport = std::make_shared<telemetry::CountingTransport>(
       std::move(uncounted), telemetry, options.server_host, MonotonicNow);
@@ -223,13 +223,11 @@ absl::Status RunOperator(const RunOptions& options, std::shared_ptr<kube::Transp
     controller.StartWorkers();
   }
 
-  while (!stop() && !lost.load()) {
-    absl::SleepFor(kPoll);
-    metrics.Refresh(MonotonicNow());
-  }
+  while (!stop.Wait(kPoll) && !lost.load()) metrics.Refresh(MonotonicNow());
   log::Info("stopping", {{"within_seconds", absl::ToDoubleSeconds(options.stop_within)}});
   const absl::Time deadline = absl::Now() + options.stop_within;
   controller.Stop();
+  if (options.streams_end != nullptr) options.streams_end->Set();
   if (!controller.Join(deadline)) {
     end = absl::DeadlineExceededError("stop: a reconcile did not end in time, it is cut off");
   }

@@ -2,7 +2,6 @@
 // `deepseek-operator run`: wires the client, the controller loop, the Reconciler, leader election
 // and the probes.
 
-#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -10,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "base/stop_signal.h"
 #include "operator/kube/leader_election.h"
 #include "operator/kube/throttle.h"
 #include "operator/kube/transport.h"
@@ -29,15 +29,17 @@ struct RunOptions {
   std::string metrics_cert, metrics_key;  ///< files; empty: a certificate of our own making
   std::string server_host;                ///< of the API server, a label of metrics
   kube::ThrottleOptions throttle;         ///< how fast the API server may be asked
+  /// Told when watches are to end, for a transport that listens (kube::NewHttpTransport).
+  std::shared_ptr<StopSignal> streams_end;
   absl::Duration stop_within = absl::Seconds(25);
   kube::LeaderElectionOptions election;  ///< times; ns, name and identity are filled in
 };
 
-/// Runs until `stop()` (OK, after workers have ended and the lease is given back) or until the
+/// Runs until `stop` is set (OK, after workers have ended and the lease is given back) or until the
 /// lease is lost (kAborted: the process must end and start anew). kDeadlineExceeded: a worker did
-/// not end in time. `stop` is polled.
+/// not end in time.
 absl::Status RunOperator(const RunOptions& options, std::shared_ptr<kube::Transport> transport,
-                         const std::function<bool()>& stop);
+                         const StopSignal& stop);
 
 /// A clock that only goes forward and that counts suspended time (CLOCK_BOOTTIME).
 absl::Time MonotonicNow();

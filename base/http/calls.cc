@@ -48,8 +48,8 @@ absl::StatusOr<Response> Calls::Send(const Request& request, absl::Time deadline
 absl::StatusOr<Response> Calls::Stream(const Request& request,
                                        const Connection::StreamLimits& limits) {
   const absl::Time head = std::min(limits.deadline, absl::Now() + limits.head);
-  auto connection =
-      Connection::Open(endpoint_, tls_.get(), {.deadline = head, .stop = limits.stop});
+  auto connection = Connection::Open(
+      endpoint_, tls_.get(), {.deadline = head, .stop = limits.stop, .ended = limits.ended});
   absl::StatusOr<Response> answer =
       connection.ok() ? (*connection)->Stream(request, limits) : connection.status();
   if (absl::IsCancelled(answer.status())) return Response{};  // stopped before there was any

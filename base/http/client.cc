@@ -19,6 +19,7 @@ class RestClient : public Client {
   RestClient(const ClientOptions& options, Endpoint endpoint, TlsContext tls)
       : stream_head_timeout_(options.stream_head_timeout),
         stream_idle_timeout_(options.stream_idle_timeout),
+        streams_end_(options.streams_end),
         calls_(std::move(endpoint), std::move(tls)) {}
 
   absl::StatusOr<Response> Send(const Request& request, absl::Duration timeout) override {
@@ -32,11 +33,13 @@ class RestClient : public Client {
                                    .head = stream_head_timeout_,
                                    .idle = stream_idle_timeout_,
                                    .stop = stop,
+                                   .ended = streams_end_.get(),
                                    .on_piece = on_piece});
   }
 
  private:
   const absl::Duration stream_head_timeout_, stream_idle_timeout_;
+  const std::shared_ptr<const StopSignal> streams_end_;
   Calls calls_;
 };
 

@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "base/http/message.h"
+#include "base/stop_signal.h"
 
 namespace deepseek::http {
 
@@ -31,6 +32,8 @@ struct ClientOptions {
   /// Silence after which a streamed answer counts as dead. API servers send a bookmark about every
   /// minute.
   absl::Duration stream_idle_timeout = absl::Seconds(150);
+  /// Ends all streams at once, as their `stop` does, which is asked every half minute then.
+  std::shared_ptr<const StopSignal> streams_end{};
 };
 
 /// Thread-safe. Connections are pooled and reused; each stream has one of its own.
@@ -42,7 +45,8 @@ class Client {
   /// both cases.
   virtual absl::StatusOr<Response> Send(const Request& request, absl::Duration timeout) = 0;
   /// Calls `on_piece` on the calling thread as bytes of a 2xx answer arrive, until the answer ends
-  /// (OK), it returns false (OK), `stop` returns true (OK; polled every second), or
+  /// (OK), it returns false (OK), `stop` returns true (OK; polled every
+  /// second, or see streams_end), or
   /// `timeout` passes (kDeadlineExceeded). An answer of another status is returned whole, without
   /// calling `on_piece`.
   virtual absl::StatusOr<Response> Stream(const Request& request, absl::Duration timeout,

@@ -97,8 +97,9 @@ Connection::Result Connection::Call(const Request& request, absl::Time deadline)
 }
 
 absl::StatusOr<Response> Connection::Stream(const Request& request, const StreamLimits& limits) {
-  wire_->set_patience(
-      {.deadline = std::min(limits.deadline, absl::Now() + limits.head), .stop = limits.stop});
+  wire_->set_patience({.deadline = std::min(limits.deadline, absl::Now() + limits.head),
+                       .stop = limits.stop,
+                       .ended = limits.ended});
   if (const error_code error = Write(request)) return WireStatus(kSending, error);
   beast::http::response_parser<beast::http::buffer_body> in;
   in.header_limit(kMaxHead);
@@ -113,8 +114,9 @@ absl::StatusOr<Response> Connection::Stream(const Request& request, const Stream
     auto& body = in.get().body();
     body.data = piece.data();
     body.size = piece.size();
-    wire_->set_patience(
-        {.deadline = std::min(limits.deadline, absl::Now() + limits.idle), .stop = limits.stop});
+    wire_->set_patience({.deadline = std::min(limits.deadline, absl::Now() + limits.idle),
+                         .stop = limits.stop,
+                         .ended = limits.ended});
     beast::http::read_some(*wire_, buffer_, in, error);
     const std::string_view bytes(piece.data(), piece.size() - body.size);
     if (error == asio::error::operation_aborted) break;

@@ -39,8 +39,9 @@ class Connection {
 
   struct StreamLimits {
     absl::Time deadline;
-    absl::Duration head, idle;                       ///< as in ClientOptions
-    std::function<bool()> stop;                      ///< polled every second
+    absl::Duration head, idle;   ///< as in ClientOptions
+    std::function<bool()> stop;  ///< of Patience, as the next
+    const StopSignal* ended = nullptr;
     std::function<bool(std::string_view)> on_piece;  ///< of a 2xx answer; false ends it
   };
   /// As Client::Stream, but kCancelled where it was stopped before the head of the answer. Nothing

@@ -31,7 +31,7 @@ namespace {
 using boost::system::error_code;
 namespace asio_error = boost::asio::error;
 
-constexpr absl::Duration kStopPoll = absl::Seconds(1);
+constexpr absl::Duration kStopPoll = absl::Seconds(1), kStopPollBesideSignal = absl::Seconds(30);
 
 struct Address {
   sockaddr_storage storage{};
@@ -42,28 +42,32 @@ error_code SystemError(int number) {
   return {number, boost::system::system_category()};
 }
 
-// How long to wait before the next look at `stop`.
-absl::Duration Slice(const Patience& patience) {
+// How long to wait before the next look at `stop`, which is every `poll`.
+absl::Duration Slice(const Patience& patience, absl::Duration poll) {
   const absl::Duration left = patience.deadline - absl::Now();
-  return std::max(absl::ZeroDuration(), patience.stop ? std::min(left, kStopPoll) : left);
+  return std::max(absl::ZeroDuration(), patience.stop ? std::min(left, poll) : left);
 }
 
 // Nothing, while there is patience left.
 error_code Lost(const Patience& patience) {
+  if (patience.ended != nullptr && patience.ended->IsSet()) return asio_error::operation_aborted;
   if (patience.stop && patience.stop()) return asio_error::operation_aborted;
   if (absl::Now() >= patience.deadline) return asio_error::timed_out;
   return {};
 }
 
 error_code WaitFor(int socket, short events, const Patience& patience) {
+  const int signal = patience.ended == nullptr ? -1 : patience.ended->fd();
+  const absl::Duration look = signal < 0 ? kStopPoll : kStopPollBesideSignal;
   while (true) {
     if (const error_code lost = Lost(patience)) return lost;
-    pollfd ready{.fd = socket, .events = events, .revents = 0};
+    pollfd ready[] = {{.fd = socket, .events = events, .revents = 0},
+                      {.fd = signal, .events = POLLIN, .revents = 0}};
     // Rounded up, or the last millisecond would be a busy loop.
     const int64_t wait = absl::ToInt64Milliseconds(
-        std::min(Slice(patience) + absl::Microseconds(999), absl::Hours(24)));
-    const int count = poll(&ready, 1, static_cast<int>(wait));
-    if (count > 0) return {};
+        std::min(Slice(patience, look) + absl::Microseconds(999), absl::Hours(24)));
+    const int count = poll(ready, 2, static_cast<int>(wait));  // -1 is passed over
+    if (count > 0 && ready[0].revents != 0) return {};
     if (count < 0 && errno != EINTR) return SystemError(errno);
   }
 }
@@ -109,8 +113,8 @@ absl::StatusOr<std::vector<Address>> Resolve(const Endpoint& endpoint, const Pat
       out.first = LookUp(host, port, &out.second);
       promise.set_value(std::move(out));
     }).detach();
-    while (found.wait_for(absl::ToChronoMilliseconds(std::min(Slice(patience), absl::Hours(24)))) !=
-           std::future_status::ready) {
+    while (found.wait_for(absl::ToChronoMilliseconds(std::min(
+               Slice(patience, kStopPoll), absl::Hours(24)))) != std::future_status::ready) {
       if (const error_code lost = Lost(patience)) {
         return WireStatus(StrCat("looking up ", endpoint.host), lost);
       }

@@ -17,6 +17,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "base/stop_signal.h"
 
 namespace deepseek::http {
 
@@ -40,6 +41,8 @@ struct Patience {
   absl::Time deadline;  ///< then timed_out
   /// Asked every second and before each read, where there is one; true: operation_aborted.
   std::function<bool()> stop{};
+  /// Where there is one, it does the same at once, and `stop` is asked every half minute.
+  const StopSignal* ended = nullptr;
 };
 
 /// Not thread-safe. After an error nothing may follow. Errors are those of Asio: eof where the peer

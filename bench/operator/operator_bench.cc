@@ -22,6 +22,7 @@
 #include "bench/operator/metered_transport.h"
 #include "operator/kube/caches.h"
 #include "operator/kube/controller.h"
+#include "operator/kube/throttle.h"
 #include "operator/reconcile/observe.h"
 #include "operator/reconcile/reconciler.h"
 #include "tests/support/fake_api_server.h"
@@ -33,7 +34,6 @@ namespace {
 using kube::resources::kDeepSeekDeployment;
 
 constexpr int kPerNamespace = 50;
-constexpr double kRateLimit = 50;  // of kube::ThrottleOptions, requests per second
 
 std::string NamespaceOf(int i) {
   return StrCat("team-", i / kPerNamespace);
@@ -213,7 +213,8 @@ class Bench {
         "CPU-s of ours, %.2f ms per write, %.1f s here, %.0f s at the rate limit\n",
         what, times.size(), at(0.5), at(0.99), requests, writes, absl::ToDoubleSeconds(ours),
         writes == 0 ? 0.0 : absl::ToDoubleMilliseconds(ours) / static_cast<double>(writes),
-        absl::ToDoubleSeconds(wall), static_cast<double>(requests) / kRateLimit);
+        absl::ToDoubleSeconds(wall),
+        static_cast<double>(requests) / kube::ThrottleOptions{}.requests_per_second);
     std::fflush(stdout);
   }
 

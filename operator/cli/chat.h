@@ -11,7 +11,7 @@ namespace deepseek::cli {
 
 struct ChatOptions {
   std::string name;
-  std::string question;  ///< empty: a conversation, line by line from session.in until its end
+  std::string question{};  ///< empty: a conversation, line by line from session.in until its end
   int max_tokens = 512;
   double temperature = -1;  ///< below 0: the model's own
   bool prompt = true;       ///< write "> " before each line that is read

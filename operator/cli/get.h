@@ -9,7 +9,7 @@
 namespace deepseek::cli {
 
 struct GetOptions {
-  std::string name;  ///< empty: all of the namespace
+  std::string name{};  ///< empty: all of the namespace
   bool all_namespaces = false;
   bool watch = false;
 };

@@ -44,11 +44,13 @@ absl::StatusOr<Credentials> ReadCredentials(const Config& config, ExecCredential
 class HttpTransport : public Transport {
  public:
   HttpTransport(Config config, std::string_view user_agent, std::function<absl::Time()> now,
-                std::unique_ptr<ExecCredentialSource> exec)
+                std::unique_ptr<ExecCredentialSource> exec,
+                std::shared_ptr<const StopSignal> streams_end)
       : config_(std::move(config)),
         user_agent_(user_agent),
         now_(std::move(now)),
-        exec_(std::move(exec)) {}
+        exec_(std::move(exec)),
+        streams_end_(std::move(streams_end)) {}
 
   absl::Status Start() {
     const std::lock_guard lock(mutex_);
@@ -144,7 +146,8 @@ class HttpTransport : public Transport {
                                         .tls = {.ca_pem = read.ca,
                                                 .cert_pem = read.cert,
                                                 .key_pem = read.key,
-                                                .server_name = config_.server_name}}));
+                                                .server_name = config_.server_name},
+                                        .streams_end = streams_end_}));
       client_ = std::move(client);
     }
     credentials_ = std::move(read);
@@ -156,6 +159,7 @@ class HttpTransport : public Transport {
   const std::function<absl::Time()> now_;
   std::mutex mutex_;
   const std::unique_ptr<ExecCredentialSource> exec_;
+  const std::shared_ptr<const StopSignal> streams_end_;
   absl::Time read_at_ = absl::InfinitePast();
   Credentials credentials_;
   std::shared_ptr<http::Client> client_;  // calls in flight keep the one that they began with
@@ -163,10 +167,9 @@ class HttpTransport : public Transport {
 
 }  // namespace
 
-absl::StatusOr<std::shared_ptr<Transport>> NewHttpTransport(Config config,
-                                                            std::string_view user_agent,
-                                                            std::function<absl::Time()> now,
-                                                            const ExecWorld& exec) {
+absl::StatusOr<std::shared_ptr<Transport>> NewHttpTransport(
+    Config config, std::string_view user_agent, std::function<absl::Time()> now,
+    const ExecWorld& exec, std::shared_ptr<const StopSignal> streams_end) {
   std::unique_ptr<ExecCredentialSource> source;
   if (config.exec) {
     if (exec.run == nullptr) {
@@ -181,7 +184,7 @@ absl::StatusOr<std::shared_ptr<Transport>> NewHttpTransport(Config config,
         exec.wall);
   }
   auto transport = std::make_shared<HttpTransport>(std::move(config), user_agent, std::move(now),
-                                                   std::move(source));
+                                                   std::move(source), std::move(streams_end));
   RETURN_IF_ERROR(transport->Start());
   return transport;
 }

@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "base/stop_signal.h"
 #include "operator/kube/config.h"
 #include "operator/kube/transport.h"
 
@@ -24,10 +25,9 @@ struct ExecWorld {
 /// cannot be read or are no valid key material leave the last good ones in use, with a warning in
 /// the log. `now` is a clock that only goes forward.
 /// A Config with an exec plugin needs `exec.run`; the plugin runs before its credential ends and
-/// after a 401.
-absl::StatusOr<std::shared_ptr<Transport>> NewHttpTransport(Config config,
-                                                            std::string_view user_agent,
-                                                            std::function<absl::Time()> now,
-                                                            const ExecWorld& exec = {});
+/// after a 401. `streams_end`: of http::ClientOptions.
+absl::StatusOr<std::shared_ptr<Transport>> NewHttpTransport(
+    Config config, std::string_view user_agent, std::function<absl::Time()> now,
+    const ExecWorld& exec = {}, std::shared_ptr<const StopSignal> streams_end = nullptr);
 
 }  // namespace deepseek::kube

@@ -22,7 +22,7 @@ using kube::resources::kLease;
 class RunTest : public ::testing::Test {
  protected:
   void TearDown() override {
-    stop_ = true;
+    stop_.Set();
     if (thread_.joinable()) thread_.join();
   }
   void Start(bool leader_elect, kube::ThrottleOptions throttle = {}) {
@@ -36,7 +36,7 @@ class RunTest : public ::testing::Test {
     options.election.retry = absl::Milliseconds(100);
     options.election.renew_deadline = absl::Milliseconds(500);
     thread_ = std::thread([this, options] {
-      result_ = RunOperator(options, server_, [this] { return stop_.load(); });
+      result_ = RunOperator(options, server_, stop_);
       ended_ = true;
     });
   }
@@ -67,7 +67,8 @@ class RunTest : public ::testing::Test {
   std::shared_ptr<kube::FakeApiServer> server_ = std::make_shared<kube::FakeApiServer>();
   kube::FakeWorkloads workloads_{server_.get()};
   kube::Client client_{server_};
-  std::atomic<bool> stop_{false}, ended_{false};
+  StopSignal stop_;
+  std::atomic<bool> ended_{false};
   absl::Status result_;
   std::thread thread_;
 };
@@ -82,7 +83,7 @@ TEST_F(RunTest, AnObjectBecomesReadyAndItsEndLeavesNothing) {
     return server_->All(kube::resources::kDeployment).empty() &&
            server_->All(kube::resources::kService).empty();
   }));
-  stop_ = true;
+  stop_.Set();
   thread_.join();
   EXPECT_TRUE(result_.ok()) << result_;
 }
@@ -109,7 +110,7 @@ TEST_F(RunTest, AStandbyActsOnlyWhenTheLeaseIsFree) {
                               {{"spec", {{"holderIdentity", ""}}}}, "another")
                   .ok());
   EXPECT_TRUE(Eventually([&] { return Status("demo", "/status/ready") == "2/2"; }));
-  stop_ = true;
+  stop_.Set();
   thread_.join();
   EXPECT_TRUE(result_.ok()) << result_;
   // Given back, so that the next one need not wait.
@@ -121,7 +122,7 @@ TEST_F(RunTest, AsksNoFasterThanItIsTold) {
   server_->ForgetCalls();
   Start(/*leader_elect=*/false, {.requests_per_second = 1e-6, .burst = 3});
   EXPECT_TRUE(Eventually([&] { return asked() >= 3; }));
-  stop_ = true;
+  stop_.Set();
   thread_.join();
   EXPECT_EQ(asked(), 3U);  // the caches alone wanted more
 }
@@ -146,7 +147,7 @@ TEST_F(RunTest, AnAddressInUseIsAnErrorAtOnce) {
   RunOptions options;
   options.agent_image = "a";
   options.health_address = "nonsense";
-  EXPECT_FALSE(RunOperator(options, server_, [] { return false; }).ok());
+  EXPECT_FALSE(RunOperator(options, server_, stop_).ok());
 }
 
 }  // namespace

@@ -274,6 +274,36 @@ TEST_F(ClientTest, AStreamIsStoppedWhileItsConnectionIsMade) {
       Connect(listener.url())->Send(Get("/x"), absl::Milliseconds(50)).status()));
 }
 
+TEST_F(ClientTest, AllStreamsEndTogether) {
+  testing_tls::Server server(identity_, "", [&](Exchange& x) {
+    x.Say(kStreamHead);
+    x.Say(Chunk("1"));
+    x.WaitForEnd();
+    return false;
+  });
+  const auto end = std::make_shared<StopSignal>();
+  const auto client = *NewClient(
+      {.base_url = server.url(), .tls = {.ca_pem = authority_.ca_pem()}, .streams_end = end});
+  std::atomic<int> begun{0};
+  const auto stream = [&] {
+    const auto response = client->Stream(
+        Get("/watch"), absl::Hours(1),
+        [&](std::string_view) {
+          ++begun;
+          return true;
+        },
+        [] { return false; });
+    EXPECT_TRUE(response.ok()) << response.status();
+  };
+  std::thread first(stream), second(stream);
+  while (begun < 2) std::this_thread::yield();
+  end->Set();
+  first.join();
+  second.join();
+  stream();  // and none begins any more
+  EXPECT_EQ(begun, 2);
+}
+
 TEST_F(ClientTest, AStreamThatEndsIsOkAndOneThatIsCutIsNot) {
   std::atomic<bool> cut{false};
   testing_tls::Server server(identity_, "", [&](Exchange& x) {

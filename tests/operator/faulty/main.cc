@@ -24,10 +24,10 @@
 namespace deepseek {
 namespace {
 
-std::atomic<bool> g_stop{false};
+StopSignal g_stop;
 
 void OnSignal(int) {
-  g_stop.store(true);
+  g_stop.Set();
 }
 
 // Innermost, so past the fence of a leader.
@@ -86,6 +86,7 @@ int Main(int argc, char** argv) {
   app.add_option("--log-level", level)->capture_default_str();
   CLI11_PARSE(app, argc, argv);
   options.health_address = "127.0.0.1:0";
+  options.streams_end = std::make_shared<StopSignal>();
   signal(SIGPIPE, SIG_IGN);
   signal(SIGTERM, OnSignal);
 
@@ -93,11 +94,12 @@ int Main(int argc, char** argv) {
     RETURN_IF_ERROR(log::SetLevelByName(level));
     ASSIGN_OR_RETURN(const kube::Config config,
                      kube::LoadConfig(kubeconfig, kube::ConfigEnvironment()));
-    ASSIGN_OR_RETURN(std::shared_ptr<kube::Transport> transport,
-                     kube::NewHttpTransport(config, "faulty-operator", MonotonicNow));
+    ASSIGN_OR_RETURN(
+        std::shared_ptr<kube::Transport> transport,
+        kube::NewHttpTransport(config, "faulty-operator", MonotonicNow, {}, options.streams_end));
     return RunOperator(
         options, std::make_shared<FaultyTransport>(std::move(transport), die_after, stop_before),
-        [] { return g_stop.load(); });
+        g_stop);
   }();
   if (!status.ok()) std::fprintf(stderr, "%s\n", ErrorLine(status).c_str());
   std::fflush(nullptr);

@@ -41,7 +41,8 @@ class MetricsPortTest : public ::testing::Test {
   }
 
   Telemetry telemetry_{"1"};
-  MetricsPort port_{telemetry_, [](std::string_view who, std::string_view path) -> absl::Status {
+  MetricsPort port_{telemetry_,
+                    [](std::string_view who, std::string_view /*path*/) -> absl::Status {
                       if (who == "Bearer down") return absl::UnavailableError("cut");
                       if (who == "Bearer weak") return absl::PermissionDeniedError("may not");
                       if (who != "Bearer good") return absl::UnauthenticatedError("who are you");
