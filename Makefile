@@ -59,7 +59,7 @@ TSAN_TESTS = operator_kube_test operator_reconcile_test engine_serving_engine_te
 tsan: ## operator and agent under ThreadSanitizer: caches, queue, step thread, servers
 	cmake --preset tsan
 	cmake --build --preset tsan -j $(JOBS) --target $(TSAN_TESTS)
-	set -e; for t in $(TSAN_TESTS); do TSAN_OPTIONS=halt_on_error=1 build/tsan/bin/$$t --gtest_filter='-HttpTransport*' --gtest_brief=1; done
+	set -e; for t in $(TSAN_TESTS); do TSAN_OPTIONS=halt_on_error=1 build/tsan/bin/$$t --gtest_brief=1; done
 
 faults: ## every fault at every point of 22 stories, leaders stopped, transitions by chance (an hour)
 	cmake --preset release

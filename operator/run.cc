@@ -38,7 +38,7 @@ constexpr int kWorkers = 4;
 // stop.
 constexpr absl::Duration kCallTimeout = absl::Seconds(15);
 // How soon a lost lease ends the process; nothing is written any more then.
-constexpr absl::Duration kPoll = absl::Seconds(1);
+constexpr absl::Duration kPoll = absl::Seconds(2);
 
 std::function<double()> Chance() {
   struct Source {
@@ -118,7 +118,7 @@ class Ending {
     std::unique_lock lock(mutex_);
     for (absl::Duration left = duration; !set_ && left > absl::ZeroDuration();
          left = until - MonotonicNow()) {
-      changed_.wait_for(lock, absl::ToChronoNanoseconds(std::min(left, absl::Seconds(1))));
+      changed_.wait_for(lock, absl::ToChronoNanoseconds(std::min(left, absl::Seconds(2))));
     }
   }
 

@@ -1,4 +1,5 @@
 """A model that cannot be served is reported with the agent's own words, and is served as soon as it can be."""
+import json
 import shutil
 import tempfile
 import os
@@ -76,6 +77,35 @@ class BadModel(Story):
         self.patch("demo", {"model": self.model("good")})
         self.until_ready()
         self.assertEqual(len(self.pods()), 1)
+
+    def test_helm_waits_for_the_truth(self):
+        # Given a chart of a user's with a model in it
+        chart = os.path.join(self.folder, "chart")
+        os.makedirs(os.path.join(chart, "templates"))
+        with open(os.path.join(chart, "Chart.yaml"), "w", encoding="utf-8") as file:
+            file.write("apiVersion: v2\nname: team\nversion: 0.0.1\n")
+        resource = self.with_model("{{ .Values.path }}")
+        with open(os.path.join(chart, "templates", "model.yaml"), "w", encoding="utf-8") as file:
+            json.dump(resource, file)  # JSON is YAML
+
+        def helm(verb, *more):
+            return installation.helm(verb, "team", *more, "--namespace", self.namespace, "--wait", "--timeout", "60s")
+
+        # When it is installed with --wait
+        helm("install", chart, "--set", "path=good")
+        # Then it serves as soon as Helm returns
+        self.assertEqual(self.condition("Ready")["status"], "True")
+        self.assert_serves()
+        # When an upgrade brings weights that cannot be served / Then Helm says that it failed, and of what
+        with self.assertRaises(kube.Refused) as refused:
+            helm("upgrade", chart, "--set", "path=truncated")
+        self.assertIn("DeepSeekDeployment", str(refused.exception))
+        self.assertEqual(self.condition("Stalled")["reason"], "ModelInvalid")
+        self.assert_serves()
+        # When it is rolled back / Then that is done when Helm returns
+        helm("rollback", "1")
+        self.assertEqual(self.condition("Ready")["status"], "True")
+        self.assert_serves()
 
 
 if __name__ == "__main__":

@@ -147,6 +147,20 @@ OrderedJson Columns() {
   });
 }
 
+// The status of an object that no operator has looked at. Without conditions kstatus (Helm, Flux)
+// takes it for a finished one. The reason is decide::reason::kPending.
+OrderedJson NotSeenYet() {
+  const auto condition = [](const char* type, const char* status) {
+    return OrderedJson{{"type", type},
+                       {"status", status},
+                       {"lastTransitionTime", "1970-01-01T00:00:00Z"},
+                       {"reason", "Pending"},
+                       {"message", "no operator has looked at it yet"}};
+  };
+  return {{"conditions",
+           OrderedJson::array({condition("Ready", "Unknown"), condition("Reconciling", "True")})}};
+}
+
 }  // namespace
 
 OrderedJson Crd() {
@@ -162,6 +176,7 @@ OrderedJson Crd() {
         {"metadata", {{"type", "object"}}}}}};
   root["properties"]["spec"] = Tree("What is wanted.", SpecFields());
   root["properties"]["status"] = Tree("What is, written by the operator.", StatusFields());
+  root["properties"]["status"]["default"] = NotSeenYet();
   root["x-kubernetes-validations"] = Rules(RootRules());
 
   OrderedJson version = {{"name", kVersion},

@@ -44,7 +44,8 @@ struct Field {
   std::vector<std::string> list_keys = {};  ///< listType map; empty: atomic
   bool required = false;
   std::vector<Rule> rules = {};
-  /// Schema default; only `replicas` has one, all others are resolved per revision by the operator.
+  /// Schema default; of the spec only `replicas` has one, all others are resolved per revision by
+  /// the operator.
   std::string schema_default = "";
 };
 

@@ -228,7 +228,9 @@ Json ConditionsJson(const std::vector<Condition>& conditions, const Json& before
   for (const Condition& c : conditions) {
     const Json* old = FindCondition(wrapped, c.type);
     std::string since = now_text;
+    // The schema's default knows no time.
     if (old != nullptr && TextAt(*old, "/status") == c.status &&
+        TextAt(*old, "/reason") != reason::kPending &&
         !TextAt(*old, "/lastTransitionTime").empty()) {
       since = TextAt(*old, "/lastTransitionTime");
     }

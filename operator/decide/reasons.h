@@ -7,6 +7,7 @@ namespace deepseek::decide::reason {
 inline constexpr char kAllReplicasReady[] = "AllReplicasReady";
 inline constexpr char kMinimumReplicasAvailable[] = "MinimumReplicasAvailable";
 inline constexpr char kMinimumReplicasUnavailable[] = "MinimumReplicasUnavailable";
+inline constexpr char kPending[] = "Pending";  ///< the schema's: no operator has looked yet
 inline constexpr char kCreating[] = "Creating";
 inline constexpr char kUpdating[] = "Updating";
 inline constexpr char kScaling[] = "Scaling";

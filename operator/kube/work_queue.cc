@@ -4,9 +4,12 @@
 
 namespace deepseek::kube {
 namespace {
-// Take wakes up at least so often: `now` need not be the clock that a condition variable waits on
-// (after a suspended machine it is ahead).
-constexpr absl::Duration kLongestNap = absl::Seconds(1);
+// Take looks again before the next key is due: `now` need not be the clock that a condition
+// variable waits on (after a suspended machine it is ahead).
+absl::Duration Nap(absl::Duration until_due) {
+  constexpr absl::Duration kShort = absl::Seconds(1), kLong = absl::Minutes(1);
+  return std::clamp(until_due, absl::Microseconds(100), std::clamp(until_due / 8, kShort, kLong));
+}
 }  // namespace
 
 WorkQueue::WorkQueue(std::function<absl::Time()> now, BackoffOptions backoff)
@@ -47,7 +50,12 @@ void WorkQueue::AddAt(std::string_view key, absl::Time when) {
   EraseDelayedLocked(key);
   by_time_.emplace(when, key);
   delayed_.emplace(key, when);
-  changed_.notify_one();
+  WakeInTimeLocked();
+}
+
+void WorkQueue::WakeInTimeLocked() {
+  if (naps_.empty() || by_time_.empty()) return;
+  if (*naps_.begin() > by_time_.begin()->first) changed_.notify_one();
 }
 
 absl::Duration WorkQueue::AddAfterFailure(std::string_view key, absl::Duration most) {
@@ -99,10 +107,16 @@ std::optional<std::string> WorkQueue::TryTake() {
 std::optional<std::string> WorkQueue::Take() {
   std::unique_lock lock(mutex_);
   while (!stopped_) {
-    if (auto key = TakeLocked()) return key;
-    absl::Duration nap = absl::Hours(1);
-    if (!by_time_.empty()) nap = std::min(kLongestNap, by_time_.begin()->first - now_());
-    changed_.wait_for(lock, absl::ToChronoMicroseconds(std::max(nap, absl::Microseconds(100))));
+    if (auto key = TakeLocked()) {
+      WakeInTimeLocked();  // whoever leaves may be the one who would have been
+      return key;
+    }
+    const absl::Time now = now_();
+    const absl::Duration nap =
+        Nap(by_time_.empty() ? absl::Hours(1) : by_time_.begin()->first - now);
+    const auto entry = naps_.insert(now + nap);
+    changed_.wait_for(lock, absl::ToChronoMicroseconds(nap));
+    naps_.erase(entry);
   }
   return std::nullopt;
 }

@@ -60,6 +60,8 @@ class WorkQueue {
   std::optional<std::string> TakeLocked();
   void PushDueLocked(std::string_view key);
   bool EraseDelayedLocked(std::string_view key);
+  /// Wakes one of those who wait if none will be awake when the next delayed key is due.
+  void WakeInTimeLocked();
 
   const std::function<absl::Time()> now_;
   const BackoffOptions backoff_;
@@ -75,6 +77,7 @@ class WorkQueue {
   std::map<std::string, absl::Time, std::less<>> delayed_;
   std::set<std::pair<absl::Time, std::string>> by_time_;  ///< the same as delayed_
   std::map<std::string, int, std::less<>> failures_;
+  std::multiset<absl::Time> naps_;  ///< when those who wait in Take look again
   bool stopped_ = false;
 };
 

@@ -5,6 +5,7 @@
 
 #include <set>
 
+#include "operator/api/crd.h"
 #include "operator/decide/json_read.h"
 #include "operator/decide/reasons.h"
 #include "tests/operator/decide/world.h"
@@ -210,6 +211,21 @@ TEST(ConditionsTest, ARefusedWriteOutranks) {
   EXPECT_EQ(w.Condition("Ready"), "False/QuotaExceeded");
   EXPECT_EQ(w.Condition("Stalled"), "True/QuotaExceeded");
   EXPECT_EQ(w.Condition("Reconciling"), "False/None");
+}
+
+TEST(ConditionsTest, AnObjectThatNobodyHasLookedAtIsInProgressSinceNoTime) {
+  const auto crd = api::Crd();
+  const auto& schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+  const Json before = Json::parse(schema["properties"]["status"]["default"].dump());
+  ASSERT_EQ(before["conditions"].size(), 2U);
+  EXPECT_EQ(before["conditions"][0]["status"], "Unknown");
+  EXPECT_EQ(before["conditions"][1]["type"], "Reconciling");
+  for (const Json& condition : before["conditions"]) {
+    EXPECT_EQ(condition["reason"], reason::kPending);
+  }
+  const absl::Time now = absl::FromUnixSeconds(1700000000);
+  const Json after = ConditionsJson({{"Reconciling", "True", "Creating", "m"}}, before, 1, now);
+  EXPECT_EQ(after[0]["lastTransitionTime"], "2023-11-14T22:13:20Z");
 }
 
 TEST(ConditionsTest, TransitionTimesOnlyMoveWithTheStatus) {

@@ -183,5 +183,61 @@ TEST(WorkQueueThreads, NoKeyIsEverInTwoHandsAndNoneIsLost) {
   for (std::thread& thread : threads) thread.join();
 }
 
+TEST(WorkQueueThreads, ADelayedKeyIsTakenInTimeByThoseWhoNap) {
+  WorkQueue queue([] { return absl::Now(); });
+  queue.AddAt("far", absl::Now() + absl::Hours(1));  // their naps are long
+  std::atomic<int> taken{0};
+  const auto work = [&] {
+    while (auto key = queue.Take()) {
+      ++taken;
+      queue.Done(*key);
+    }
+  };
+  std::thread first(work), second(work);
+  for (int round = 1; round <= 20; ++round) {
+    queue.AddAt("near", absl::Now() + absl::Milliseconds(5));
+    const absl::Time deadline = absl::Now() + absl::Seconds(20);
+    while (taken < round && absl::Now() < deadline) std::this_thread::yield();
+    EXPECT_EQ(taken, round);
+    if (taken != round) break;
+  }
+  queue.Stop();
+  first.join();
+  second.join();
+}
+
+TEST(WorkQueueThreads, ADelayedKeyIsTakenInTimeWhoeverIsBusy) {
+  WorkQueue queue([] { return absl::Now(); });
+  queue.AddAt("far", absl::Now() + absl::Hours(1));  // those who wait may nap for long
+  std::atomic<int> near{0}, busy{0}, in_time{0};
+  const auto until = [](const auto& done) {
+    const absl::Time deadline = absl::Now() + absl::Seconds(20);
+    while (!done() && absl::Now() < deadline) std::this_thread::yield();
+    return done();
+  };
+  const auto work = [&] {
+    while (auto key = queue.Take()) {
+      if (*key == "near") {
+        ++near;
+      } else if (*key == "busy") {
+        const int round = ++busy;
+        if (until([&] { return near >= round; })) ++in_time;
+      }
+      queue.Done(*key);
+    }
+  };
+  std::thread first(work), second(work);
+  for (int round = 1; round <= 20; ++round) {
+    queue.AddAt("near", absl::Now() + absl::Milliseconds(5));
+    queue.Add("busy");
+    const bool done = until([&] { return busy == round && in_time == round; });
+    EXPECT_TRUE(done) << "round " << round;
+    if (!done) break;
+  }
+  queue.Stop();
+  first.join();
+  second.join();
+}
+
 }  // namespace
 }  // namespace deepseek::kube
