@@ -28,7 +28,7 @@ class Namespaced(Story):
         self.until_ready()
         self.assert_serves()
         # And nothing was made of the other
-        self.assertNotIn("status", kube.get("dsd", "other", elsewhere))
+        self.assertEqual(kube.condition(kube.get("dsd", "other", elsewhere), "Ready")["reason"], "Pending")
         self.assertEqual(kube.get("deployments", namespace=elsewhere), [])
 
 
