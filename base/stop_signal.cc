@@ -27,7 +27,9 @@ void StopSignal::Set() {
 
 bool StopSignal::Wait(absl::Duration duration) const {
   pollfd told{.fd = fd_, .events = POLLIN, .revents = 0};
-  const absl::Duration most = std::min(duration, absl::Hours(24));
+  // Rounded up, or a loop would be busy in the last millisecond; below zero poll(2) waits for ever.
+  const absl::Duration most = std::clamp(absl::Ceil(duration, absl::Milliseconds(1)),
+                                         absl::ZeroDuration(), absl::Hours(24));
   if (!IsSet()) poll(&told, 1, static_cast<int>(absl::ToInt64Milliseconds(most)));
   return IsSet();
 }

@@ -9,6 +9,7 @@
 #include <random>
 #include <string>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_format.h"
 #include "base/command_line.h"
 #include "base/log.h"
@@ -65,6 +66,15 @@ absl::Status Start(RunOptions options, const std::string& kubeconfig, const Stop
   return RunOperator(options, std::move(transport), stop);
 }
 
+// CLI::Range lets NaN pass.
+const CLI::Validator kRate(
+    [](const std::string& text) -> std::string {
+      double value = 0;
+      const bool good = absl::SimpleAtod(text, &value) && value >= 1 && value <= 1e6;
+      return good ? "" : StrCat("'", text, "' is no number from 1 to 1000000");
+    },
+    "1..1000000");
+
 int Main(int argc, char** argv) {
   CLI::App app{"Serves DeepSeek models on Kubernetes.", "deepseek-operator"};
   app.set_version_flag("--version", StrCat("deepseek-operator ", kVersion));
@@ -100,11 +110,11 @@ int Main(int argc, char** argv) {
   run->add_option("--kube-api-qps", options.throttle.requests_per_second,
                   "Requests per second to the API server, at most; its own 429 and Retry-After "
                   "are honoured besides")
-      ->check(CLI::Range(1.0, 1e6))
+      ->check(kRate)
       ->capture_default_str();
   run->add_option("--kube-api-burst", options.throttle.burst,
                   "Requests that may go at once after a quiet time")
-      ->check(CLI::Range(1.0, 1e6))
+      ->check(kRate)
       ->capture_default_str();
   run->add_option("--log-level", level, "debug, info, warn or error")->capture_default_str();
   try {

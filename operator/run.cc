@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <condition_variable>
 #include <mutex>
 #include <random>
 #include <thread>
@@ -100,33 +99,13 @@ class MetricsServer {
   std::unique_ptr<http::Server> server_;
 };
 
-// Set once, when nothing is to be waited for any more.
-class Ending {
- public:
-  void Set() {
-    const std::lock_guard lock(mutex_);
-    set_ = true;
-    changed_.notify_all();
+// In slices: the clock of poll(2) does not run while the machine is suspended.
+void SleepUnlessSet(const StopSignal& ending, absl::Duration duration) {
+  const absl::Time until = MonotonicNow() + duration;
+  for (absl::Duration left = duration; left > absl::ZeroDuration(); left = until - MonotonicNow()) {
+    if (ending.Wait(std::min(left, absl::Seconds(2)))) return;
   }
-  bool IsSet() const {
-    const std::lock_guard lock(mutex_);
-    return set_;
-  }
-  // In slices: the clock of a condition does not run while the machine is suspended.
-  void SleepUnlessSet(absl::Duration duration) {
-    const absl::Time until = MonotonicNow() + duration;
-    std::unique_lock lock(mutex_);
-    for (absl::Duration left = duration; !set_ && left > absl::ZeroDuration();
-         left = until - MonotonicNow()) {
-      changed_.wait_for(lock, absl::ToChronoNanoseconds(std::min(left, absl::Seconds(2))));
-    }
-  }
-
- private:
-  mutable std::mutex mutex_;
-  std::condition_variable changed_;
-  bool set_ = false;
-};
+}
 
 }  // namespace
 
@@ -142,8 +121,8 @@ absl::Status RunOperator(const RunOptions& options, std::shared_ptr<kube::Transp
   const auto transport = std::make_shared<telemetry::CountingTransport>(
       std::move(uncounted), telemetry, options.server_host, MonotonicNow);
   const std::function<double()> chance = Chance();
-  Ending ending;
-  const auto sleep = [&](absl::Duration d) { ending.SleepUnlessSet(d); };
+  StopSignal ending;  // nothing is to be waited for any more
+  const auto sleep = [&](absl::Duration d) { SleepUnlessSet(ending, d); };
 
   kube::LeaderElectionOptions lease = options.election;
   lease.ns = options.ns;

@@ -45,10 +45,9 @@ class Client {
   /// both cases.
   virtual absl::StatusOr<Response> Send(const Request& request, absl::Duration timeout) = 0;
   /// Calls `on_piece` on the calling thread as bytes of a 2xx answer arrive, until the answer ends
-  /// (OK), it returns false (OK), `stop` returns true (OK; polled every
-  /// second, or see streams_end), or
-  /// `timeout` passes (kDeadlineExceeded). An answer of another status is returned whole, without
-  /// calling `on_piece`.
+  /// (OK), it returns false (OK), `stop` returns true (OK; polled every second,
+  /// or see streams_end), or `timeout` passes (kDeadlineExceeded). An answer of another status is
+  /// returned whole, without calling `on_piece`.
   virtual absl::StatusOr<Response> Stream(const Request& request, absl::Duration timeout,
                                           const std::function<bool(std::string_view)>& on_piece,
                                           const std::function<bool()>& stop) = 0;

@@ -42,10 +42,11 @@ error_code SystemError(int number) {
   return {number, boost::system::system_category()};
 }
 
-// How long to wait before the next look at `stop`, which is every `poll`.
+// How long to wait before the next look at who may end it, which is every `poll`.
 absl::Duration Slice(const Patience& patience, absl::Duration poll) {
   const absl::Duration left = patience.deadline - absl::Now();
-  return std::max(absl::ZeroDuration(), patience.stop ? std::min(left, poll) : left);
+  const bool looks = patience.stop != nullptr || patience.ended != nullptr;
+  return std::max(absl::ZeroDuration(), looks ? std::min(left, poll) : left);
 }
 
 // Nothing, while there is patience left.

@@ -99,7 +99,7 @@ class BadModel(Story):
         # When an upgrade brings weights that cannot be served / Then Helm says that it failed, and of what
         with self.assertRaises(kube.Refused) as refused:
             helm("upgrade", chart, "--set", "path=truncated")
-        self.assertIn("DeepSeekDeployment", str(refused.exception))
+        self.assertRegex(str(refused.exception), r"DeepSeekDeployment/(\S+/)?demo\b")
         self.assertEqual(self.condition("Stalled")["reason"], "ModelInvalid")
         self.assert_serves()
         # When it is rolled back / Then that is done when Helm returns

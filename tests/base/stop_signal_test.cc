@@ -19,6 +19,7 @@ TEST(StopSignalTest, IsToldOnceAndStays) {
   EXPECT_FALSE(signal.IsSet());
   EXPECT_FALSE(IsReadable(signal));
   EXPECT_FALSE(signal.Wait(absl::ZeroDuration()));
+  EXPECT_FALSE(signal.Wait(-absl::Hours(1))) << "and returns";
   for (int i = 0; i < 3; ++i) {
     signal.Set();
     EXPECT_TRUE(signal.IsSet());
