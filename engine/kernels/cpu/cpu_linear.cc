@@ -10,6 +10,8 @@ namespace {
 
 // Rows that are worth preparing on several threads.
 constexpr int64_t kPrepareAlone = 4;
+// Rows from which threads may share a panel: fewer are bound by memory, and read whole panels best.
+constexpr int64_t kTilesFrom = 16;
 
 }  // namespace
 
@@ -41,11 +43,13 @@ void CpuBackend::Linear(const Buffer& x, const PackedWeight& weight, int64_t row
   Reserve(&out_rows_, rows);
   PrepareRows(x, w.cols, form, rows);
   for (int64_t r = 0; r < rows; ++r) out_rows_[r] = HostData<float>(out) + r * w.rows;
-  const int64_t items = (w.tiles + kPanelTiles - 1) / kPanelTiles;
-  ForItems(items, rows * w.rows * w.cols, [&](int64_t item, int) {
-    const int64_t begin = item * kPanelTiles;
-    kernels_.gemm(w, form, begin, std::min(begin + kPanelTiles, w.tiles), prepared_rows_.data(),
-                  rows, out_rows_.data(), 0, accumulate);
+  // A matrix with fewer panels than threads (a router) is shared by tiles.
+  const bool few = rows >= kTilesFrom && w.tiles < kPanelTiles * pool_.threads();
+  const int64_t step = few ? 1 : kPanelTiles;
+  ForItems((w.tiles + step - 1) / step, rows * w.rows * w.cols, [&](int64_t item, int) {
+    const int64_t begin = item * step;
+    kernels_.gemm(w, form, begin, std::min(begin + step, w.tiles), prepared_rows_.data(), rows,
+                  out_rows_.data(), 0, accumulate);
   });
 }
 

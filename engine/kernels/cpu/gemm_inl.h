@@ -82,9 +82,7 @@ inline PanelView View(const PackedMatrix& w, int64_t tile) {
 }
 
 // The tiles [first, first + count) of the next panel that a block of rows asks for while it
-// computes, so that its rows find them in the L2 cache: with more than one block of rows reading
-// and computing would else take turns (two cores, 102400 x 2048 INT4, 8 rows: 720 Gop/s, so 820).
-// bf16 weights are bound by memory there, and were slower with it.
+// computes, so that its rows find them in the L2 cache: else reading and computing take turns.
 struct Ahead {
   int first = 0, count = 0;
 };
@@ -387,12 +385,30 @@ inline void WideBlock(const PackedMatrix& w, int64_t tile, const uint8_t* const*
   }
 }
 
+// Rows of the two blocks that ask for the next panel while they compute, half of it each; none: {}.
+// The fewest rows that are bound by arithmetic and not by memory, and no more, for three rows keep
+// sums and totals in registers. One core of a Zen 4, 200 MB, GB/s of INT4 in blocks of four, and
+// so: 5 rows 17 and 21, 6 15.4 and 17.7, 7 13.6 and 15.0, 8 12.0 and 13.3 (4 as 2 and 2: 23 and 25,
+// but 18 and 13 where the other core has half of the bus); of INT8: 5 20.8 and 22.1, 6 20.5 and
+// 24.6, 7 19.3 and 23.1. bf16 is bound by memory.
+struct AskingRows {
+  int first = 0, second = 0;
+};
+template <WeightFormat F, RowForm R>
+constexpr AskingRows AskingBlocks(int64_t m) {
+  if (!kNextPanel || R != RowForm::kInt8 || m < 5) return {};
+  if (m == 5) return {3, 2};
+  // Of INT4 without a last row alone.
+  if (F == WeightFormat::kI4) return {3, m % 4 == 3 ? 2 : 3};
+  return m == 6 ? AskingRows{3, 3} : AskingRows{4, m == 7 ? 3 : 4};
+}
+
 // The first block of rows streams whole panels from memory; the blocks after it find the panel in
 // the L2 cache, where half panels and more rows are faster: fewer loads of weights for as many
 // products. INT4 takes whole panels there too (one core, AVX-512 VNNI: 433 Gop/s, half panels 410).
 template <WeightFormat F, RowForm R>
-void Rows(const PackedMatrix& w, int64_t tile_begin, int64_t tile_end, const uint8_t* const* x,
-          int64_t m, float* const* out, int64_t out_row, bool accumulate) {
+void Panel(const PackedMatrix& w, int64_t tile_begin, int64_t tile_end, const uint8_t* const* x,
+           int64_t m, float* const* out, int64_t out_row, bool accumulate) {
   // Four columns of F32 weights are four registers per tile: no room for more rows.
   constexpr bool kWhole = R == RowForm::kF32 || F == WeightFormat::kI4;
   constexpr int kHotRows = kWhole ? kRowBlock : kHotRowBlock;
@@ -416,11 +432,22 @@ void Rows(const PackedMatrix& w, int64_t tile_begin, int64_t tile_end, const uin
   bool hot = false;
   static_assert(!kNextPanel || kTileBlock == kPanelTiles);  // halves of a panel, below
   if constexpr (kNextPanel && R == RowForm::kInt8) {
-    if (m >= 2 * kRowBlock) {
-      block.template operator()<kRowBlock, kTileBlock, Ahead{0, 2}>();
-      block.template operator()<kRowBlock, kTileBlock, Ahead{2, 2}>();
-      hot = true;
-    }
+    const auto ask = [&]<Ahead kHalf>(int rows) {
+      switch (rows) {
+        case 2:
+          return block.template operator()<2, kTileBlock, kHalf>();
+        case 3:
+          return block.template operator()<3, kTileBlock, kHalf>();
+        case 4:
+          return block.template operator()<4, kTileBlock, kHalf>();
+        default:
+          return;
+      }
+    };
+    const AskingRows rows = AskingBlocks<F, R>(m);
+    ask.template operator()<Ahead{0, 2}>(rows.first);
+    ask.template operator()<Ahead{2, 2}>(rows.second);
+    hot = rows.first > 0;
   }
   for (; m > 0; hot = true) {
     if (kHotRows > kRowBlock && hot && m >= kHotRows) {
@@ -434,6 +461,18 @@ void Rows(const PackedMatrix& w, int64_t tile_begin, int64_t tile_end, const uin
     } else {
       block.template operator()<1, kTileBlock>();
     }
+  }
+}
+
+/// All rows with one panel after the other.
+template <WeightFormat F, RowForm R>
+void Rows(const PackedMatrix& w, int64_t tile_begin, int64_t tile_end, const uint8_t* const* x,
+          int64_t m, float* const* out, int64_t out_row, bool accumulate) {
+  for (int64_t tile = tile_begin; tile < tile_end;) {
+    const int64_t panel_end = tile + kPanelTiles - tile % kPanelTiles;
+    const int64_t end = panel_end < tile_end ? panel_end : tile_end;
+    Panel<F, R>(w, tile, end, x, m, out, out_row, accumulate);
+    tile = end;
   }
 }
 
