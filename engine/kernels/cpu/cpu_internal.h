@@ -109,6 +109,8 @@ class CpuBackend : public HostBackend {
   /// [W_uk^T q | rope(q)] of one head of all rows.
   void Absorb(int32_t head, const float* q, const MlaLayer& layer, AttendScratch* scratch);
   void AttendLatent(const LatentItem& item, const MlaLayer& layer, AttendScratch* scratch);
+  /// What the attended latent becomes before it meets W_uv.
+  RowForm LeavingForm(const MlaLayer& layer) const;
   /// W_uv times the attended latent, of one head of all rows.
   void LeaveLatent(int32_t head, const MlaLayer& layer, float* out);
   float* LatentQuery(int64_t i, int32_t head, const MlaLayer& layer) {

@@ -139,10 +139,19 @@ void CpuBackend::AttendLatent(const LatentItem& item, const MlaLayer& layer,
         tile->next = last ? nullptr : MlaTile(segment, begin + kBlockTokens, layer);
         tile->next_bytes = last ? 0 : KvTileBytes(source.type, source.shape);
       });
+  const bool narrow = LeavingForm(layer) == RowForm::kBf16;
   for (int64_t i = 0; i < scratch->queries(); ++i) {
+    float* sums = scratch->Sums(i);
     const float weight = scratch->Weight(i);
-    for (int32_t c = 0; c < lora; ++c) scratch->Sums(i)[c] /= weight;
+    for (int32_t c = 0; c < lora; ++c) sums[c] /= weight;
+    if (!narrow) continue;
+    a.to_row(sums, lora, sums);
+    if (a.Words(lora) % 2 != 0) sums[a.Words(lora)] = 0;  // RowForm::kBf16 has whole quads
   }
+}
+
+RowForm CpuBackend::LeavingForm(const MlaLayer& layer) const {
+  return FormFor(Matrix(layer.v_up[0]));
 }
 
 void CpuBackend::LeaveLatent(int32_t head, const MlaLayer& layer, float* out) {
@@ -153,8 +162,8 @@ void CpuBackend::LeaveLatent(int32_t head, const MlaLayer& layer, float* out) {
     to[i] = out + (int64_t{wave_[i].row} * layer.heads + head) * layer.v_dim;
   }
   const PackedMatrix& v_up = Matrix(layer.v_up[static_cast<size_t>(head)]);
-  kernels_.gemm(v_up, RowForm::kF32, 0, v_up.tiles, from.data(), static_cast<int64_t>(wave_.size()),
-                to.data(), 0, false);
+  kernels_.gemm(v_up, LeavingForm(layer), 0, v_up.tiles, from.data(),
+                static_cast<int64_t>(wave_.size()), to.data(), 0, false);
 }
 
 void CpuBackend::AttendWave(const float* q, const MlaLayer& layer, float* out) {
