@@ -131,6 +131,7 @@ absl::Status Run(const Flags& flags) {
   ASSIGN_OR_RETURN(options.engine.model, ToOptions(flags.model));
   options.engine.model.max_batch = kBatch;
   options.engine.max_queue = static_cast<int32_t>(prompts.size());
+  options.engine.max_queue_delay = absl::InfiniteDuration();  // all are asked at once
   ASSIGN_OR_RETURN(const auto model, LoadForServing(options));
   if (model->text.chat_template == nullptr) {
     return absl::NotFoundError(

@@ -278,6 +278,24 @@ TEST_F(ServingEngineTest, RefusesWhoWouldWaitTooLong) {
   }
 }
 
+// What eval asks for: all its prompts at once, however long they take.
+TEST_F(ServingEngineTest, WithoutALimitNobodyWaitsTooLong) {
+  FakeModel::Options o;
+  o.max_batch = 1;
+  EngineOptions options;
+  options.max_queue_delay = absl::InfiniteDuration();
+  tick_us_ = 100'000;
+  Start(o, options);
+  fake_->HoldAt(20);
+  const auto running = Submit(Of({1}, 100));
+  fake_->WaitUntilHeld();
+  tick_us_ = 0;
+  Submit(Of({2}, 200));
+  const auto last = Submit(Of({3}, 3));  // behind more than 30 s
+  fake_->Release();
+  EXPECT_EQ(last->Wait(), FinishReason::kLength);
+}
+
 TEST_F(ServingEngineTest, WithoutAQueueFreePlacesAreStillFilled) {
   FakeModel::Options o;
   o.max_batch = 2;
