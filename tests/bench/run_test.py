@@ -80,8 +80,8 @@ class Run(unittest.TestCase):
         open(self.path("model-BF16.gguf"), "w", encoding="utf-8").close()
         done = self.run_bench("--model", self.path("model"), "--peer", self.path("peer"), "--weights", "native",
                               "--cases", "pp512,batch8", "--repeat", "2", "--json", self.path("out.json"))
-        self.assertEqual(self.calls(), ["load native", "ours 512 0 1 1 1", "peer model-BF16.gguf", "ours 512 0 1 1 0",
-                                        "peer model-BF16.gguf", "ours 32 32 8 1 1", "batched 8", "ours 32 32 8 1 0",
+        self.assertEqual(self.calls(), ["load native", "ours 512 0 1 1 1", "peer model-BF16.gguf", "ours 512 0 1 1 1",
+                                        "peer model-BF16.gguf", "ours 32 32 8 1 1", "batched 8", "ours 32 32 8 1 1",
                                         "batched 8"])
         self.assertIn("ours / peer 2.50 / 2.50 / 2.50", done.stdout)
         with open(self.path("out.json"), encoding="utf-8") as file:
