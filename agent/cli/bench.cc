@@ -49,11 +49,9 @@ absl::StatusOr<Loaded> Load(const Flags& flags) {
   engine::EngineOptions options;
   ASSIGN_OR_RETURN(options.model, ToOptions(flags.model));
   options.model.max_batch = flags.bench.batch;
-  // Answers run on while others of the batch still start (bench_run.cc); cases that come later may
-  // be longer than the flags say.
-  const int64_t tokens =
-      int64_t{flags.bench.prompt} + flags.bench.generate + 2 * int64_t{flags.bench.batch} + 64;
-  RETURN_IF_ERROR(LimitContext(flags.cases.empty() ? tokens : kCaseContext, &options.model));
+  // Cases that come later may be longer than the flags say.
+  RETURN_IF_ERROR(
+      LimitContext(flags.cases.empty() ? ContextOf(flags.bench) : kCaseContext, &options.model));
   options.step_target = absl::InfiniteDuration();  // nobody streams: the largest chunks
   options.profile = loaded.profile;
   // There is no peak of anonymous memory to ask the kernel for; loading is where it can pass.

@@ -28,8 +28,8 @@ std::vector<int32_t> MadeUpPrompt(int32_t length, int32_t vocab, int32_t row, in
 
 // Rows decode while others are still at their prompts: so many steps at most, when a step takes at
 // least 64 rows of prompts.
-int32_t StepsAhead(const BenchCase& bench) {
-  return bench.batch == 1 ? 0 : bench.batch * (bench.prompt / 64 + 1);
+int64_t StepsAhead(const BenchCase& bench) {
+  return bench.batch == 1 ? 0 : int64_t{bench.batch} * (bench.prompt / 64 + 1);
 }
 
 // Divides a run into its phases by the tokens that come. Called on the step thread, between steps.
@@ -97,13 +97,23 @@ absl::Status CheckBenchCase(const BenchCase& bench, std::string_view flag) {
   return absl::OkStatus();
 }
 
+int64_t ContextOf(const BenchCase& bench) {
+  return int64_t{bench.prompt} + 1 + bench.generate + StepsAhead(bench);
+}
+
 absl::StatusOr<BenchRun> RunBench(engine::Engine& engine, const BenchCase& bench, int32_t run,
                                   const engine::StepProfile& profile) {
+  if (ContextOf(bench) > engine.max_context()) {
+    return absl::InvalidArgumentError(
+        StrCat("bench: --max-context ", engine.max_context(), ": a prompt of ", bench.prompt,
+               " tokens, ", bench.generate, " measured ones and what is answered while others of ",
+               bench.batch, " are at their prompts need ", ContextOf(bench)));
+  }
   std::vector<engine::Request> requests(static_cast<size_t>(bench.batch));
   for (int32_t row = 0; row < bench.batch; ++row) {
     engine::Request& request = requests[static_cast<size_t>(row)];
     request.prompt = MadeUpPrompt(bench.prompt, engine.spec().vocab, row, run);
-    request.max_tokens = 1 + bench.generate + StepsAhead(bench);
+    request.max_tokens = static_cast<int32_t>(ContextOf(bench) - bench.prompt);
     request.sampling.temperature = 0;
   }
   Phases phases(bench, profile);

@@ -22,6 +22,10 @@ struct BenchCase {
 /// kInvalidArgument: a value that makes no sense, named by `flag` in front of its name.
 absl::Status CheckBenchCase(const BenchCase& bench, std::string_view flag = "--");
 
+/// Context that a sequence of the case may need: its prompt, its answer, and what it answers while
+/// others of the batch are still at their prompts.
+int64_t ContextOf(const BenchCase& bench);
+
 struct BenchPhase {
   int64_t tokens = 0;
   double seconds = 0;

@@ -1,3 +1,4 @@
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "agent/cli/bench_report.h"
@@ -14,6 +15,7 @@ using engine::FakeModel;
 using engine::Op;
 using engine::ServingEngine;
 using engine::StepProfile;
+using ::testing::HasSubstr;
 
 class BenchRunTest : public ::testing::Test {
  protected:
@@ -40,8 +42,23 @@ TEST_F(BenchRunTest, PromptsAloneHaveNoDecodePhase) {
 }
 
 TEST_F(BenchRunTest, WhatDoesNotFitIsAnError) {
-  EXPECT_EQ(RunBench(engine_, {5000, 1, 2, 1, 0}, 1, profile_).status().code(),
-            absl::StatusCode::kInvalidArgument);
+  const absl::Status status = RunBench(engine_, {5000, 1, 2, 1, 0}, 1, profile_).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("--max-context"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("5160"));  // 5000 + 1 + 1 + 2 * 79
+}
+
+// A context of just that much is enough, and what the program takes by itself.
+TEST(BenchCase, KnowsTheContextThatItNeeds) {
+  const BenchCase bench{200, 5, 6, 1, 0};
+  EXPECT_EQ(ContextOf(bench), 200 + 1 + 5 + 6 * 4);
+  EXPECT_EQ(ContextOf({200, 5, 1, 1, 0}), 200 + 1 + 5);
+  FakeModel::Options options;
+  options.max_positions = static_cast<int32_t>(ContextOf(bench));
+  options.max_batch = 6;
+  ServingEngine engine{std::make_unique<FakeModel>(options), {}};
+  const StepProfile profile;
+  EXPECT_TRUE(RunBench(engine, bench, 1, profile).ok());
 }
 
 TEST(BenchCase, SenselessValuesAreNamed) {
