@@ -26,6 +26,8 @@ using engine::StepProfile;
 
 // The context that --jsonl plans for, unless --max-context says else.
 constexpr int64_t kCaseContext = 4096;
+// A block of the cache for each sequence, so that the last one is let in beside the others.
+constexpr int64_t kSpareContext = 64;
 
 struct Flags {
   ModelFlags model;
@@ -50,8 +52,8 @@ absl::StatusOr<Loaded> Load(const Flags& flags) {
   ASSIGN_OR_RETURN(options.model, ToOptions(flags.model));
   options.model.max_batch = flags.bench.batch;
   // Cases that come later may be longer than the flags say.
-  RETURN_IF_ERROR(
-      LimitContext(flags.cases.empty() ? ContextOf(flags.bench) : kCaseContext, &options.model));
+  const int64_t context = ContextOf(flags.bench) + kSpareContext;
+  RETURN_IF_ERROR(LimitContext(flags.cases.empty() ? context : kCaseContext, &options.model));
   options.step_target = absl::InfiniteDuration();  // nobody streams: the largest chunks
   options.profile = loaded.profile;
   // There is no peak of anonymous memory to ask the kernel for; loading is where it can pass.
