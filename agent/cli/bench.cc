@@ -26,7 +26,8 @@ using engine::StepProfile;
 
 // The context that --jsonl plans for, unless --max-context says else.
 constexpr int64_t kCaseContext = 4096;
-// A block of the cache for each sequence, so that the last one is let in beside the others.
+// A block of the cache: one for each running sequence is left free when another is let in
+// (schedule/plan.cc).
 constexpr int64_t kSpareContext = 64;
 
 struct Flags {

@@ -1,6 +1,8 @@
 // The routed experts of DeepSeek-V2-Lite: 64 experts of 2048 x 1408, six per row, as one grouped
 // operation. Bytes: the packed experts that are read, each once per call. FLOPs: 2 x pairs x 3 x
 // 2048 x 1408. One row reads six experts and is bound by memory; 512 rows give 48 to each expert.
+// "even" gives every expert the same number of rows: 11, 21, 32, 43, 53, 64 and 85 rows some 1 to
+// 6, and 8.
 
 #include <algorithm>
 #include <memory>
@@ -55,9 +57,11 @@ Experts& ExpertsFor(const Format& format) {
   return *experts;
 }
 
-// Distinct experts for each row, uniform: real routers are balanced to be so.
-std::vector<int32_t> Choose(int32_t rows, std::mt19937* random) {
+// Distinct experts for each row: in turn, or uniform, as real routers are balanced to be.
+std::vector<int32_t> Choose(int32_t rows, bool even, std::mt19937* random) {
   std::vector<int32_t> all(kExperts), ids;
+  for (int32_t i = 0; even && i < rows * kTopK; ++i) ids.push_back(i % kExperts);
+  if (even) return ids;
   std::iota(all.begin(), all.end(), 0);
   for (int32_t r = 0; r < rows; ++r) {
     std::shuffle(all.begin(), all.end(), *random);
@@ -66,7 +70,7 @@ std::vector<int32_t> Choose(int32_t rows, std::mt19937* random) {
   return ids;
 }
 
-void Run(benchmark::State& state, const Format& format) {
+void Run(benchmark::State& state, const Format& format, bool even) {
   Experts& e = ExpertsFor(format);
   if (e.operands.packed_bits() > format.bits * 1.25) {
     state.SkipWithError("the engine has no packed form of this format");
@@ -77,7 +81,7 @@ void Run(benchmark::State& state, const Format& format) {
   std::vector<engine::Buffer> choices;
   int64_t bytes = 0;  // of all choices
   for (int i = 0; i < kChoices; ++i) {
-    std::vector<int32_t> ids = Choose(rows, &random);
+    std::vector<int32_t> ids = Choose(rows, even, &random);
     choices.push_back(e.operands.Ints(ids, rows, kTopK));
     std::sort(ids.begin(), ids.end());
     ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
@@ -102,14 +106,15 @@ void Run(benchmark::State& state, const Format& format) {
 
 void RegisterMoe() {
   for (const Format& format : Formats()) {
-    const std::string name = std::string("moe/") + format.name + "/64x6";
-    benchmark::RegisterBenchmark(name.c_str(),
-                                 [&format](benchmark::State& state) { Run(state, format); })
-        ->Arg(1)
-        ->Arg(8)
-        ->Arg(32)
-        ->Arg(512)
-        ->UseRealTime();
+    const auto add = [&](const char* kind, bool even, const std::vector<int64_t>& rows) {
+      const std::string name = std::string("moe/") + format.name + kind;
+      auto* bench = benchmark::RegisterBenchmark(
+          name.c_str(), [&format, even](benchmark::State& state) { Run(state, format, even); });
+      for (const int64_t n : rows) bench->Arg(n);
+      bench->UseRealTime();
+    };
+    add("/64x6", false, {1, 8, 32, 512});
+    add("/64x6/even", true, {11, 21, 32, 43, 53, 64, 85});
   }
 }
 

@@ -1,6 +1,6 @@
 // What MLA needs of packed weights beside Gemm, over the types of a simd_*.h that was included
 // before: the transposed product that moves queries into the latent space, and plain values.
-// Include gemm_inl.h first.
+// Include panel_sums_inl.h (by gemm_inl.h) first.
 //
 // Absorb reads the weights once per 4 rows of x; 2 m rows cols FLOPs. Bound by memory for bf16: 16
 // columns of a tile are 512 bytes against about 30 cycles.

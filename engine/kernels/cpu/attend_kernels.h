@@ -54,6 +54,7 @@ struct AttendKernels {
   DType row_type = DType::kF32;
 
   /// x [n] -> a left operand of Words(n) words; a half-filled last word is padded with zero.
+  /// Pairs of bf16 may be made in place.
   void (*to_row)(const float* x, int64_t n, float* out);
   /// The first `keys` rows of a cached tile -> left operands, `out_stride` words apart.
   void (*load_tile)(DType type, const KvShape& shape, const uint8_t* tile, int32_t keys,

@@ -25,6 +25,17 @@ class ServingEngineTest : public ServingFixture {
     options.now = [this] { return absl::FromUnixMicros(now_us_ += tick_us_); };
     ServingFixture::Start(model, options);
   }
+  /// One place, and in it an answer that has some eighty steps of 100 ms to go until Release().
+  void StartBehindALongAnswer(const EngineOptions& options) {
+    FakeModel::Options model;
+    model.max_batch = 1;
+    tick_us_ = 100'000;
+    Start(model, options);
+    fake_->HoldAt(20);
+    Submit(Of({1}, 100));
+    fake_->WaitUntilHeld();
+    tick_us_ = 0;
+  }
   ~ServingEngineTest() override { engine_.reset(); }  // it looks at the clock to its end
   absl::Time Now() const { return absl::FromUnixMicros(now_us_.load()); }
   void Advance(absl::Duration d) { now_us_ += absl::ToInt64Microseconds(d); }
@@ -243,19 +254,11 @@ TEST_F(ServingEngineTest, ClientsTakeTurns) {
   EXPECT_LT(light->usage().queue_time, heavy[1]->usage().queue_time) << "behind one of the five";
 }
 
-// One place, steps of 100 ms, and an answer in it that has some eighty steps to go.
 TEST_F(ServingEngineTest, RefusesWhoWouldWaitTooLong) {
   for (const bool limited : {false, true}) {
-    FakeModel::Options o;
-    o.max_batch = 1;
     EngineOptions options;
     if (limited) options.max_queue_delay = absl::Seconds(5);
-    tick_us_ = 100'000;
-    Start(o, options);
-    fake_->HoldAt(20);
-    const auto running = Submit(Of({1}, 100));
-    fake_->WaitUntilHeld();
-    tick_us_ = 0;
+    StartBehindALongAnswer(options);
     const auto refused = [&](Request r) {
       const auto got = engine_->Submit(std::move(r), std::make_shared<RecordingSink>());
       EXPECT_EQ(got.status().code(), absl::StatusCode::kResourceExhausted) << got.status();
@@ -280,16 +283,9 @@ TEST_F(ServingEngineTest, RefusesWhoWouldWaitTooLong) {
 
 // What eval asks for: all its prompts at once, however long they take.
 TEST_F(ServingEngineTest, WithoutALimitNobodyWaitsTooLong) {
-  FakeModel::Options o;
-  o.max_batch = 1;
   EngineOptions options;
   options.max_queue_delay = absl::InfiniteDuration();
-  tick_us_ = 100'000;
-  Start(o, options);
-  fake_->HoldAt(20);
-  const auto running = Submit(Of({1}, 100));
-  fake_->WaitUntilHeld();
-  tick_us_ = 0;
+  StartBehindALongAnswer(options);
   Submit(Of({2}, 200));
   const auto last = Submit(Of({3}, 3));  // behind more than 30 s
   fake_->Release();
