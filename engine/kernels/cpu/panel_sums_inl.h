@@ -1,8 +1,8 @@
-// What packed products are made of, over the V and I types of a simd_*.h that was included before: a
-// panel as inner loops see it, its values, and the sums of a block of rows with some of its tiles.
-// The sums stay in registers, or as many tiles at a time as fit (PassTiles: a pass stays within one
-// group, 4 or 8 KB that the L1 cache holds); an output's order of sums does not depend on the
-// block's shape.
+// What packed products are made of, over the V and I types of a simd_*.h that was included before:
+// a panel as inner loops see it, its values, and the sums of a block of rows with some of its
+// tiles. The sums stay in registers, or as many tiles at a time as fit (PassTiles: a pass stays
+// within one group, 4 or 8 KB that the L1 cache holds); an output's order of sums does not depend
+// on the block's shape.
 
 #include <cstring>
 
