@@ -187,9 +187,9 @@ absl::Status RunOperator(const RunOptions& options, std::shared_ptr<kube::Transp
   if (options.leader_elect) {
     holder = std::thread([&] {
       if (!election.Acquire().ok()) return;
+      telemetry.SetLeader(kLeaseName, true);
       log::Info("leading",
                 {{"lease", StrCat(lease.ns, "/", lease.name)}, {"identity", lease.identity}});
-      telemetry.SetLeader(kLeaseName, true);
       controller.StartWorkers();
       if (const absl::Status held = election.Hold(); !held.ok()) {
         telemetry.SetLeader(kLeaseName, false);

@@ -53,8 +53,8 @@ absl::StatusOr<bool> Reload::RefreshLogLevel() {
 void Reload::Report(Watched& watched, const absl::StatusOr<bool>& changed) {
   if (changed.ok()) {
     if (*changed) {
-      log::Info("taken anew", {{"what", Name(watched.what)}});
       telemetry_.OnReloaded(watched.what);
+      log::Info("taken anew", {{"what", Name(watched.what)}});
     }
     watched.last_error.clear();
     return;

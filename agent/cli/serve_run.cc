@@ -198,15 +198,16 @@ class ServeRun {
   }
 
   void Drain(int signal) {
-    log::Info("draining", {{"signal", signal},
-                           {"delay_s", absl::ToDoubleSeconds(drain_.delay)},
-                           {"timeout_s", absl::ToDoubleSeconds(drain_.timeout)},
-                           {"running", Running()}});
     // /ready is 503 from here on, yet load balancers need a moment to see it: whoever still comes
     // is served.
     service_.SetPhase(Phase::kDraining);
     if (rpc_) rpc_->SetServing(false);
     http_->CloseAfterResponse();
+    // Said once it is so: who reads the line finds /ready 503.
+    log::Info("draining", {{"signal", signal},
+                           {"delay_s", absl::ToDoubleSeconds(drain_.delay)},
+                           {"timeout_s", absl::ToDoubleSeconds(drain_.timeout)},
+                           {"running", Running()}});
     const absl::Time delayed = absl::Now() + drain_.delay;
     for (absl::Time now = absl::Now(); now < delayed; now = absl::Now()) {
       if (const int again = signals_.WaitForStop(delayed - now)) StopAtOnce(again, Running());
