@@ -26,9 +26,6 @@ using engine::StepProfile;
 
 // The context that --jsonl plans for, unless --max-context says else.
 constexpr int64_t kCaseContext = 4096;
-// A block of the cache: one for each running sequence is left free when another is let in
-// (schedule/plan.cc).
-constexpr int64_t kSpareContext = 64;
 
 struct Flags {
   ModelFlags model;
@@ -53,8 +50,8 @@ absl::StatusOr<Loaded> Load(const Flags& flags) {
   ASSIGN_OR_RETURN(options.model, ToOptions(flags.model));
   options.model.max_batch = flags.bench.batch;
   // Cases that come later may be longer than the flags say.
-  const int64_t context = ContextOf(flags.bench) + kSpareContext;
-  RETURN_IF_ERROR(LimitContext(flags.cases.empty() ? context : kCaseContext, &options.model));
+  const int64_t context = flags.cases.empty() ? ContextOf(flags.bench) : kCaseContext;
+  RETURN_IF_ERROR(LimitContext(context, &options.model));
   options.step_target = absl::InfiniteDuration();  // nobody streams: the largest chunks
   options.profile = loaded.profile;
   // There is no peak of anonymous memory to ask the kernel for; loading is where it can pass.

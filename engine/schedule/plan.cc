@@ -131,6 +131,7 @@ class Planner {
     if (!Fits(*s) && !MakeRoom(*s)) return false;
     step_.admit.push_back(s->id);
     ++admitted_;
+    if (Grows(*s)) ++admitted_that_grow_;
     free_ -= Need(*s);
     for (const int32_t block : s->kept) ++holders_[static_cast<size_t>(block)];
     s->blocks = BlocksFor(s->known_tokens, block_tokens_);
@@ -138,10 +139,20 @@ class Planner {
     return true;
   }
 
-  // One block for each running sequence is left free, or a new one would soon be preempted again.
+  // A block that the sequence may still take: its last token is never computed.
+  bool Grows(const Sequence& s) const {
+    return BlocksFor(s.known_tokens + s.answer_left - 1, block_tokens_) >
+           BlocksFor(s.known_tokens, block_tokens_);
+  }
+
+  // One block for each running sequence that may still grow is left free, or a new one would soon
+  // be preempted again.
   bool Fits(const Sequence& s) const {
     const int32_t others = static_cast<int32_t>(running_.size()) + admitted_;
-    return others < policy_.max_batch && Need(s) + others <= free_;
+    const auto grow = std::count_if(running_.begin(), running_.end(),
+                                    [this](const Sequence& other) { return Grows(other); });
+    return others < policy_.max_batch &&
+           Need(s) + static_cast<int32_t>(grow) + admitted_that_grow_ <= free_;
   }
 
   // A request of higher priority takes the place of the lowest ones, if that lets it in.
@@ -199,7 +210,7 @@ class Planner {
   int32_t rows_ = 0;
   int32_t generated_ = 0;       // of rows_
   absl::Duration prompt_time_;  // what is left of it, once the first prompt rows were given
-  int32_t admitted_ = 0;
+  int32_t admitted_ = 0, admitted_that_grow_ = 0;
   std::vector<Sequence> running_, waiting_;
   Step step_;
 };

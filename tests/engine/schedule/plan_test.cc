@@ -26,6 +26,7 @@ Sequence Waiting(uint64_t id, int32_t prompt, int32_t priority = 0) {
   s.priority = priority;
   s.arrival = kNow;
   s.known_tokens = s.prompt_tokens = prompt;
+  s.answer_left = 1000;
   return s;
 }
 
@@ -129,6 +130,24 @@ TEST(Plan, AdmissionLeavesABlockForEachRunningSequence) {
   const Queues queues{{Waiting(3, 64 * 3)}, {Decoding(1, 20), Decoding(2, 20)}};
   EXPECT_THAT(Plan(queues, {7, 4, 64}, Rows(512), kNow).admit, IsEmpty());
   EXPECT_THAT(Plan(queues, {7, 5, 64}, Rows(512), kNow).admit, ElementsAre(3));
+}
+
+TEST(Plan, NoBlockIsKeptForASequenceThatHasAllItMayNeed) {
+  Sequence first = Decoding(1, 60);  // of 64 in its block, and the last token is never computed
+  first.answer_left = 5;
+  EXPECT_THAT(Plan({{Waiting(2, 60)}, {first}}, {2, 1, 64}, Rows(512), kNow).admit, ElementsAre(2));
+  first.answer_left = 6;
+  EXPECT_THAT(Plan({{Waiting(2, 60)}, {first}}, {2, 1, 64}, Rows(512), kNow).admit, IsEmpty());
+}
+
+TEST(Plan, NoBlockIsKeptForThoseLetInInTheSameStepThatHaveAllTheyMayNeed) {
+  Sequence first = Waiting(1, 60);
+  first.answer_left = 5;
+  EXPECT_THAT(Plan({{first, Waiting(2, 60)}, {}}, {2, 2, 64}, Rows(512), kNow).admit,
+              ElementsAre(1, 2));
+  first.answer_left = 6;
+  EXPECT_THAT(Plan({{first, Waiting(2, 60)}, {}}, {2, 2, 64}, Rows(512), kNow).admit,
+              ElementsAre(1));
 }
 
 TEST(Plan, ASequenceThatFillsTheCacheRunsAlone) {
