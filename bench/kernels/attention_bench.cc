@@ -83,7 +83,7 @@ class Layers {
       k_up_.emplace_back();
       v_up_.emplace_back();
       for (int32_t n = 0; n < (h.lora > 0 ? h.heads : 0); ++n) {
-        k_up_.back().push_back(operands_.Weight(h.nope, h.lora, static_cast<uint32_t>(n)));
+        k_up_.back().push_back(operands_.Weight(h.lora, h.nope, static_cast<uint32_t>(n)));
         v_up_.back().push_back(operands_.Weight(h.v, h.lora, static_cast<uint32_t>(n + 500)));
       }
     }

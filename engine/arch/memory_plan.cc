@@ -33,9 +33,9 @@ int64_t KeptBytes(const PlannedTensor& t, const ModelSpec& spec, WeightType aske
     case PlannedTensor::Keep::kLinear:
       break;
   }
-  const PackedForm form = PackedFormOf(
-      t.stored, asked, t.first_col % spec.fp8_block_cols == 0 && spec.fp8_block_cols % 4 == 0);
-  const int64_t group = form == PackedForm::kF8 ? spec.fp8_block_cols : kIntGroup;
+  const int64_t block = t.transposed ? spec.fp8_block_rows : spec.fp8_block_cols;
+  const PackedForm form = PackedFormOf(t.stored, asked, t.first_col % block == 0 && block % 4 == 0);
+  const int64_t group = form == PackedForm::kF8 ? block : kIntGroup;
   return PackedSize(form, t.rows, t.cols, group) * t.count;
 }
 
@@ -81,10 +81,12 @@ int64_t AttendBytes(const ModelSpec& s, const StepShape& step, Compute compute) 
   const int64_t q = mla ? s.nope_dim + s.rope_dim : s.head_dim;
   const int64_t v = mla ? s.v_dim : s.head_dim;
   const int64_t queries = std::max<int64_t>({step.rows, kItemQueries, s.heads});
-  int64_t tile = std::max(words(latent), mla ? 0 : words(q)) + std::max(words(q), words(v)) +
-                 std::max(words(q), words(latent)) + std::max(panels(lora), panels(v));
+  int64_t tile = std::max({words(latent), words(RoundUp(lora, 16)), mla ? 0 : words(q)}) +
+                 std::max(words(q), words(v)) + std::max(words(q), words(latent)) +
+                 std::max(panels(lora), panels(v));
   if (mla) tile += std::max(RoundUp(nope, 16) + RoundUp(s.rope_dim, 16), panels(v));
-  const int64_t weights = mla ? words(lora) * (panels(nope) + panels(v)) + 16 * lora : 0;
+  const int64_t weights =
+      mla ? words(lora) * (panels(nope) + panels(v)) + 16 * std::max(lora, nope) : 0;
   const int64_t thread =
       kBlockTokens * tile + weights + kWaveRows * latent + queries * (words(q) + panels(v) + 7);
   const int64_t wave =

@@ -44,7 +44,8 @@ struct PlannedTensor {
   Keep keep = Keep::kVector;
   DType stored = DType::kF32;
   int64_t rows = 0, cols = 1, count = 1;
-  int64_t first_col = 0;  ///< place of the slices in the tensor
+  bool transposed = false;
+  int64_t first_col = 0;  ///< place of the slices in the tensor (of its transpose)
 };
 
 /// The largest step of the serving loop, as LoadModel lays it out.

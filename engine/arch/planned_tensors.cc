@@ -1,5 +1,6 @@
 #include "engine/arch/planned_tensors.h"
 
+#include <numeric>
 #include <string_view>
 
 #include "engine/arch/expected_tensors.h"
@@ -34,6 +35,21 @@ DType Announced(const ExpectedTensor& tensor, const ModelSpec& spec) {
   return spec.torch_dtype == "float16" ? DType::kF16 : DType::kBf16;
 }
 
+// A head's half of kv_b_proj that makes keys is transposed: its FP8 blocks fit the tiles where the
+// head's first row begins one.
+void AddKeyHalf(const ModelSpec& spec, PlannedTensor t, std::vector<PlannedTensor>* out) {
+  const int64_t step = spec.nope_dim + spec.v_dim;
+  const int64_t period = spec.fp8_block_rows / std::gcd(step, int64_t{spec.fp8_block_rows});
+  t.transposed = true;
+  t.rows = spec.kv_lora_rank;
+  t.cols = spec.nope_dim;
+  t.count = (spec.heads + period - 1) / period;
+  out->push_back(t);
+  t.count = spec.heads - t.count;
+  t.first_col = step;
+  if (t.count > 0) out->push_back(t);
+}
+
 void Add(const ExpectedTensor& tensor, const ModelSpec& spec, PlannedTensor t,
          std::vector<PlannedTensor>* out) {
   using Keep = PlannedTensor::Keep;
@@ -52,9 +68,10 @@ void Add(const ExpectedTensor& tensor, const ModelSpec& spec, PlannedTensor t,
     // Per head, keys and values apart: both forms of MLA read the same numbers.
     t.keep = Keep::kNative;
     t.count = spec.heads;
-    t.rows = spec.nope_dim;
-    out->push_back(t);
     t.rows = spec.v_dim;
+    out->push_back(t);
+    AddKeyHalf(spec, t, out);
+    return;
   } else if (Contains(tensor.name, ".eh_proj")) {
     t.cols = spec.hidden;
     out->push_back(t);

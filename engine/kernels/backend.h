@@ -39,8 +39,10 @@ struct RopeTable {
 /// block a tile of kv_shape() (kv_tile.h).
 struct MlaLayer {
   Buffer cache;
-  Buffer latent_norm;                   ///< F32 [kv_lora_rank]
-  absl::Span<const PackedWeight> k_up;  ///< per head [nope_dim, kv_lora_rank], slices of kv_b_proj
+  Buffer latent_norm;  ///< F32 [kv_lora_rank]
+  /// Per head [kv_lora_rank, nope_dim]: slices of kv_b_proj, transposed, so that moving queries
+  /// into the latent space is a product like any other.
+  absl::Span<const PackedWeight> k_up;
   absl::Span<const PackedWeight> v_up;  ///< per head [v_dim, kv_lora_rank]
   int32_t heads = 0, kv_lora_rank = 0, nope_dim = 0, rope_dim = 0, v_dim = 0;
   float latent_eps = 1e-6F;

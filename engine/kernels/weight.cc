@@ -15,7 +15,7 @@ T Load(const void* data, int64_t index) {
 }  // namespace
 
 float HostMatrix::At(int64_t row, int64_t col) const {
-  const int64_t i = row * row_stride + col;
+  const int64_t i = row * row_stride + col * col_stride;
   switch (dtype) {
     case DType::kF32:
       return Load<float>(data, i);
@@ -24,15 +24,14 @@ float HostMatrix::At(int64_t row, int64_t col) const {
     case DType::kF16:
       return HalfToFloat(Load<uint16_t>(data, i));
     case DType::kF8E4M3:
-      return kE4M3[Load<uint8_t>(data, i)] *
-             scales[(row0 + row) / block_rows * scale_stride + (col0 + col) / block_cols];
+      return kE4M3[Load<uint8_t>(data, i)] * ScaleAt(row, col);
     default:
       return 0;
   }
 }
 
 void HostMatrix::ReadRow(int64_t row, int64_t col, int64_t n, float* out, int64_t stride) const {
-  if (dtype != DType::kBf16 && dtype != DType::kF8E4M3) {
+  if (col_stride != 1 || (dtype != DType::kBf16 && dtype != DType::kF8E4M3)) {
     for (int64_t k = 0; k < n; ++k) out[k * stride] = At(row, col + k);
     return;
   }
@@ -42,10 +41,7 @@ void HostMatrix::ReadRow(int64_t row, int64_t col, int64_t n, float* out, int64_
     return;
   }
   const auto* codes = static_cast<const uint8_t*>(data) + first;
-  const float* row_scales = scales + (row0 + row) / block_rows * scale_stride;
-  for (int64_t k = 0; k < n; ++k) {
-    out[k * stride] = kE4M3[codes[k]] * row_scales[(col0 + col + k) / block_cols];
-  }
+  for (int64_t k = 0; k < n; ++k) out[k * stride] = kE4M3[codes[k]] * ScaleAt(row, col + k);
 }
 
 }  // namespace deepseek::engine

@@ -21,13 +21,14 @@ class MlaAttention : public AttentionPart {
 
  private:
   const ModelSpec& spec_;
-  PackedWeight q_a_;                       // [q_lora, hidden]; none: q_b reads hidden
-  Buffer q_a_norm_;                        // [q_lora]
-  PackedWeight q_b_;                       // [heads * (nope + rope), q_lora or hidden]
-  PackedWeight kv_a_;                      // [kv_lora + rope, hidden]
-  Buffer kv_a_norm_;                       // [kv_lora]
-  std::vector<PackedWeight> k_up_, v_up_;  // per head [nope or v, kv_lora]
-  PackedWeight o_;                         // [hidden, heads * v]
+  PackedWeight q_a_;                // [q_lora, hidden]; none: q_b reads hidden
+  Buffer q_a_norm_;                 // [q_lora]
+  PackedWeight q_b_;                // [heads * (nope + rope), q_lora or hidden]
+  PackedWeight kv_a_;               // [kv_lora + rope, hidden]
+  Buffer kv_a_norm_;                // [kv_lora]
+  std::vector<PackedWeight> k_up_;  // per head [kv_lora, nope]
+  std::vector<PackedWeight> v_up_;  // per head [v, kv_lora]
+  PackedWeight o_;                  // [hidden, heads * v]
 };
 
 absl::Status MlaAttention::Load(const std::string& prefix, WeightLoader* loader) {
@@ -44,8 +45,9 @@ absl::Status MlaAttention::Load(const std::string& prefix, WeightLoader* loader)
   ASSIGN_OR_RETURN(const HostMatrix kv_b, loader->Matrix(prefix + "kv_b_proj"));
   for (int64_t h = 0; h < spec_.heads; ++h) {
     const int64_t row = h * (spec_.nope_dim + spec_.v_dim);
-    ASSIGN_OR_RETURN(const PackedWeight k,
-                     loader->Pack(kv_b.Slice(row, spec_.nope_dim, 0, spec_.kv_lora_rank)));
+    ASSIGN_OR_RETURN(
+        const PackedWeight k,
+        loader->Pack(kv_b.Slice(row, spec_.nope_dim, 0, spec_.kv_lora_rank).Transposed()));
     ASSIGN_OR_RETURN(
         const PackedWeight v,
         loader->Pack(kv_b.Slice(row + spec_.nope_dim, spec_.v_dim, 0, spec_.kv_lora_rank)));

@@ -45,7 +45,8 @@ absl::Status AttendScratch::Plan(const StepPlan& plan, const AttendKernels* kern
     int64_t floats;
   };
   const std::array<Part, 11> parts = {{
-      {&tile_rows_, tile * std::max(kernels->Words(latent), kernels->Words(plan.head_dim))},
+      {&tile_rows_, tile * std::max({kernels->Words(latent), kernels->Words(plan.head_dim),
+                                     kernels->Words((plan.kv_lora_rank + 15) / 16 * 16)})},
       {&rows_, tile * std::max(q_words, kernels->Words(plan.v_dim))},
       {&keys_, key_words * kPanel},
       {&values_, std::max(Panels(plan.kv_lora_rank), v_panels) * tile * kPanel},
@@ -53,7 +54,7 @@ absl::Status AttendScratch::Plan(const StepPlan& plan, const AttendKernels* kern
        tile * std::max(ExpandedStride(plan.nope_dim, plan.rope_dim), Panels(plan.v_dim) * kPanel)},
       {&k_weight_, Panels(plan.nope_dim) * lora_words * kPanel},
       {&v_weight_, Panels(plan.v_dim) * lora_words * kPanel},
-      {&columns_, int64_t{plan.kv_lora_rank} * 16},
+      {&columns_, int64_t{std::max(plan.kv_lora_rank, plan.nope_dim)} * 16},
       {&absorbed_, kWaveRows * latent},
       {&query_words_, queries * q_words},
       {&query_sums_, queries * v_panels * kPanel},

@@ -71,14 +71,15 @@ class AttendScratch {
     }
   }
 
-  float* keys() const { return keys_; }          // [words][64]
-  float* values() const { return values_; }      // [Panels(v)][64 / per_word][64]
-  float* rows() const { return rows_; }          // [64][words]: operands that are being made
-  float* expanded() const { return expanded_; }  // F32 [64][ExpandedStride]
-  float* k_weight() const { return k_weight_; }  // [Panels(nope)][words(lora)][64]
-  float* v_weight() const { return v_weight_; }  // [Panels(v)][words(lora)][64]
-  float* columns() const { return columns_; }    // F32 [lora][16]
-  float* absorbed() const { return absorbed_; }  // F32 [kWaveRows][lora + rope]
+  float* keys() const { return keys_; }            // [words][64]
+  float* values() const { return values_; }        // [Panels(v)][64 / per_word][64]
+  float* rows() const { return rows_; }            // [64][words]: operands that are being made
+  float* tile_rows() const { return tile_rows_; }  // [64][words(lora, whole tiles)]: the same
+  float* expanded() const { return expanded_; }    // F32 [64][ExpandedStride]
+  float* k_weight() const { return k_weight_; }    // [Panels(nope)][words(lora)][64]
+  float* v_weight() const { return v_weight_; }    // [Panels(v)][words(lora)][64]
+  float* columns() const { return columns_; }      // F32 [lora or nope][16]
+  float* absorbed() const { return absorbed_; }    // F32 [kWaveRows][lora + rope]
 
  private:
   static constexpr float kLog2E = 1.44269504088896341F;

@@ -99,13 +99,16 @@ class CpuBackend : public HostBackend {
   absl::Status PlanAttention(const StepPlan& plan);
 
   // Materialised MLA.
-  /// k_up or v_up of a head as the right operand of x w^T.
-  void PackUp(const PackedWeight& weight, float* out, AttendScratch* scratch) const;
+  /// k_up or v_up of a head as the right operand that latents meet: k_weight, v_weight.
+  void PackKeyUp(const PackedMatrix& w, AttendScratch* scratch) const;
+  void PackValueUp(const PackedMatrix& w, AttendScratch* scratch) const;
   void AttendPrompt(const Segment& segment, int32_t head, const float* q, const MlaLayer& layer,
                     float* out, AttendScratch* scratch) const;
 
   // Absorbed MLA, over the rows of wave_.
   void AttendWave(const float* q, const MlaLayer& layer, float* out);
+  /// x [n] -> a row of RowForm::kBf16, which may be made in place.
+  void NarrowRow(const float* x, int64_t n, float* out) const;
   /// [W_uk^T q | rope(q)] of one head of all rows.
   void Absorb(int32_t head, const float* q, const MlaLayer& layer, AttendScratch* scratch);
   void AttendLatent(const LatentItem& item, const MlaLayer& layer, AttendScratch* scratch);

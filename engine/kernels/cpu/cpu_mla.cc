@@ -41,11 +41,30 @@ void CpuBackend::MlaAppend(const Buffer& kv, const MlaLayer& layer, const RopeTa
   });
 }
 
-void CpuBackend::PackUp(const PackedWeight& weight, float* out, AttendScratch* scratch) const {
-  const PackedMatrix& w = Matrix(weight);
+void CpuBackend::PackValueUp(const PackedMatrix& w, AttendScratch* scratch) const {
   for (int64_t tile = 0; tile < w.tiles; ++tile) {
     kernels_.unpack_tile(w, tile, scratch->columns());
-    attend_kernels_.pack_weight(scratch->columns(), w.cols, tile, out);
+    attend_kernels_.pack_weight(scratch->columns(), w.cols, tile, scratch->v_weight());
+  }
+}
+
+void CpuBackend::PackKeyUp(const PackedMatrix& w, AttendScratch* scratch) const {
+  // What multiplies is made of left operands, one per channel of a key.
+  const AttendKernels& a = attend_kernels_;
+  const int64_t piece = a.Words(kTileRows);
+  const int64_t stride = w.tiles * piece;
+  for (int64_t panel = 0; panel < Panels(w.cols); ++panel) {
+    const int64_t first = panel * kPanel;
+    const int64_t channels = std::min(kPanel, w.cols - first);
+    for (int64_t tile = 0; tile < w.tiles; ++tile) {
+      kernels_.unpack_tile(w, tile, scratch->columns());
+      for (int64_t c = 0; c < channels; ++c) {
+        a.to_row(scratch->columns() + (first + c) * kTileRows, kTileRows,
+                 scratch->tile_rows() + c * stride + tile * piece);
+      }
+    }
+    a.pack_keys(reinterpret_cast<const uint8_t*>(scratch->tile_rows()), stride * 4, w.rows,
+                scratch->k_weight() + panel * a.Words(w.rows) * kPanel);
   }
 }
 
@@ -58,8 +77,8 @@ void CpuBackend::AttendPrompt(const Segment& segment, int32_t head, const float*
   const int64_t v_words = a.Words(layer.v_dim);
   const int64_t k_stride = ExpandedStride(layer.nope_dim, layer.rope_dim);
   const int64_t v_stride = Panels(layer.v_dim) * kPanel;
-  PackUp(layer.k_up[static_cast<size_t>(head)], scratch->k_weight(), scratch);
-  PackUp(layer.v_up[static_cast<size_t>(head)], scratch->v_weight(), scratch);
+  PackKeyUp(Matrix(layer.k_up[static_cast<size_t>(head)]), scratch);
+  PackValueUp(Matrix(layer.v_up[static_cast<size_t>(head)]), scratch);
   scratch->Clear();
   for (int32_t i = 0; i < segment.rows; ++i) {
     scratch->AddQuery(q + ((segment.first_row + i) * int64_t{layer.heads} + head) * q_dim, q_dim,
@@ -94,21 +113,34 @@ void CpuBackend::AttendPrompt(const Segment& segment, int32_t head, const float*
   }
 }
 
+void CpuBackend::NarrowRow(const float* x, int64_t n, float* out) const {
+  const AttendKernels& a = attend_kernels_;  // words of two where products of bf16 rows exist
+  a.to_row(x, n, out);
+  if (a.Words(n) % 2 != 0) out[a.Words(n)] = 0;
+}
+
 void CpuBackend::Absorb(int32_t head, const float* q, const MlaLayer& layer,
                         AttendScratch* scratch) {
   const int32_t lora = layer.kv_lora_rank;
   const int64_t width = lora + layer.rope_dim;
   const int64_t q_dim = layer.nope_dim + layer.rope_dim;
-  std::array<const float*, kWaveRows> from;
+  const PackedMatrix& k_up = Matrix(layer.k_up[static_cast<size_t>(head)]);
+  const RowForm form = FormFor(k_up);
+  std::array<const uint8_t*, kWaveRows> from;
   std::array<float*, kWaveRows> to;
   for (size_t i = 0; i < wave_.size(); ++i) {
-    from[i] = q + (int64_t{wave_[i].row} * layer.heads + head) * q_dim;
+    const float* query = q + (int64_t{wave_[i].row} * layer.heads + head) * q_dim;
+    from[i] = reinterpret_cast<const uint8_t*>(query);
     to[i] = scratch->absorbed() + static_cast<int64_t>(i) * width;
+    std::copy_n(query + layer.nope_dim, layer.rope_dim, to[i] + lora);
+    if (form == RowForm::kF32) continue;
+    float* row = scratch->rows() + static_cast<int64_t>(i) * ((layer.nope_dim + 3) / 4 * 2);
+    NarrowRow(query, layer.nope_dim, row);
+    from[i] = reinterpret_cast<const uint8_t*>(row);
   }
-  kernels_.absorb(Matrix(layer.k_up[static_cast<size_t>(head)]), from.data(),
-                  static_cast<int64_t>(wave_.size()), to.data());
+  kernels_.gemm(k_up, form, 0, k_up.tiles, from.data(), static_cast<int64_t>(wave_.size()),
+                to.data(), 0, false);
   for (size_t i = 0; i < wave_.size(); ++i) {
-    std::copy_n(from[i] + layer.nope_dim, layer.rope_dim, to[i] + lora);
     attend_kernels_.to_row(to[i], width, LatentQuery(static_cast<int64_t>(i), head, layer));
   }
 }
@@ -144,9 +176,7 @@ void CpuBackend::AttendLatent(const LatentItem& item, const MlaLayer& layer,
     float* sums = scratch->Sums(i);
     const float weight = scratch->Weight(i);
     for (int32_t c = 0; c < lora; ++c) sums[c] /= weight;
-    if (!narrow) continue;
-    a.to_row(sums, lora, sums);
-    if (a.Words(lora) % 2 != 0) sums[a.Words(lora)] = 0;  // RowForm::kBf16 has whole quads
+    if (narrow) NarrowRow(sums, lora, sums);
   }
 }
 

@@ -25,10 +25,8 @@ struct KernelTable {
   void (*prepare)(RowForm form, const float* x, int64_t cols, uint8_t* out);
   /// 16 rows of one group, values [n][16] -> codes [n][16] and scales [16]: QuantizeGroup of each.
   void (*quantize)(const float* values, int64_t n, bool int4, int8_t* codes, float* scales);
-  /// out[i] [cols] = W^T q[i], q[i] [rows], i < m. Reads W once per 4 rows. Integer formats are not
-  /// served: kv_b_proj is never quantised.
-  void (*absorb)(const PackedMatrix& w, const float* const* q, int64_t m, float* const* out);
-  /// The exact values of a tile: out [cols][16], zero for rows beyond the matrix.
+  /// The exact values of a tile: out [cols][16], zero for rows beyond the matrix. Integer formats
+  /// are not served: kv_b_proj is never quantised.
   void (*unpack_tile)(const PackedMatrix& w, int64_t tile, float* out);
   void (*rms_norm)(const float* x, const float* weight, float eps, int64_t n, float* out);
   /// out = silu(gate) * up; out may be gate.

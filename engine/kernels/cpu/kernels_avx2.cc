@@ -2,7 +2,7 @@
 // After the vector type, in this order:
 #include "engine/kernels/cpu/gemm_inl.h"
 // clang-format off
-#include "engine/kernels/cpu/absorb_inl.h"
+#include "engine/kernels/cpu/unpack_inl.h"
 #include "engine/kernels/cpu/quantize_inl.h"
 #include "engine/kernels/cpu/rows_inl.h"
 // clang-format on

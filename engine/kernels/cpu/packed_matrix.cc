@@ -28,7 +28,8 @@ template <typename T>
 T Element(const HostMatrix& m, int64_t row, int64_t col) {
   T value;
   std::memcpy(&value,
-              static_cast<const uint8_t*>(m.data) + (row * m.row_stride + col) * int64_t{sizeof(T)},
+              static_cast<const uint8_t*>(m.data) +
+                  (row * m.row_stride + col * m.col_stride) * int64_t{sizeof(T)},
               sizeof(T));
   return value;
 }
@@ -47,7 +48,7 @@ struct TileMemory {
   int64_t scale_step;
 };
 
-// Four columns of one row into their quad.
+// Four neighbouring columns of one row into their quad.
 void PlaceQuad(const HostMatrix& m, WeightFormat format, int64_t row, int64_t col, int64_t i,
                uint8_t* quad) {
   const auto* from =
@@ -66,7 +67,7 @@ void PlaceQuad(const HostMatrix& m, WeightFormat format, int64_t row, int64_t co
   }
 }
 
-// The last, short quad of a row, column by column.
+// One column of a row into its quad: the last, short one, and those of a transpose.
 void PlaceColumn(const HostMatrix& m, WeightFormat format, int64_t row, int64_t col, int64_t i,
                  uint8_t* quad) {
   const int64_t k = col % 4;
@@ -87,7 +88,7 @@ void PackFloatTile(const HostMatrix& m, const PackedMatrix& p, int64_t tile) {
   const int64_t first = tile * kTileRows;
   const int64_t rows = std::min(kTileRows, m.rows - first);
   const TileMemory to(p, tile);
-  const int64_t whole = m.cols / 4 * 4;
+  const int64_t whole = m.col_stride == 1 ? m.cols / 4 * 4 : 0;
   for (int64_t col = 0; col < whole; col += 4) {
     uint8_t* quad = to.quads + col / 4 * to.step;
     for (int64_t i = 0; i < rows; ++i) PlaceQuad(m, p.format, first + i, col, i, quad);
@@ -98,10 +99,9 @@ void PackFloatTile(const HostMatrix& m, const PackedMatrix& p, int64_t tile) {
   }
   if (p.format != WeightFormat::kF8) return;
   for (int64_t i = 0; i < rows; ++i) {
-    const float* from =
-        m.scales + (m.row0 + first + i) / m.block_rows * m.scale_stride + m.col0 / m.block_cols;
     for (int64_t g = 0; g < p.groups; ++g) {
-      std::memcpy(to.scales + g * to.scale_step + i * 4, &from[g], sizeof(float));
+      const float scale = m.ScaleAt(first + i, g * p.group);
+      std::memcpy(to.scales + g * to.scale_step + i * 4, &scale, sizeof(scale));
     }
   }
 }

@@ -86,7 +86,7 @@ int64_t Argmax(const float* x, int64_t n) {
 }
 
 constexpr KernelTable MakeTable(const char* name) {
-  return {name,        kBf16Dot, &Gemm,   &Prepare,   &QuantizeTile, &Absorb,
+  return {name,        kBf16Dot, &Gemm,   &Prepare,   &QuantizeTile,
           &UnpackTile, &RmsNorm, &SwiGlu, &AddScaled, &Argmax};
 }
 

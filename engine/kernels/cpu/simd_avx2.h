@@ -136,12 +136,6 @@ inline __m256 Exp2Half(__m256 a) {
 inline V Exp2(V x) {
   return {Exp2Half(x.a), Exp2Half(x.b)};
 }
-/// Lane i of the result is the sum of the lanes of v[i].
-inline V SumLanes16(const V v[16]) {
-  float sum[16];
-  for (int i = 0; i < 16; ++i) sum[i] = ReduceAdd(v[i]);
-  return V::Load(sum);
-}
 
 /// 16 x int32 in two ymm, or 64 bytes of them.
 struct I {

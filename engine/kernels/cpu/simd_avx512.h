@@ -107,29 +107,6 @@ inline V Exp2(V a) {
   return {_mm512_scalef_ps(p, n)};
 }
 
-/// Lane i of the result is the sum of the lanes of v[i], each in the order of ReduceAdd's tree.
-inline V SumLanes16(const V v[16]) {
-  __m512 t[8];
-  for (int i = 0; i < 8; ++i) {  // halves: v[i] below, v[i + 8] above
-    t[i] = _mm512_add_ps(_mm512_shuffle_f32x4(v[i].v, v[i + 8].v, 0x44),
-                         _mm512_shuffle_f32x4(v[i].v, v[i + 8].v, 0xee));
-  }
-  for (int i = 0; i < 4; ++i) {  // quarters: i, i + 4, i + 8, i + 12
-    t[i] = _mm512_add_ps(_mm512_shuffle_f32x4(t[i], t[i + 4], 0x88),
-                         _mm512_shuffle_f32x4(t[i], t[i + 4], 0xdd));
-  }
-  // t[i] has v[i], v[i + 8], v[i + 4], v[i + 12] in its quarters.
-  for (int i = 0; i < 2; ++i) {
-    t[i] = _mm512_add_ps(_mm512_shuffle_ps(t[i], t[i + 2], 0x44),
-                         _mm512_shuffle_ps(t[i], t[i + 2], 0xee));
-  }
-  const __m512 sum =
-      _mm512_add_ps(_mm512_shuffle_ps(t[0], t[1], 0x88), _mm512_shuffle_ps(t[0], t[1], 0xdd));
-  // Quarter q, lane l: v[{0, 8, 4, 12}[q] + {0, 2, 1, 3}[l]].
-  return {_mm512_permutexvar_ps(
-      _mm512_setr_epi32(0, 2, 1, 3, 8, 10, 9, 11, 4, 6, 5, 7, 12, 14, 13, 15), sum)};
-}
-
 /// 16 x int32, or 64 bytes of them.
 struct I {
   __m512i v;

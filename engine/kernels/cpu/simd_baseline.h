@@ -100,12 +100,6 @@ inline V Exp2(V a) {
   for (float& e : a.v) e = std::exp2(e);
   return a;
 }
-/// Lane i of the result is the sum of the lanes of v[i].
-inline V SumLanes16(const V v[16]) {
-  float sum[16];
-  for (int i = 0; i < 16; ++i) sum[i] = ReduceAdd(v[i]);
-  return V::Load(sum);
-}
 
 /// 16 x int32, or 64 bytes of them.
 struct I {

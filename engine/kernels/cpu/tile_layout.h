@@ -9,9 +9,8 @@
 //   kI8    16 x {w[k] .. w[k+3]}, code + 128   64 bytes (the operand order of vpdpbusd)
 //   kI4    16 x 4 bytes of two codes + 8       64 bytes for two quads: the low nibbles are columns
 //          4j .. 4j+3 of a group, the high nibbles those 64 further on
-// kF8, kI8 and kI4 have one scale per row and group of columns. One layout serves GEMV, GEMM and
-// the transposed product of absorbed MLA. Rows and columns beyond the matrix are zero (integer
-// codes: the zero point).
+// kF8, kI8 and kI4 have one scale per row and group of columns. One layout serves GEMV and GEMM.
+// Rows and columns beyond the matrix are zero (integer codes: the zero point).
 
 #include <cstdint>
 

@@ -60,7 +60,12 @@ void ReferenceBackend::AttendPrompt(const Segment& segment, const float* q, cons
   std::vector<float> p(static_cast<size_t>(keys));
   for (int32_t h = 0; h < layer.heads; ++h) {
     for (int32_t j = 0; j < keys; ++j) {
-      MatVec(layer.k_up[h], &cache[j * width], &k[int64_t{j} * layer.nope_dim]);
+      float* key = &k[int64_t{j} * layer.nope_dim];
+      std::fill_n(key, layer.nope_dim, 0.0F);
+      for (int32_t c = 0; c < lora; ++c) {
+        const float* column = Values(layer.k_up[h]) + int64_t{c} * layer.nope_dim;
+        for (int32_t d = 0; d < layer.nope_dim; ++d) key[d] += cache[j * width + c] * column[d];
+      }
       MatVec(layer.v_up[h], &cache[j * width], &v[int64_t{j} * layer.v_dim]);
     }
     for (int32_t i = 0; i < segment.rows; ++i) {
@@ -92,14 +97,10 @@ void ReferenceBackend::AttendGenerated(const Segment& segment, const float* q,
   std::vector<float> o_latent(static_cast<size_t>(lora));
   std::vector<float> p(static_cast<size_t>(segment.context + segment.rows));
   for (int32_t h = 0; h < layer.heads; ++h) {
-    const float* w_uk = Values(layer.k_up[h]);  // [nope, lora]
     for (int32_t i = 0; i < segment.rows; ++i) {
       const int64_t row = segment.first_row + i;
       const float* qh = q + (row * layer.heads + h) * q_dim;
-      std::fill(q_latent.begin(), q_latent.end(), 0.0F);
-      for (int32_t d = 0; d < layer.nope_dim; ++d) {
-        for (int32_t c = 0; c < lora; ++c) q_latent[c] += qh[d] * w_uk[int64_t{d} * lora + c];
-      }
+      MatVec(layer.k_up[h], qh, q_latent.data());
       const int32_t n = segment.context + i + 1;
       for (int32_t j = 0; j < n; ++j) {
         p[j] = layer.softmax_scale *

@@ -48,7 +48,8 @@ AttentionRig::AttentionRig(Backend* backend, const AttentionShape& shape, int32_
   kv_b_.emplace(&random, int64_t{shape.heads} * (shape.nope + shape.v), shape.lora, shape.weight);
   for (int32_t h = 0; h < shape.heads; ++h) {
     const int64_t row = int64_t{h} * (shape.nope + shape.v);
-    k_up_.push_back(*backend->Pack(kv_b_->host().Slice(row, shape.nope, 0, shape.lora)));
+    k_up_.push_back(
+        *backend->Pack(kv_b_->host().Slice(row, shape.nope, 0, shape.lora).Transposed()));
     v_up_.push_back(*backend->Pack(kv_b_->host().Slice(row + shape.nope, shape.v, 0, shape.lora)));
   }
   mla_.k_up = k_up_;

@@ -30,7 +30,7 @@ std::vector<float> RunSteps(Backend* b, const Shape& s, uint32_t seed) {
   std::vector<PackedWeight> v_up;
   for (int32_t h = 0; h < s.heads; ++h) {
     const int64_t row = int64_t{h} * (s.nope + s.v);
-    k_up.push_back(*b->Pack(kv_b.host().Slice(row, s.nope, 0, s.lora)));
+    k_up.push_back(*b->Pack(kv_b.host().Slice(row, s.nope, 0, s.lora).Transposed()));
     v_up.push_back(*b->Pack(kv_b.host().Slice(row + s.nope, s.v, 0, s.lora)));
   }
   const int32_t width = s.lora + s.rope;

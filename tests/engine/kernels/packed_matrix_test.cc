@@ -70,7 +70,9 @@ TEST(PackedMatrix, EveryValueIsExact) {
   for (const DType dtype : {DType::kF32, DType::kF16, DType::kBf16, DType::kF8E4M3}) {
     const TestMatrix whole(&random, 200, 301, dtype);
     for (const HostMatrix& m :
-         {whole.host(), whole.host().Slice(120, 37, 0, 301), whole.host().Slice(3, 16, 7, 20)}) {
+         {whole.host(), whole.host().Slice(120, 37, 0, 301), whole.host().Slice(3, 16, 7, 20),
+          whole.host().Transposed(), whole.host().Slice(128, 40, 9, 150).Transposed(),
+          whole.host().Transposed().Slice(11, 50, 3, 60)}) {
       const auto packed = PackMatrix(m, &arena, &pool, QuantizeOf("baseline"));
       ASSERT_TRUE(packed.ok());
       for (int64_t r = 0; r < m.rows; ++r) {
@@ -79,6 +81,35 @@ TEST(PackedMatrix, EveryValueIsExact) {
       }
     }
   }
+}
+
+TEST(PackedMatrix, ATransposesElementsAreThoseOfTheMatrix) {
+  Random random(8);
+  for (const DType dtype : {DType::kF32, DType::kF16, DType::kBf16, DType::kF8E4M3}) {
+    const TestMatrix whole(&random, 200, 301, dtype);
+    const HostMatrix m = whole.host().Slice(120, 60, 10, 250);
+    const HostMatrix t = m.Transposed();
+    ASSERT_EQ(t.rows, 250);
+    ASSERT_EQ(t.cols, 60);
+    std::vector<float> row(60);
+    for (int64_t r = 0; r < t.rows; ++r) {
+      t.ReadRow(r, 0, t.cols, row.data(), 1);
+      for (int64_t c = 0; c < t.cols; ++c) {
+        ASSERT_EQ(t.At(r, c), m.At(c, r)) << r << " " << c;
+        ASSERT_EQ(row[static_cast<size_t>(c)], m.At(c, r)) << r << " " << c;
+      }
+    }
+  }
+}
+
+// FP8 whose blocks fit the tiles stays FP8, transposed too.
+TEST(PackedMatrix, ATransposeOfWholeBlocksKeepsItsCodes) {
+  Random random(9);
+  HostArena arena;
+  const TestMatrix whole(&random, 300, 301, DType::kF8E4M3);
+  const auto format = [&](const HostMatrix& m) { return PlaceMatrix(m, &arena)->format; };
+  EXPECT_EQ(format(whole.host().Slice(128, 100, 0, 301).Transposed()), WeightFormat::kF8);
+  EXPECT_EQ(format(whole.host().Slice(120, 100, 0, 301).Transposed()), WeightFormat::kF32);
 }
 
 TEST(PackedMatrix, FilledInPiecesOnManyThreadsIsTheSame) {
