@@ -120,6 +120,15 @@ constexpr AskingRows AskingBlocks(int64_t m) {
   return m == 6 ? AskingRows{3, 3} : AskingRows{4, m == 7 ? 3 : 4};
 }
 
+// body<M>() for the first M of m > 0 rows, at most kMost.
+template <int kMost, typename Body>
+inline int TakeRows(int64_t m, Body body) {
+  if constexpr (kMost > 1) {
+    if (m < kMost) return TakeRows<kMost - 1>(m, body);
+  }
+  return body.template operator()<kMost>();
+}
+
 // The first block of rows streams whole panels from memory; the blocks after it find the panel in
 // the L2 cache, where half panels and more rows are faster: fewer loads of weights for as many
 // products. INT4 takes whole panels there too (one core, AVX-512 VNNI: 433 Gop/s, half panels 410).
@@ -129,11 +138,12 @@ void Panel(const PackedMatrix& w, int64_t tile_begin, int64_t tile_end, const ui
   // Four columns of F32 weights are four registers per tile: no room for more rows.
   constexpr bool kWhole = R == RowForm::kF32 || F == WeightFormat::kI4;
   constexpr int kHotRows = kWhole ? kRowBlock : kHotRowBlock;
+  // Takes M rows off the front of x and out.
   const auto block = [&]<int M, int N, Ahead kAhead = Ahead{}>() {
     RowBlock<F, R, M, N, kAhead>(w, tile_begin, tile_end, x, out, out_row, accumulate);
     x += M;
     out += M;
-    m -= M;
+    return M;
   };
   if constexpr (kWideRows > 0 && R == RowForm::kF32 && F == WeightFormat::kF8) {
     while (m >= kLeastWideRows && w.group <= kQuantGroup) {
@@ -158,25 +168,20 @@ void Panel(const PackedMatrix& w, int64_t tile_begin, int64_t tile_end, const ui
         case 4:
           return block.template operator()<4, kTileBlock, kHalf>();
         default:
-          return;
+          return 0;
       }
     };
     const AskingRows rows = AskingBlocks<F, R>(m);
-    ask.template operator()<Ahead{0, 2}>(rows.first);
-    ask.template operator()<Ahead{2, 2}>(rows.second);
+    m -= ask.template operator()<Ahead{0, 2}>(rows.first);
+    m -= ask.template operator()<Ahead{2, 2}>(rows.second);
     hot = rows.first > 0;
   }
   for (; m > 0; hot = true) {
     if (kHotRows > kRowBlock && hot && m >= kHotRows) {
-      block.template operator()<kHotRows, kHotTileBlock>();
-    } else if (m >= kRowBlock) {
-      block.template operator()<kRowBlock, kTileBlock>();
-    } else if (kRowBlock > 3 && m == 3) {
-      block.template operator()<kRowBlock - 1, kTileBlock>();
-    } else if (kRowBlock > 2 && m == 2) {
-      block.template operator()<2, kTileBlock>();
+      m -= block.template operator()<kHotRows, kHotTileBlock>();
     } else {
-      block.template operator()<1, kTileBlock>();
+      m -= TakeRows<kRowBlock>(m,
+                               [&]<int M>() { return block.template operator()<M, kTileBlock>(); });
     }
   }
 }
