@@ -10,6 +10,7 @@ CASES = {  # what one case asks of each side; batched decode starts from 32 toke
 }
 PEER_TYPES = {"native": ("BF16",), "int8": ("Q8_0",), "int4": ("Q4_0", "Q4_K_M")}  # of the same class of precision
 QUIET = 0.9  # below this share of the processors a figure is no measurement
+STEADY = 0.8  # below this ratio of the readings around a run the memory's speed changed meanwhile
 
 
 def phase(case):
@@ -37,8 +38,10 @@ def parse_vnni(text, threads):
 
 
 def between(before, after):
-    """The bandwidth of a pair: the mean of the readings just before and just after it."""
-    return {key: (before[key] + after[key]) / 2 for key in ("best", "median")}
+    """The bandwidth of a run: the mean of the readings just before and just after it, and whether they agree."""
+    medians = sorted((before["median"], after["median"]))
+    return {**{key: (before[key] + after[key]) / 2 for key in ("best", "median")},
+            "steady": medians[0] >= STEADY * medians[1]}
 
 
 def shares(case, ours, bandwidth, peaks):
@@ -56,16 +59,22 @@ def shares(case, ours, bandwidth, peaks):
 
 
 def summary(row):
-    """Adds spreads, ratio and medians of the shares to a row of pairs."""
+    """Adds spreads, ratio and medians of the shares to a row of pairs.
+
+    Shares are those of the pairs around which the memory's speed stayed; with none, of all."""
     pairs = row["pairs"]
+    steady = [p for p in pairs if p["membw"]["steady"]]
+    row["steady"] = len(steady)
+    row["membw"] = spread([p["membw"]["median"] for p in pairs])
     row["ours"] = spread([p["ours"]["tokens_per_s"] for p in pairs])
     row["cpu_ours"] = min(p["ours"]["cpu_share"] for p in pairs)
     row["load"] = max(p["load"] for p in pairs)
     for key in pairs[0]["shares"]:
         if key != "bound":
-            row[key] = statistics.median(p["shares"][key] for p in pairs)
+            row[key] = statistics.median(p["shares"][key] for p in steady or pairs)
     if "bound" in pairs[0]["shares"]:
-        row["bound"] = pairs[0]["shares"]["bound"]
+        bounds = [p["shares"]["bound"] for p in steady or pairs]
+        row["bound"] = max(sorted(set(bounds)), key=bounds.count)
     row["peers"] = {}
     for kind in pairs[0]["peers"]:
         theirs = [p["peers"][kind] for p in pairs]
@@ -81,7 +90,11 @@ def share_text(row):
     if "prefill_share" in row:
         return f"{100 * row['prefill_share']:.0f} % of peak ({100 * row['prefill_share_computed']:.0f} % computed)"
     text = f"{100 * row['bandwidth_share']:.0f} % of bus"
-    return text if row["bound"] == "memory" else f"{text}, {100 * row['bound_share']:.0f} % of compute bound"
+    if row["bound"] != "memory":
+        text += f", {100 * row['bound_share']:.0f} % of compute bound"
+    if row["steady"] < len(row["pairs"]):
+        text += f" ({row['steady']} of {len(row['pairs'])} pairs: else the memory's speed changed)"
+    return text
 
 
 def lines(row):
@@ -91,7 +104,8 @@ def lines(row):
 
     crowded = "" if row["quiet"] else "  CROWDED: not a measurement"
     out = [f"{row['model']:<10} {row['weights']:<6} {row['case']:<8} {triple(row['ours'], 1):>24} tok/s  "
-           f"{share_text(row):<42} cpu {row['cpu_ours']:.2f}  load {row['load']:.1f}{crowded}"]
+           f"{share_text(row):<42} memory {triple(row['membw'], 0)} GB/s  cpu {row['cpu_ours']:.2f}  "
+           f"load {row['load']:.1f}{crowded}"]
     for kind, peer in row["peers"].items():
         out.append(f"{'':<10} {kind:<6} {'':<8} {triple(peer['tokens_per_s'], 1):>24} tok/s  "
                    f"{'ours / peer ' + triple(peer['ratio'], 2):<42} cpu {peer['cpu']:.2f}")
@@ -104,8 +118,8 @@ def markdown(machine, rows):
            f"bandwidth {machine['membw']['best']:.1f} GB/s before and {machine['membw_after']['best']:.1f} after (medians "
            f"{machine['membw']['median']:.1f} and {machine['membw_after']['median']:.1f}), peaks " +
            ", ".join(f"{kind} {peak:.0f} Gop/s" for kind, peak in machine["peaks"].items()) + ".", "",
-           "| model | weights | case | ours, tokens/s | peer | peer, tokens/s | ours / peer | share | cpu ours, peer |",
-           "|---|---|---|---|---|---|---|---|---|"]
+           "| model | weights | case | ours, tokens/s | peer | peer, tokens/s | ours / peer | share | memory, GB/s | cpu "
+           "ours, peer |", "|---|---|---|---|---|---|---|---|---|---|"]
 
     def triple(s, digits=1):
         return f"{s['min']:.{digits}f} / **{s['median']:.{digits}f}** / {s['max']:.{digits}f}"
@@ -114,10 +128,10 @@ def markdown(machine, rows):
         crowded = "" if row["quiet"] else " crowded"
         head = f"| {row['model']} | {row['weights']} | {row['case']} | {triple(row['ours'])} |"
         if not row["peers"]:
-            out.append(f"{head} | | | {share_text(row)} | {row['cpu_ours']:.2f}{crowded} |")
+            out.append(f"{head} | | | {share_text(row)} | {triple(row['membw'], 0)} | {row['cpu_ours']:.2f}{crowded} |")
         for kind, peer in row["peers"].items():
             out.append(f"{head} {kind} | {triple(peer['tokens_per_s'])} | {triple(peer['ratio'], 2)} | {share_text(row)} | "
-                       f"{row['cpu_ours']:.2f}, {peer['cpu']:.2f}{crowded} |")
+                       f"{triple(row['membw'], 0)} | {row['cpu_ours']:.2f}, {peer['cpu']:.2f}{crowded} |")
     for row in rows:
         if "profile" in row["agent"]:
             out += ["", f"{row['model']} {row['weights']} {row['case']}:", "", "```text", profile_table(row), "```"]

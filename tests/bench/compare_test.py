@@ -63,17 +63,20 @@ class Readings(unittest.TestCase):
 
     def test_the_bandwidth_of_a_pair_is_the_mean_around_it(self):
         self.assertEqual(compare.between({"best": 60, "median": 50}, {"best": 50, "median": 40}),
-                         {"best": 55, "median": 45})
+                         {"best": 55, "median": 45, "steady": True})
+        self.assertFalse(compare.between({"best": 60, "median": 39}, {"best": 50, "median": 50})["steady"])
 
 
 class Summary(unittest.TestCase):
-    def row(self, cpu=0.95):
-        def pair(mine, theirs, share):
+    def row(self, cpu=0.95, steady=(True, True, True)):
+        def pair(mine, theirs, share, steady):
             return {"ours": {"tokens_per_s": mine, "cpu_share": cpu}, "load": 2.0,
+                    "membw": {"best": 60.0, "median": mine / 2, "steady": steady},
                     "peers": {"Q4_0": {"tokens_per_s": theirs, "cpu_share": 0.9}},
                     "shares": {"bandwidth_share": share, "bound_share": share, "bound": "memory"}}
         return {"model": "m", "weights": "int4", "case": "tg64",
-                "pairs": [pair(100.0, 50.0, 0.8), pair(90.0, 30.0, 0.7), pair(120.0, 60.0, 0.9)]}
+                "pairs": [pair(100.0, 50.0, 0.8, steady[0]), pair(90.0, 30.0, 0.7, steady[1]),
+                          pair(120.0, 60.0, 0.9, steady[2])]}
 
     def test_ratios_are_taken_within_pairs(self):
         row = compare.summary(self.row())
@@ -81,6 +84,18 @@ class Summary(unittest.TestCase):
         self.assertEqual(row["peers"]["Q4_0"]["ratio"], {"min": 2.0, "median": 2.0, "max": 3.0, "n": 3})
         self.assertEqual(row["bandwidth_share"], 0.8)
         self.assertTrue(row["quiet"])
+
+    def test_shares_are_of_pairs_around_which_the_memory_kept_its_speed(self):
+        row = compare.summary(self.row(steady=(False, True, False)))
+        self.assertEqual((row["bandwidth_share"], row["steady"]), (0.7, 1))
+        self.assertEqual(row["peers"]["Q4_0"]["ratio"]["n"], 3)  # nothing is left out of the ratios
+        self.assertIn("70 % of bus (1 of 3 pairs: else the memory's speed changed)", "\n".join(compare.lines(row)))
+        none = compare.summary(self.row(steady=(False, False, False)))
+        self.assertEqual((none["bandwidth_share"], none["steady"]), (0.8, 0))
+        self.assertIn("(0 of 3 pairs", "\n".join(compare.lines(none)))
+
+    def test_the_memorys_speed_stands_beside_the_figures(self):
+        self.assertIn("memory 45 / 50 / 60 GB/s", "\n".join(compare.lines(compare.summary(self.row()))))
 
     def test_a_crowded_run_says_so(self):
         row = compare.summary(self.row(cpu=0.4))
@@ -102,7 +117,7 @@ class Text(unittest.TestCase):
         alone["peers"] = {}
         lines = compare.markdown(self.MACHINE, [row, alone]).splitlines()
         self.assertEqual(len([line for line in lines if line.startswith("| m |")]), 2)
-        self.assertIn("| Q4_0 | 30.0 / **50.0** / 60.0 | 2.00 / **2.00** / 3.00 | 80 % of bus | 0.95, 0.90 |", lines[4])
+        self.assertIn("| Q4_0 | 30.0 / **50.0** / 60.0 | 2.00 / **2.00** / 3.00 | 80 % of bus | 45 / **50** / 60 | 0.95, 0.90 |", lines[4])
         self.assertIn("0.50 crowded", lines[5])
 
     def test_profiles_follow_the_table(self):
