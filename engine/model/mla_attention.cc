@@ -43,16 +43,15 @@ absl::Status MlaAttention::Load(const std::string& prefix, WeightLoader* loader)
   ASSIGN_OR_RETURN(kv_a_norm_, loader->Vector(prefix + "kv_a_layernorm.weight"));
   // Rows of kv_b_proj are grouped per head, [nope | v].
   ASSIGN_OR_RETURN(const HostMatrix kv_b, loader->Matrix(prefix + "kv_b_proj"));
-  for (int64_t h = 0; h < spec_.heads; ++h) {
-    const int64_t row = h * (spec_.nope_dim + spec_.v_dim);
-    ASSIGN_OR_RETURN(
-        const PackedWeight k,
-        loader->Pack(kv_b.Slice(row, spec_.nope_dim, 0, spec_.kv_lora_rank).Transposed()));
-    ASSIGN_OR_RETURN(
-        const PackedWeight v,
-        loader->Pack(kv_b.Slice(row + spec_.nope_dim, spec_.v_dim, 0, spec_.kv_lora_rank)));
-    k_up_.push_back(k);
-    v_up_.push_back(v);
+  const int64_t step = spec_.nope_dim + spec_.v_dim;
+  // All of a kind beside each other: a product with all heads reads one stream.
+  for (int64_t row = 0; row < spec_.heads * step; row += step) {
+    const HostMatrix up = kv_b.Slice(row, spec_.nope_dim, 0, spec_.kv_lora_rank);
+    ASSIGN_OR_RETURN(k_up_.emplace_back(), loader->Pack(up.Transposed()));
+  }
+  for (int64_t row = spec_.nope_dim; row < spec_.heads * step; row += step) {
+    const HostMatrix up = kv_b.Slice(row, spec_.v_dim, 0, spec_.kv_lora_rank);
+    ASSIGN_OR_RETURN(v_up_.emplace_back(), loader->Pack(up));
   }
   ASSIGN_OR_RETURN(o_, loader->Linear(prefix + "o_proj"));
   return absl::OkStatus();
