@@ -86,6 +86,7 @@ std::optional<absl::StatusOr<HttpResponse>> FakeApiServer::Begin(const HttpReque
     }
     calls_.push_back(*call);
     before = before_;
+    target->epoch = watch_epoch_;
     if (unserved_.contains(call->collection)) {
       return HttpResponse{.code = 404,
                           .headers = {{"content-type", "text/plain; charset=utf-8"}},
@@ -165,10 +166,9 @@ absl::StatusOr<HttpResponse> FakeApiServer::Stream(
   } else if (!absl::SimpleAtoi(target.path.Query("resourceVersion"), &seen)) {
     seen = store_.version();
   }
-  const int epoch = watch_epoch_;
   while (!stop()) {
     if (crashed_) return Dead();
-    if (epoch != watch_epoch_) return done;
+    if (target.epoch != watch_epoch_) return done;
     bool goes_on = true;
     if (lines.empty() && seen < store_.compacted()) {
       const Json expired{{"type", "ERROR"},

@@ -87,7 +87,7 @@ class FakeApiServer : public Transport {
   void set_admission(std::function<std::string(const Json& object, const Json* old)> admission);
   /// Forgets the log: watches from older versions get 410.
   void Compact();
-  /// Open watches end now.
+  /// Watches end now: those that are open, and those that were asked for and are about to open.
   void CutWatches();
   /// Dependents of a deleted owner stay until CollectGarbage. Default: collected at once.
   void set_garbage_collection(bool at_once);

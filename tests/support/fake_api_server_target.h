@@ -11,6 +11,7 @@ struct FakeApiServer::Target {
   std::string verb;
   std::string collection;
   std::string key;  ///< "namespace/name"
+  int epoch = 0;    ///< how often watches were cut before it was asked
 };
 
 }  // namespace deepseek::kube
