@@ -44,8 +44,6 @@ int HttpStatusOf(absl::StatusCode code) {
       return 404;
     case absl::StatusCode::kResourceExhausted:
       return 429;
-    case absl::StatusCode::kUnavailable:
-      return 503;
     case absl::StatusCode::kDeadlineExceeded:
       return 504;
     default:
@@ -76,6 +74,10 @@ absl::Status BadParam(std::string_view param, std::string_view message, std::str
       {400, std::string(message), "invalid_request_error", std::string(param), std::string(code)});
 }
 
+ApiError ShuttingDown(std::string message) {
+  return {503, std::move(message), "server_error", "", "server_shutting_down"};
+}
+
 ApiError FromStatus(const absl::Status& status) {
   ApiError error;
   error.message = std::string(ToStd(status.message()));
@@ -89,6 +91,7 @@ ApiError FromStatus(const absl::Status& status) {
       return error;
     }
   }
+  if (absl::IsUnavailable(status)) return ShuttingDown();
   error.http_status = HttpStatusOf(status.code());
   error.type = std::string(TypeOf(error.http_status));
   if (const auto after = engine::RetryAfter(status)) error.retry_after = *after;

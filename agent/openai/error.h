@@ -4,6 +4,7 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
@@ -26,10 +27,14 @@ absl::Status ToStatus(const ApiError& error);
 /// 400 that names the field.
 absl::Status BadParam(std::string_view param, std::string_view message, std::string_view code = "");
 
+/// 503 of a server that drains or stops: clients and the router try another one.
+ApiError ShuttingDown(std::string message = "the server is shutting down");
+
 /// The error of ToStatus, else one made from the status: kInvalidArgument 400,
 /// kUnauthenticated 401, kPermissionDenied 403, kNotFound 404,
-/// kResourceExhausted 429, kUnavailable 503, kDeadlineExceeded 504, all others 500 without the
-/// inner message's details. A refusal of the engine's keeps its RetryAfter.
+/// kResourceExhausted 429, kUnavailable ShuttingDown (the engine drains), kDeadlineExceeded 504,
+/// all others 500 without the inner message's details. A refusal of the engine's keeps its
+/// RetryAfter.
 ApiError FromStatus(const absl::Status& status);
 
 /// {"error":{...}}

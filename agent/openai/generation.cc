@@ -269,8 +269,7 @@ void Generation::OnFinish(size_t i, FinishReason reason, const engine::Usage& us
   } else if (reason == FinishReason::kDeadline) {
     Fail(absl::DeadlineExceededError("the request's deadline has passed"));
   } else {
-    Fail(ToStatus({503, "the server is shutting down and could not finish this answer",
-                   "server_error", "", "server_shutting_down"}));
+    Fail(ToStatus(ShuttingDown("the server is shutting down and could not finish this answer")));
   }
   if (unfinished_ == 0) FinishAnswer();
 }

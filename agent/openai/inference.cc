@@ -85,11 +85,9 @@ std::string RequestId(std::string_view given) {
 
 absl::StatusOr<const LoadedModel*> Inference::Model() const {
   if (const LoadedModel* model = service_.model()) return model;
-  const bool loading = service_.phase() == Phase::kLoading;
-  return ToStatus(
-      {503,
-       loading ? "the model is still being loaded, try again later" : "the server is shutting down",
-       "server_error", "", loading ? "server_loading" : "server_shutting_down"});
+  if (service_.phase() != Phase::kLoading) return ToStatus(ShuttingDown());
+  return ToStatus({503, "the model is still being loaded, try again later", "server_error", "",
+                   "server_loading"});
 }
 
 absl::Status Inference::CheckModel(const LoadedModel& model, std::string_view name) {

@@ -18,6 +18,8 @@ class Server:
             [agent, "serve", "--model", model, "--http", "127.0.0.1:0", "--metrics", "127.0.0.1:0", "--threads", "2", *flags],
             stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
         self.changed = threading.Condition()
+        self.reading, self.held = threading.Event(), threading.Event()
+        self.reading.set()
         threading.Thread(target=self._read, daemon=True).start()
         listening = self.wait_for("listening")
         self.port = int(listening["http"].rsplit(":", 1)[1])
@@ -32,9 +34,31 @@ class Server:
                 with self.changed:
                     self.lines.append(line.rstrip("\n"))
                     self.changed.notify_all()
+                if not self.reading.is_set():
+                    self.held.set()
+                    self.reading.wait()
         with self.changed:
             self.lines.append("")
             self.changed.notify_all()
+
+    def hold_log(self):
+        """Nobody reads the log and its pipe is full: whoever says something waits until `release_log`."""
+        self.held.clear()
+        self.reading.clear()
+        # A description of our own: the program's stays one that blocks.
+        pipe = os.open(f"/proc/{self.process.pid}/fd/2", os.O_WRONLY | os.O_NONBLOCK)
+        try:
+            os.write(pipe, b"held\n")
+            self.held.wait()
+            while True:
+                os.write(pipe, b"held".ljust(4095) + b"\n")  # whole pages leave no room
+        except BlockingIOError:
+            pass
+        finally:
+            os.close(pipe)
+
+    def release_log(self):
+        self.reading.set()
 
     def records(self, message):
         found = []

@@ -266,6 +266,19 @@ TEST_F(ApiTest, LoadingDrainingAndFailedAreToldApart) {
   EXPECT_EQ(Json::parse(ready.body)["reason"], "config.json: broken");
 }
 
+// Between the look at the phase and the engine there is time for a drain to begin.
+TEST_F(ApiTest, WhoMeetsAnEngineThatDrainsIsToldAsIfThePhaseHadSaidIt) {
+  Start({.script = [](const engine::Request&) { return BytesThenEos("x"); }});
+  const Json phase = [&] {
+    service_.SetPhase(Phase::kRefusing);
+    const Json answer = Post(kChat, kHi, 503);
+    service_.SetPhase(Phase::kServing);
+    return answer;
+  }();
+  EXPECT_EQ(engine_->Drain(absl::Now()), 0);
+  EXPECT_EQ(Post(kChat, kHi, 503), phase);
+}
+
 TEST_F(ApiTest, DrainCutsWithAnErrorEvent) {
   Start({.script = [](const engine::Request&) { return BytesThenEos("x"); }, .held = true});
   RawClient client(address_);
