@@ -42,6 +42,11 @@ absl::StatusOr<J> Parse(std::string_view text, std::string_view what, const Json
     return absl::InvalidArgumentError(StrCat(what, ": JSON text of ", text.size(),
                                              " bytes is over the limit of ", limits.max_bytes));
   }
+  // The parser takes it for the end of the text.
+  if (const size_t nul = text.find('\0'); nul != std::string_view::npos) {
+    return absl::InvalidArgumentError(
+        StrCat(what, ": not valid JSON: byte ", nul + 1, " is a NUL"));
+  }
   const Extent extent = Measure(text);
   if (extent.depth > limits.max_depth) {
     return absl::InvalidArgumentError(

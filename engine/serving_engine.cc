@@ -93,6 +93,9 @@ absl::StatusOr<RequestId> ServingEngine::Submit(Request request, std::shared_ptr
 }
 
 absl::Status ServingEngine::Refusal(const Request& request, absl::Time now) const {
+  if (request.deadline <= now) {
+    return absl::DeadlineExceededError("request: refused: its deadline has passed");
+  }
   const auto newer = static_cast<int32_t>(inbox_.submitted.size());
   const absl::Duration wait = WaitOf(wait_, request.priority, turns_.Next(request.client), newer);
   // Who goes straight into a free place of the batch does not queue.

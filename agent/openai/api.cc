@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <utility>
 
 #include "absl/time/clock.h"
@@ -32,6 +33,23 @@ constexpr std::array<std::string_view, 12> kUnserved = {
     "/v1/audio",       "/v1/images",     "/v1/files",      "/v1/batches",
     "/v1/fine_tuning", "/v1/assistants", "/v1/threads",    "/v1/rerank"};
 constexpr std::string_view kModelPrefix = "/v1/models/";
+
+/// Percent-encoded bytes of a path decoded; what encodes none stays as it is.
+std::string Decoded(std::string_view path) {
+  std::string out;
+  for (size_t i = 0; i < path.size(); ++i) {
+    uint8_t byte = 0;
+    const char* digits = path.data() + i + 1;
+    if (path[i] == '%' && path.size() - i > 2 &&
+        std::from_chars(digits, digits + 2, byte, 16).ptr == digits + 2) {
+      out += static_cast<char>(byte);
+      i += 2;
+    } else {
+      out += path[i];
+    }
+  }
+  return out;
+}
 
 void SendJson(http::ResponseWriter& writer, const std::string& request_id, const Json& json) {
   http::Response response;
@@ -133,8 +151,8 @@ absl::Status Api::Models(std::string_view path, const CallContext& context,
                      {"created", 0},
                      {"owned_by", "deepseek-operator"},
                      {"max_model_len", model->engine->max_context()}};
-  if (path.starts_with(kModelPrefix)) {
-    RETURN_IF_ERROR(Inference::CheckModel(*model, path.substr(kModelPrefix.size())));
+  if (path.starts_with(kModelPrefix) && path != kModelPrefix) {
+    RETURN_IF_ERROR(Inference::CheckModel(*model, Decoded(path.substr(kModelPrefix.size()))));
     SendJson(writer, context.request_id, card);
   } else {
     SendJson(writer, context.request_id, {{"object", "list"}, {"data", Json::array({card})}});

@@ -24,11 +24,13 @@ absl::Status Refused(const absl::Status& status) {
 
 /// Ends the prompt with the last message's text, wherever the template goes on behind it.
 absl::Status CutBehindLast(const OrderedJson& messages, engine::RenderedChat* chat) {
-  const std::string content = messages.back()["content"].get<std::string>();
-  const size_t first = content.find_first_not_of(kSpace);
   const auto bad = [](std::string_view why) {
     return BadParam("continue_final_message", why, "invalid_value");
   };
+  const auto said =
+      messages.empty() ? OrderedJson() : messages.back().value("content", OrderedJson());
+  const std::string content = said.is_string() ? said.get<std::string>() : "";
+  const size_t first = content.find_first_not_of(kSpace);
   if (first == std::string::npos) return bad("the last message has no text to go on with");
   const std::string text = content.substr(first, content.find_last_not_of(kSpace) + 1 - first);
   const size_t at = chat->text.rfind(text);

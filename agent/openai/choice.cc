@@ -22,12 +22,17 @@ ChoiceText Choice::Push(const engine::TokenEvent& token) {
   if (options_.with_logs && !stopped() && (!ends_it || options_.log_end))
     logs_.push_back({token, decoded_, chars_});
   if (stopped() || ends_it) return Take({}, false);
-  std::string text;
-  if (parser_) text = MarkOf(options_.tools->tokens, token.id);
-  text = text.empty() ? decoder_.Push(token.id) : decoder_.Flush() + text;
-  decoded_ += text.size();
-  chars_ += Characters(text);
-  text = stops_.Push(text);
+  const std::string mark = parser_ ? MarkOf(options_.tools->tokens, token.id) : "";
+  // A client never sees what a call is made of, and cannot mean it.
+  calling_ = calling_ || (!mark.empty() && !splitter_.thinking());
+  std::string text = mark.empty() ? decoder_.Push(token.id) : decoder_.Flush();
+  decoded_ += text.size() + mark.size();
+  chars_ += Characters(text) + Characters(mark);
+  if (calling_) {
+    text = stops_.Flush() + text + mark;
+  } else {
+    text = stops_.Push(text + mark);
+  }
   released_ += text.size();
   if (!options_.split_reasoning) return Take({"", std::move(text)}, false);
   return Take(splitter_.Push(text), false);

@@ -52,6 +52,7 @@ class Choice {
   StopMatcher stops_;
   ReasoningSplitter splitter_;
   std::optional<ToolParser> parser_;
+  bool calling_ = false;        ///< a call has begun: stop strings end nothing any more
   size_t decoded_ = 0;          ///< bytes that came out of the decoder
   size_t chars_ = 0;            ///< characters of the prompt's echo and of these bytes
   size_t released_ = 0;         ///< of these, bytes that the stop matcher let through

@@ -173,7 +173,8 @@ std::shared_ptr<const OrderedJson> ReadTemplateVariables(Fields& fields,
       return variables;
     }
     for (const auto& [key, value] : kwargs->items()) {
-      if (key == "messages" || key == "tools" || key == "add_generation_prompt") {
+      if (key == "messages" || key == "tools" || key == "add_generation_prompt" ||
+          key == "continue_final_message") {
         fields.Fail("chat_template_kwargs", StrCat("'", key, "' is a field of the request itself"),
                     "invalid_value");
         return variables;

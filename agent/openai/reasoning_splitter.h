@@ -24,6 +24,7 @@ class ReasoningSplitter {
   AnswerPiece Push(std::string_view text);
   /// What was held back because it could have become a mark.
   AnswerPiece Flush();
+  bool thinking() const { return state_ == State::kThinking; }
 
  private:
   enum class State { kStart, kThinking, kAfter, kContent };

@@ -1,6 +1,7 @@
 #include "agent/rpc/typed.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "agent/openai/inference.h"
 #include "base/json_full.h"
@@ -57,6 +58,12 @@ grpc::StatusCode CodeOf(int http_status) {
   }
 }
 
+// JSON writes what is not finite as null, which reads as "not given": as text it is refused by
+// name.
+Json Number(double value) {
+  return std::isfinite(value) ? Json(value) : Json(StrCat(value));
+}
+
 }  // namespace
 
 std::string ToJson(const v1::GenerateRequest& r) {
@@ -68,13 +75,13 @@ std::string ToJson(const v1::GenerateRequest& r) {
   if (r.has_text()) json["prompt"] = r.text();
   if (r.has_tokens())
     json["prompt"] = std::vector<int32_t>(r.tokens().ids().begin(), r.tokens().ids().end());
-  if (r.has_temperature()) json["temperature"] = r.temperature();
-  if (r.has_top_p()) json["top_p"] = r.top_p();
+  if (r.has_temperature()) json["temperature"] = Number(r.temperature());
+  if (r.has_top_p()) json["top_p"] = Number(r.top_p());
   if (r.has_top_k()) json["top_k"] = r.top_k();
-  if (r.has_min_p()) json["min_p"] = r.min_p();
-  if (r.has_repetition_penalty()) json["repetition_penalty"] = r.repetition_penalty();
-  if (r.has_presence_penalty()) json["presence_penalty"] = r.presence_penalty();
-  if (r.has_frequency_penalty()) json["frequency_penalty"] = r.frequency_penalty();
+  if (r.has_min_p()) json["min_p"] = Number(r.min_p());
+  if (r.has_repetition_penalty()) json["repetition_penalty"] = Number(r.repetition_penalty());
+  if (r.has_presence_penalty()) json["presence_penalty"] = Number(r.presence_penalty());
+  if (r.has_frequency_penalty()) json["frequency_penalty"] = Number(r.frequency_penalty());
   if (r.has_seed()) json["seed"] = r.seed();
   if (r.stop_size() > 0) json["stop"] = std::vector<std::string>(r.stop().begin(), r.stop().end());
   if (r.stop_token_ids_size() > 0) {

@@ -30,8 +30,10 @@ struct HostMatrix {
 
   HostMatrix Slice(int64_t row, int64_t row_count, int64_t col, int64_t col_count) const {
     HostMatrix s = *this;
-    s.data =
-        static_cast<const uint8_t*>(data) + (row * row_stride + col * col_stride) * SizeOf(dtype);
+    if (data != nullptr) {
+      s.data =
+          static_cast<const uint8_t*>(data) + (row * row_stride + col * col_stride) * SizeOf(dtype);
+    }
     s.rows = row_count;
     s.cols = col_count;
     s.row0 += row;

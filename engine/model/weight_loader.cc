@@ -42,9 +42,7 @@ WeightLoader::WeightLoader(const Checkpoint& checkpoint, const ModelSpec& spec,
       queue_(ThreadsOf(options), kReadAheadBytes, callbacks.cancel) {}
 
 absl::Status WeightLoader::Finish() {
-  RETURN_IF_ERROR(queue_.Finish());
-  whole_.clear();
-  return absl::OkStatus();
+  return queue_.Finish();
 }
 
 void WeightLoader::Count(const TensorView& view, int64_t bytes) {
@@ -94,20 +92,24 @@ absl::StatusOr<std::shared_ptr<WeightLoader::Source>> WeightLoader::OpenMatrix(
   return source;
 }
 
-absl::Status WeightLoader::QueueRows(const std::shared_ptr<const Source>& source, const Use& use) {
-  const int64_t rows = source->view->shape[0];
-  const int64_t row_bytes = source->view->shape[1] * SizeOf(source->matrix.dtype);
-  const int64_t step = std::max(kPieceBytes / row_bytes / kPackRows, int64_t{1}) * kPackRows;
-  for (int64_t begin = 0; begin < rows; begin += step) {
-    const int64_t end = std::min(begin + step, rows);
-    const int64_t offset = source->place.offset + begin * row_bytes;
+absl::Status WeightLoader::QueueRows(const std::shared_ptr<const Source>& source, const Rows& rows,
+                                     const Use& use) {
+  const int64_t width = source->view->shape[1];
+  const int64_t row_bytes = width * SizeOf(source->matrix.dtype);
+  const int64_t step = rows.at_once
+                           ? rows.count
+                           : std::max(kPieceBytes / row_bytes / kPackRows, int64_t{1}) * kPackRows;
+  for (int64_t begin = 0; begin < rows.count; begin += step) {
+    const int64_t end = std::min(begin + step, rows.count);
+    const int64_t from = rows.first + begin;
+    const int64_t offset = source->place.offset + from * row_bytes;
     const int64_t bytes = (end - begin) * row_bytes;
     source->place.file->Prefetch(offset, bytes);
     RETURN_IF_ERROR(queue_.Add(bytes, [=, this](int thread) -> absl::Status {
       std::vector<uint8_t>& buffer = buffers_[static_cast<size_t>(thread)];
       buffer.resize(static_cast<size_t>(bytes));
       RETURN_IF_ERROR(source->place.file->Read(offset, absl::MakeSpan(buffer)));
-      RETURN_IF_ERROR(CheckFinite(*source->view, begin * source->view->shape[1], buffer));
+      RETURN_IF_ERROR(CheckFinite(*source->view, from * width, buffer));
       RETURN_IF_ERROR(use(buffer.data(), begin, end));
       if (evict_) source->place.file->Evict(offset, bytes);
       Count(*source->view, bytes);
@@ -117,17 +119,23 @@ absl::Status WeightLoader::QueueRows(const std::shared_ptr<const Source>& source
   return absl::OkStatus();
 }
 
-absl::StatusOr<PackedWeight> WeightLoader::PackRows(const std::shared_ptr<Source>& source) {
-  ASSIGN_OR_RETURN(const PackedWeight weight, backend_->Place(source->matrix));
-  const HostMatrix shape = source->matrix;
-  RETURN_IF_ERROR(
-      QueueRows(source, [this, shape, weight](const uint8_t* rows, int64_t begin, int64_t end) {
-        HostMatrix m = shape;
+absl::StatusOr<PackedWeight> WeightLoader::PackSlice(const std::shared_ptr<const Source>& source,
+                                                     const HostMatrix& slice) {
+  ASSIGN_OR_RETURN(const PackedWeight weight, backend_->Place(slice));
+  // A row of the transposed needs every row of the file's.
+  const bool transposed = slice.col_stride != 1;
+  const Rows rows =
+      transposed ? Rows{slice.col0, slice.cols, true} : Rows{slice.row0, slice.rows, false};
+  const int64_t row_bytes = source->view->shape[1] * SizeOf(slice.dtype);
+  const int64_t skipped = (transposed ? slice.row0 : slice.col0) * SizeOf(slice.dtype);
+  RETURN_IF_ERROR(QueueRows(
+      source, rows, [=, this, keep = source](const uint8_t* at, int64_t begin, int64_t end) {
+        HostMatrix m = slice;
         // Fill reads the rows [begin, end) only: row 0 would lie this far before the piece.
         m.data = reinterpret_cast<const void*>(  // NOLINT(performance-no-int-to-ptr): see above
-            reinterpret_cast<uintptr_t>(rows) -
-            static_cast<uintptr_t>(begin * m.row_stride * SizeOf(m.dtype)));
-        backend_->Fill(weight, m, begin, end);
+            reinterpret_cast<uintptr_t>(at) + static_cast<uintptr_t>(skipped) -
+            static_cast<uintptr_t>(begin * row_bytes));
+        backend_->Fill(weight, m, transposed ? 0 : begin, transposed ? m.rows : end);
         return absl::OkStatus();
       }));
   return weight;
@@ -136,35 +144,27 @@ absl::StatusOr<PackedWeight> WeightLoader::PackRows(const std::shared_ptr<Source
 absl::StatusOr<PackedWeight> WeightLoader::Linear(const std::string& name) {
   ASSIGN_OR_RETURN(auto source, OpenMatrix(name));
   source->matrix.store = store_;
-  return PackRows(source);
+  return PackSlice(source, source->matrix);
 }
 
 absl::StatusOr<PackedWeight> WeightLoader::ExactLinear(const std::string& name) {
   ASSIGN_OR_RETURN(auto source, OpenMatrix(name));
   source->matrix.exact = true;
-  return PackRows(source);
+  return PackSlice(source, source->matrix);
 }
 
 absl::StatusOr<HostMatrix> WeightLoader::Matrix(const std::string& name) {
-  ASSIGN_OR_RETURN(auto source, OpenMatrix(name));
-  ASSIGN_OR_RETURN(source->bytes, ReadWhole(*source));
-  source->matrix.data = source->bytes.data();
-  whole_[source->matrix.name] = source;
+  ASSIGN_OR_RETURN(const auto source, OpenMatrix(name));
+  sliced_[source->matrix.name] = source;
   return source->matrix;
 }
 
 absl::StatusOr<PackedWeight> WeightLoader::Pack(const HostMatrix& slice) {
-  const auto source = whole_.find(slice.name);
-  if (source == whole_.end()) {
+  const auto source = sliced_.find(slice.name);
+  if (source == sliced_.end()) {
     return absl::InternalError(StrCat("tensor ", slice.name, " is not a slice of Matrix()"));
   }
-  ASSIGN_OR_RETURN(const PackedWeight weight, backend_->Place(slice));
-  RETURN_IF_ERROR(queue_.Add(slice.rows * slice.cols * SizeOf(slice.dtype),
-                             [this, slice, weight, keep = source->second](int) {
-                               backend_->Fill(weight, slice, 0, slice.rows);
-                               return absl::OkStatus();
-                             }));
-  return weight;
+  return PackSlice(source->second, slice);
 }
 
 absl::StatusOr<FfnWeights> WeightLoader::Ffn(const std::string& prefix) {
@@ -195,8 +195,9 @@ absl::StatusOr<Buffer> WeightLoader::Table(const std::string& tensor) {
   const std::vector<int64_t>& shape = source->view->shape;
   ASSIGN_OR_RETURN(const Buffer buffer,
                    backend_->Allocate({shape[0], shape[1], 0}, source->matrix.dtype, true));
-  RETURN_IF_ERROR(
-      QueueRows(source, [this, buffer](const uint8_t* rows, int64_t begin, int64_t end) {
+  RETURN_IF_ERROR(QueueRows(
+      source, {0, shape[0], false},
+      [this, buffer](const uint8_t* rows, int64_t begin, int64_t end) {
         Buffer part = buffer;
         const int64_t row_bytes = buffer.shape[1] * SizeOf(buffer.dtype);
         part.offset_bytes += begin * row_bytes;

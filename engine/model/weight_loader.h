@@ -39,10 +39,10 @@ class WeightLoader {
   absl::StatusOr<Buffer> Vector(const std::string& tensor);
   /// A matrix in its stored type (embedding).
   absl::StatusOr<Buffer> Table(const std::string& tensor);
-  /// The checked host matrix of NAME.weight in its stored type, for callers that pack slices of it.
-  /// Valid until Finish().
+  /// NAME.weight in its stored type without its values (`data` is null), for callers that pack
+  /// slices of it. Valid until Finish().
   absl::StatusOr<HostMatrix> Matrix(const std::string& name);
-  /// A slice of Matrix(). Never quantised unless the caller sets `store`.
+  /// A slice of Matrix(), transposed or not. Never quantised unless the caller sets `store`.
   absl::StatusOr<PackedWeight> Pack(const HostMatrix& slice);
   /// F32 data made by the caller, as a buffer.
   absl::StatusOr<Buffer> Upload(const std::vector<float>& values,
@@ -56,10 +56,15 @@ class WeightLoader {
   struct Source {
     const TensorView* view = nullptr;
     Checkpoint::Place place;
-    HostMatrix matrix;           // its data is set for each piece, or is `bytes`
-    std::vector<float> scales;   // FP8
-    std::vector<uint8_t> bytes;  // Matrix(): all of it
+    HostMatrix matrix;          // its data is set for each piece
+    std::vector<float> scales;  // FP8
   };
+  /// Rows of a tensor, as one piece or as many.
+  struct Rows {
+    int64_t first = 0, count = 0;
+    bool at_once = false;
+  };
+  /// Rows of a piece, counted from the first of the Rows.
   using Use = std::function<absl::Status(const uint8_t* rows, int64_t row_begin, int64_t row_end)>;
 
   /// Looks up; refuses when the load was cancelled.
@@ -68,9 +73,12 @@ class WeightLoader {
   absl::StatusOr<std::vector<uint8_t>> ReadWhole(const Source& source);
   /// Open() as a matrix, with the scales of FP8.
   absl::StatusOr<std::shared_ptr<Source>> OpenMatrix(const std::string& name);
-  absl::StatusOr<PackedWeight> PackRows(const std::shared_ptr<Source>& source);
-  /// Queues the rows of a matrix in pieces: read, checked, handed to `use`, counted.
-  absl::Status QueueRows(const std::shared_ptr<const Source>& source, const Use& use);
+  /// `slice` of the source's matrix, or all of it.
+  absl::StatusOr<PackedWeight> PackSlice(const std::shared_ptr<const Source>& source,
+                                         const HostMatrix& slice);
+  /// Queues rows of a matrix in pieces: read, checked, handed to `use`, counted.
+  absl::Status QueueRows(const std::shared_ptr<const Source>& source, const Rows& rows,
+                         const Use& use);
   /// Counts bytes of a tensor that is done; one that is read twice (tied) counts once.
   void Count(const TensorView& view, int64_t bytes);
 
@@ -86,9 +94,9 @@ class WeightLoader {
   int64_t loaded_bytes_ = 0;                      // guarded by count_mutex_
   std::map<const TensorView*, int64_t> counted_;  // guarded by count_mutex_: bytes counted
 
-  std::map<std::string, std::shared_ptr<Source>> whole_;  // of Matrix(), by the tensor's name
-  std::vector<std::vector<uint8_t>> buffers_;             // [thread]: the piece being packed
-  LoadQueue queue_;                                       // last: joined first
+  std::map<std::string, std::shared_ptr<Source>> sliced_;  // of Matrix(), by the tensor's name
+  std::vector<std::vector<uint8_t>> buffers_;              // [thread]: the piece being packed
+  LoadQueue queue_;                                        // last: joined first
 };
 
 }  // namespace deepseek::engine

@@ -43,6 +43,14 @@ TEST(ParseJson, RefusesWhatIsNoJson) {
   }
 }
 
+TEST(ParseJson, NothingIsReadOrOverlookedBehindANul) {
+  for (const std::string_view text : {std::string_view("{}\0", 3), std::string_view("{}\0]]", 5),
+                                      std::string_view("[1,\0 2]", 7)}) {
+    EXPECT_NE(ParseJson(text, "t").status().message().find("NUL"), absl::string_view::npos);
+  }
+  EXPECT_TRUE(ParseJson(R"(["\u0000"])", "t").ok());
+}
+
 TEST(ParseJson, AMessageDoesNotQuoteALongToken) {
   const auto got = ParseJson("[\"" + std::string(100000, 'x'), "t");
   ASSERT_FALSE(got.ok());

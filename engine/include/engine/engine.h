@@ -187,8 +187,8 @@ class Engine {
   virtual int32_t max_context() const = 0;
   /// kInvalidArgument: the request can never run (too long, bad id, bad parameter; the message
   /// names it). kResourceExhausted: the queue is full, or the wait too long for the request's
-  /// deadline or max_queue_delay; RetryAfter (refusal.h) says when to come back. kUnavailable:
-  /// draining.
+  /// deadline or max_queue_delay; RetryAfter (refusal.h) says when to come back.
+  /// kDeadlineExceeded: the deadline has passed already. kUnavailable: draining.
   virtual absl::StatusOr<RequestId> Submit(Request request, std::shared_ptr<Sink> sink) = 0;
   /// Idempotent; the sink gets OnFinish(kCancelled) within one step. Unknown ids are ignored.
   virtual void Cancel(RequestId id) = 0;

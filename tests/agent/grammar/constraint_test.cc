@@ -30,6 +30,7 @@ class ConstraintTest : public ::testing::Test {
     plan->begins_thinking = begins_thinking;
     plan->trigger = trigger;
     plan->stop_ids = {eos_};
+    plan->stop_ids.insert(plan->stop_ids.end(), more_stops_.begin(), more_stops_.end());
     constraint_ = MakeConstraint(plan, *tokenizer_);
   }
   bool May(int32_t id) {
@@ -49,6 +50,7 @@ class ConstraintTest : public ::testing::Test {
   AnswerShape shape_;
   OrderedJson schema_ = {{"type", "integer"}};
   int32_t eos_ = 0;
+  std::vector<int32_t> more_stops_;
 };
 
 TEST_F(ConstraintTest, HoldsFromTheStart) {
@@ -60,6 +62,27 @@ TEST_F(ConstraintTest, HoldsFromTheStart) {
   EXPECT_TRUE(May(eos_)) << "4 is an integer";
   EXPECT_TRUE(May('2')) << "and 42 too";
   EXPECT_FALSE(constraint_->Complete());
+}
+
+TEST_F(ConstraintTest, AStopIdThatIsTextEndsNothingThatMustGoOn) {
+  schema_ = {{"type", "array"}, {"items", {{"type", "integer"}}}};
+  shape_.schema = &schema_;
+  more_stops_ = {'1', ']'};
+  Make(false);
+  Say("[");
+  EXPECT_FALSE(May('1'));
+  EXPECT_FALSE(May(']'));
+  EXPECT_TRUE(May('2'));
+  schema_ = {{"type", "boolean"}};
+  more_stops_ = {'t', 'f', 'r'};
+  Make(false);
+  EXPECT_TRUE(May('t')) << "there is no other way to begin";
+  schema_ = {{"type", "integer"}};
+  more_stops_ = {'2'};
+  Make(false);
+  EXPECT_FALSE(May('2'));
+  Say("4");
+  EXPECT_TRUE(May('2')) << "here it may end";
 }
 
 TEST_F(ConstraintTest, IsCompleteWhenNothingCanFollow) {

@@ -158,6 +158,11 @@ TEST_F(ApiTest, SmallRoutes) {
   EXPECT_EQ(Json::parse(HttpGet(address_, "/v1/models").body)["data"][0]["id"], "fake");
   EXPECT_EQ(HttpGet(address_, "/v1/models/fake").status, 200);
   EXPECT_EQ(HttpGet(address_, "/v1/models/other").status, 404);
+  EXPECT_EQ(Json::parse(HttpGet(address_, "/v1/models/").body)["data"][0]["id"], "fake");
+  model_->served_name = "deepseek-ai/V3 \xc3\xbc%";
+  EXPECT_EQ(HttpGet(address_, "/v1/models/deepseek-ai%2FV3%20%c3%BC%25").status, 200);
+  EXPECT_EQ(HttpGet(address_, "/v1/models/deepseek-ai/V3%20%c3%BC%").status, 200);
+  EXPECT_EQ(HttpGet(address_, "/v1/models/deepseek-ai%2").status, 404);
   EXPECT_EQ(HttpGet(address_, "/version").status, 200);
   EXPECT_EQ(HttpGet(address_, "/nowhere").status, 404);
   EXPECT_EQ(HttpGet(address_, kChat).status, 405);

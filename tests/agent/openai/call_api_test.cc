@@ -184,6 +184,16 @@ TEST_F(CallApi, DeepSeekV32AndV4) {
   }
 }
 
+TEST_F(CallApi, StopStringsEndTextAndNoCalls) {
+  const std::vector<std::string> added = {"｜DSML｜", "<think>", "</think>"};
+  Serve(added, engine::MakePromptEncoder(engine::PromptFormat::kDeepSeekV32),
+        "I will look." + Dsml("function_calls"));
+  Expect(R"("stop":["city","invoke"],)", "I will look.", "", kBoth);
+  const Json choice = Choice(StrCat(R"("stop":["will"],)", kTools));
+  EXPECT_EQ(choice["message"]["content"], "I ");
+  EXPECT_EQ(choice["finish_reason"], "stop");
+}
+
 TEST_F(CallApi, Qwen) {
   const auto qwen = [] {
     auto chat = engine::ParseChatTemplate(

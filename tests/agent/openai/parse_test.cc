@@ -153,6 +153,8 @@ TEST(ParseChat, RefusesAndNamesTheField) {
       {R"("continue_final_message":true)", "continue_final_message", "invalid_value"},
       {R"("continue_final_message":true,"add_generation_prompt":true)", "add_generation_prompt",
        "invalid_value"},
+      {R"("chat_template_kwargs":{"continue_final_message":false})", "chat_template_kwargs",
+       "invalid_value"},
       {R"("echo":true)", "echo", "unsupported_parameter"},
       {R"("best_of":3)", "best_of", "unsupported_parameter"},
       {R"("min_tokens":3)", "min_tokens", "unsupported_parameter"},

@@ -156,6 +156,10 @@ TEST_F(RpcTest, ErrorsAreStatusesWithOpenAisObject) {
   EXPECT_EQ(refused(R"({"model":"other","messages":[{"role":"user","content":"x"}]})").error_code(),
             grpc::NOT_FOUND);
   EXPECT_EQ(Generate(*stub, {}).status.error_code(), grpc::INVALID_ARGUMENT) << "no prompt";
+  v1::GenerateRequest cold;
+  cold.set_text("x");
+  cold.set_temperature(std::numeric_limits<double>::quiet_NaN());
+  EXPECT_EQ(Generate(*stub, cold).status.error_code(), grpc::INVALID_ARGUMENT);
   service_.SetPhase(Phase::kRefusing);
   EXPECT_EQ(refused(kHi).error_code(), grpc::UNAVAILABLE);
   EXPECT_TRUE(engine_->requests().empty());

@@ -180,6 +180,14 @@ TEST_F(ServingEngineTest, DeadlineEndsARunningRequest) {
   EXPECT_EQ(sink->ids().size(), 3U) << "what was generated stays delivered";
 }
 
+TEST_F(ServingEngineTest, ADeadlineThatHasPassedIsNoFullQueue) {
+  Start();
+  Request r = Of({1}, 3);
+  r.deadline = Now();
+  const auto got = engine_->Submit(std::move(r), std::make_shared<RecordingSink>());
+  EXPECT_EQ(got.status().code(), absl::StatusCode::kDeadlineExceeded) << got.status();
+}
+
 TEST_F(ServingEngineTest, DeadlineEndsARequestThatWaitsForCompany) {
   EngineOptions options;
   options.max_batch_delay = absl::Hours(1);
