@@ -269,12 +269,12 @@ void ServingEngine::DeliverOne(LiveRequest* live, const SampleResult& result, ab
   live->last_token = now;
   TokenEvent event{result.id, result.logprob, {}};
   for (const auto& [id, logprob] : result.top) event.top.push_back({id, logprob});
-  live->sink->OnToken(event);
   const auto& stops = live->request.stop_ids;
-  if (std::find(stops.begin(), stops.end(), result.id) != stops.end()) {
-    return Finish(live, FinishReason::kStop);
-  }
   TokenConstraint* constraint = live->request.constraint.get();
+  event.ends = std::find(stops.begin(), stops.end(), result.id) != stops.end() &&
+               (constraint == nullptr || constraint->MayEnd());
+  live->sink->OnToken(event);
+  if (event.ends) return Finish(live, FinishReason::kStop);
   if (constraint != nullptr) constraint->Accept(result.id);
   if (constraint != nullptr && constraint->Complete()) {
     Finish(live, FinishReason::kStop);

@@ -36,8 +36,6 @@ class GrammarConstraint final : public engine::TokenConstraint {
     matcher_.Allowed(at_, tokens_left, mask_.data());
     if (matcher_.CanEnd(at_)) {
       for (const int32_t id : plan_->stop_ids) AllowId(id);
-    } else {
-      ForbidStops();
     }
     return mask_.data();
   }
@@ -61,6 +59,7 @@ class GrammarConstraint final : public engine::TokenConstraint {
     }
   }
 
+  bool MayEnd() const override { return phase_ != Phase::kGrammar || matcher_.CanEnd(at_); }
   bool Complete() const override { return phase_ == Phase::kGrammar && matcher_.MustEnd(at_); }
   int32_t vocab() const override { return matcher_.vocabulary().size(); }
 
@@ -143,21 +142,6 @@ class GrammarConstraint final : public engine::TokenConstraint {
 
   void AllowId(int32_t id) {
     if (id >= 0 && id < vocab()) Allow(mask_.data(), id);
-  }
-
-  /// The grammar may know a stop id as text: as long as anything else goes on, it is not the end.
-  void ForbidStops() {
-    std::vector<int32_t> forbidden;
-    for (const int32_t id : plan_->stop_ids) {
-      if (id < 0 || id >= vocab()) continue;
-      uint64_t& word = mask_[static_cast<size_t>(id) / 64];
-      const uint64_t bit = uint64_t{1} << (id % 64);
-      if ((word & bit) != 0) forbidden.push_back(id);
-      word &= ~bit;
-    }
-    if (forbidden.empty()) return;
-    if (std::any_of(mask_.begin(), mask_.end(), [](uint64_t word) { return word != 0; })) return;
-    for (const int32_t id : forbidden) AllowId(id);
   }
 
   /// An answer whose first word is <think> thinks: calls in its reasoning are none.

@@ -17,11 +17,9 @@ Choice::Choice(const engine::Tokenizer& tokenizer, ChoiceOptions options)
 }
 
 ChoiceText Choice::Push(const engine::TokenEvent& token) {
-  const auto& ends = options_.stop_ids;
-  const bool ends_it = std::find(ends.begin(), ends.end(), token.id) != ends.end();
-  if (options_.with_logs && !stopped() && (!ends_it || options_.log_end))
+  if (options_.with_logs && !stopped() && (!token.ends || options_.log_end))
     logs_.push_back({token, decoded_, chars_});
-  if (stopped() || ends_it) return Take({}, false);
+  if (stopped() || token.ends) return Take({}, false);
   const std::string mark = parser_ ? MarkOf(options_.tools->tokens, token.id) : "";
   // A client never sees what a call is made of, and cannot mean it.
   calling_ = calling_ || (!mark.empty() && !splitter_.thinking());

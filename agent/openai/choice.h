@@ -18,7 +18,6 @@ struct ChoiceOptions {
   int32_t index = 0;
   int32_t prompt_tokens = 0;
   std::vector<std::string> stop;
-  std::vector<int32_t> stop_ids;  ///< end the answer and have no text
   bool split_reasoning = false;
   bool begins_thinking = false;
   bool with_logs = false;

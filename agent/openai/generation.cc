@@ -175,7 +175,6 @@ void Generation::AddChoice(size_t p, const engine::Request& request) {
   options.index = static_cast<int32_t>(i);
   options.prompt_tokens = static_cast<int32_t>(prompt.ids.size());
   options.stop = job_.params.stop;
-  options.stop_ids = request.stop_ids;
   options.split_reasoning = job_.format->splits_reasoning();
   options.begins_thinking = prompt.begins_thinking;
   options.with_logs = job_.params.top_logprobs >= 0;

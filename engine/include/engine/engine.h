@@ -74,6 +74,7 @@ struct TokenEvent {
   int32_t id = 0;
   float logprob = 0;              ///< valid when Request::top_logprobs >= 0
   std::vector<TokenLogprob> top;  ///< best first
+  bool ends = false;              ///< one of Request::stop_ids, where the answer may end: no text
 };
 
 struct Usage {

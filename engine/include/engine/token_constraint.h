@@ -14,7 +14,9 @@ class TokenConstraint {
   /// Bit i % 64 of word i / 64: id i may come next; vocab() bits. Null: any id. Valid until the
   /// next call of Accept. `tokens_left`: how many the answer may still take, this one included.
   virtual const uint64_t* Allowed(int32_t tokens_left) = 0;
-  /// `id` has been sampled. Not called for an id of Request::stop_ids.
+  /// An id of Request::stop_ids ends the answer here; else it is one like any other.
+  virtual bool MayEnd() const = 0;
+  /// `id` has been sampled, and does not end the answer.
   virtual void Accept(int32_t id) = 0;
   /// Nothing may follow: the answer is whole (FinishReason::kStop).
   virtual bool Complete() const = 0;

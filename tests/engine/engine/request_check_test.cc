@@ -25,6 +25,7 @@ Request Good() {
 class NoConstraint final : public TokenConstraint {
  public:
   const uint64_t* Allowed(int32_t) override { return nullptr; }
+  bool MayEnd() const override { return true; }
   void Accept(int32_t) override {}
   bool Complete() const override { return false; }
   int32_t vocab() const override { return 99; }

@@ -72,6 +72,7 @@ class Counting final : public TokenConstraint {
     mask_[0] = uint64_t{1} << Next();
     return mask_;
   }
+  bool MayEnd() const override { return accepted.size() > 3; }
   void Accept(int32_t id) override { accepted.push_back(id); }
   bool Complete() const override { return accepted.size() == length_; }
   int32_t vocab() const override { return 97; }
@@ -97,6 +98,18 @@ TEST_F(ServingEngineTest, AConstraintRestrictsAndEndsItsAnswerAlone) {
   EXPECT_EQ(constraint->left, (std::vector<int32_t>{6, 5, 4, 3}));
   neighbour->Wait();
   EXPECT_EQ(neighbour->ids(), fake_->Expected({1, 2, 3}, 5));
+}
+
+TEST_F(ServingEngineTest, AStopIdEndsAConstrainedAnswerOnlyWhereItMayEnd) {
+  Start();
+  Request r = Of({1, 2, 3}, 20);
+  const auto constraint = std::make_shared<Counting>(9);
+  r.constraint = constraint;
+  r.stop_ids = {6};
+  const auto sink = Submit(r);
+  EXPECT_EQ(sink->Wait(), FinishReason::kStop);
+  EXPECT_EQ(sink->ids(), (std::vector<int32_t>{5, 6, 7, 5, 6}));
+  EXPECT_EQ(constraint->accepted, (std::vector<int32_t>{5, 6, 7, 5})) << "the end is none of it";
 }
 
 TEST_F(ServingEngineTest, AConstrainedAnswerStillHasItsLimit) {

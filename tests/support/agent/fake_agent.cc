@@ -233,6 +233,7 @@ void FakeEngine::Loop() {
       ++live.made;
       const bool stop =
           std::count(live.request.stop_ids.begin(), live.request.stop_ids.end(), token.id) > 0;
+      token.ends = stop;
       const bool full = live.made >= live.request.max_tokens;
       const std::shared_ptr<engine::Sink> sink = live.sink;
       lock.unlock();
