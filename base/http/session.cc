@@ -1,10 +1,10 @@
 #include "base/http/session.h"
 
-#include <cstdio>
 #include <cstring>
 #include <utility>
 
 #include "absl/strings/match.h"
+#include "base/http/framing.h"
 #include "base/strings.h"
 
 namespace deepseek::http {
@@ -39,12 +39,6 @@ int StatusOf(const boost::system::error_code& ec) {
   if (ec == beast_http::error::header_limit || ec == beast_http::error::buffer_overflow) return 431;
   if (ec == beast_http::error::body_limit) return 413;
   return 400;
-}
-
-std::string Chunk(std::string_view piece) {
-  char size[24];
-  const int n = std::snprintf(size, sizeof(size), "%zx\r\n", piece.size());
-  return StrCat(std::string_view(size, static_cast<size_t>(n)), piece, "\r\n");
 }
 
 }  // namespace
@@ -313,22 +307,7 @@ void Session::Abort(std::function<void(bool)> done) {
 std::string Session::Head(const Response& response, std::optional<size_t> length) {
   const bool close = !keep_alive_ || host_.closing();
   keep_alive_ = !close;
-  std::string head =
-      StrCat("HTTP/1.1 ", response.status, " ", ReasonPhrase(response.status), "\r\n");
-  if (!response.content_type.empty())
-    StrAppend(&head, "Content-Type: ", response.content_type, "\r\n");
-  for (const Header& h : response.headers) StrAppend(&head, h.name, ": ", h.value, "\r\n");
-  if (length) {
-    StrAppend(&head, "Content-Length: ", *length, "\r\n");
-  } else if (chunked_) {
-    head += "Transfer-Encoding: chunked\r\n";
-  }
-  if (close) {
-    head += "Connection: close\r\n";
-  } else if (http10_) {
-    head += "Connection: keep-alive\r\n";
-  }
-  return head += "\r\n";
+  return HeadText(response, {length, chunked_, close, http10_});
 }
 
 void Session::Send(uint64_t exchange, Response response) {
