@@ -175,7 +175,13 @@ void Session::Parse() {
       if (!parser_->is_done()) continue;
     }
     if (parser_->is_done()) return DispatchRequest();
-    if (need_more) return StartRead();
+    if (!need_more) continue;
+    // Beast bounds header and body; what is left here frames chunks: extensions or trailers.
+    if (buffer_.size() > limits.header_bytes) {
+      return Refuse(431, StrCat("chunk extensions and trailers may have ", limits.header_bytes,
+                                " bytes at most"));
+    }
+    return StartRead();
   }
 }
 

@@ -149,6 +149,35 @@ TEST_F(ServerTest, EndlessChunksAreRefused) {
   EXPECT_EQ(client.Read().status, 413);
 }
 
+TEST_F(ServerTest, EndlessChunkExtensionsAndTrailersAreRefused) {
+  std::atomic<int> handled = 0;
+  Start([&](Request, std::shared_ptr<ResponseWriter>) { ++handled; });
+  std::string trailers;
+  for (int i = 0; i < 1000; ++i) trailers += "T: x\r\n";
+  for (const auto& [begin, piece] :
+       {std::pair{"1;", std::string(6000, 'a')}, std::pair{"1\r\nx\r\n0\r\n", trailers},
+        std::pair{"0;", std::string(6000, 'a')}}) {
+    RawClient client(address_);
+    client.Send("GET /health HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
+    client.Send(begin);
+    for (int i = 0; i < 100; ++i) ASSERT_TRUE(client.Send(piece));
+    RawResponse response = client.Read(absl::Seconds(5));
+    EXPECT_EQ(response.status, 431) << begin;
+    EXPECT_EQ(response.headers["connection"], "close");
+    EXPECT_TRUE(client.ClosedByPeer());
+  }
+  EXPECT_EQ(handled, 0);
+}
+
+TEST_F(ServerTest, ShortChunkExtensionsAndTrailersAreDropped) {
+  Start(Echo);
+  RawClient client(address_);
+  client.Send(
+      "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+      "1;a=b\r\nx\r\n0\r\nT: y\r\n\r\n");
+  EXPECT_EQ(client.Read().body, "POST / x");
+}
+
 TEST_F(ServerTest, ExpectContinueIsAnswered) {
   Start(Echo);
   RawClient client(address_);
