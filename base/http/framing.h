@@ -10,6 +10,15 @@
 
 namespace deepseek::http {
 
+struct Misframed {
+  int status;
+  std::string message;
+};
+
+/// Why the end of this request's body cannot be told, or not by everyone alike: what one server
+/// takes for a body, another would take for the next request.
+std::optional<Misframed> CheckFraming(const Request& head, bool http10);
+
 /// How an answer's body and its connection end.
 struct Framing {
   std::optional<size_t> length;  ///< of the body; else chunks, or the end of the connection

@@ -191,6 +191,10 @@ bool Session::OnHeader() {
     Refuse(400, "only HTTP/1.0 and HTTP/1.1 are served");
     return false;
   }
+  if (auto bad = CheckFraming(HeadOfRequest(), message.version() == 10)) {
+    Refuse(bad->status, bad->message);
+    return false;
+  }
   if (!Admit()) return false;
   parser_->eager(true);
   ArmReadTimer(host_.options().limits.body_timeout);

@@ -231,6 +231,45 @@ TEST_F(ServerTest, NonsenseIsRefused) {
   }
 }
 
+TEST_F(ServerTest, ABodyWhoseEndIsUnclearIsNoSecondRequest) {
+  std::atomic<int> handled = 0;
+  Start([&](Request request, std::shared_ptr<ResponseWriter> writer) {
+    ++handled;
+    Echo(std::move(request), std::move(writer));
+  });
+  struct Case {
+    const char* line;
+    const char* headers;
+    int status;
+  };
+  for (const Case& c :
+       {Case{"HTTP/1.1", "Transfer-Encoding: gzip\r\n", 501},
+        Case{"HTTP/1.1", "Transfer-Encoding: identity\r\n", 501},
+        Case{"HTTP/1.1", "Transfer-Encoding: xchunked\r\n", 501},
+        Case{"HTTP/1.1", "Transfer-Encoding: \"chunked\"\r\n", 501},
+        Case{"HTTP/1.1", "Transfer-Encoding: chunked;q=1\r\n", 501},
+        Case{"HTTP/1.1", "Transfer-Encoding:\r\n", 501},
+        Case{"HTTP/1.1", "Transfer-Encoding: gzip, chunked\r\n", 501},
+        Case{"HTTP/1.1", "Transfer-Encoding: gzip\r\ntransfer-encoding: chunked\r\n", 501},
+        Case{"HTTP/1.1", "Transfer-Encoding: chunked, gzip\r\n", 400},
+        Case{"HTTP/1.1", "Transfer-Encoding: chunked, chunked\r\n", 400},
+        Case{"HTTP/1.1", "Transfer-Encoding: chunked\r\nTransfer-Encoding: gzip\r\n", 400},
+        Case{"HTTP/1.1", "Transfer-Encoding: gzip\r\nContent-Length: 5\r\n", 400},
+        Case{"HTTP/1.0", "Transfer-Encoding: chunked\r\n", 400}}) {
+    RawClient client(address_);
+    client.Send(StrCat("POST /first ", c.line, "\r\nHost: x\r\n", c.headers,
+                       "\r\n0\r\n\r\nGET /second HTTP/1.1\r\nHost: x\r\n\r\n"));
+    const RawResponse response = client.Read();
+    EXPECT_EQ(response.status, c.status) << c.headers;
+    EXPECT_TRUE(client.ClosedByPeer());
+    EXPECT_EQ(client.received().find("second"), std::string::npos) << c.headers;
+  }
+  EXPECT_EQ(handled, 0);
+  RawClient fair(address_);
+  fair.Send("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: Chunked \r\n\r\n0\r\n\r\n");
+  EXPECT_EQ(fair.Read().status, 200);
+}
+
 TEST_F(ServerTest, SlowHeadersAndSilentConnectionsAreClosed) {
   Start(Echo, {.header_timeout = absl::Milliseconds(200)});
   RawClient slow(address_), silent(address_);
