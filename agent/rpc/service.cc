@@ -6,6 +6,7 @@
 #include "absl/time/clock.h"
 #include "agent/rpc/stream_answer.h"
 #include "agent/rpc/typed.h"
+#include "base/caught.h"
 #include "base/status.h"
 #include "base/strings.h"
 
@@ -101,7 +102,8 @@ grpc::ServerWriteReactor<Message>* InferenceService::Stream(
   // The request lives until OnDone, which may come at once when the client is gone: take a copy.
   post_([this, answer, writer, copy = *request, call = *std::move(admitted)]() mutable {
     const std::string id = call.request_id;
-    const absl::Status status = (this->*answer)(copy, std::move(call), writer);
+    const absl::Status status =
+        Caught(id, [&] { return (this->*answer)(copy, std::move(call), writer); });
     if (!status.ok()) writer->Fail(inference_.Refused(status, id));
   });
   return reactor;
@@ -142,8 +144,8 @@ grpc::ServerUnaryReactor* InferenceService::Unary(grpc::CallbackServerContext* c
     reactor->Finish(ToGrpc(TooManyCalls()));
   } else {
     // Request and response live until Finish.
-    post_([this, reactor, refuse, body, number] {
-      if (const absl::Status status = body(); status.ok()) {
+    post_([this, reactor, refuse, body, number, request_id] {
+      if (const absl::Status status = Caught(request_id, body); status.ok()) {
         reactor->Finish(grpc::Status::OK);
       } else {
         refuse(status);

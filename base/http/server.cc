@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/numbers.h"
+#include "base/caught.h"
 #include "base/http/session.h"
 #include "base/log.h"
 #include "base/status.h"
@@ -15,6 +16,8 @@
 
 namespace deepseek::http {
 namespace {
+
+constexpr size_t kLoggedIdBytes = 128;
 
 std::string Text(const Tcp::endpoint& endpoint) {
   const std::string host = endpoint.address().to_string();
@@ -145,10 +148,15 @@ class BeastServer : public Server, public SessionHost {
   const ServerOptions& options() const override { return options_; }
   bool closing() const override { return closing_; }
 
-  void Dispatch(Request request, std::shared_ptr<ResponseWriter> writer) override {
+  void Dispatch(Request request, std::shared_ptr<ExchangeWriter> writer) override {
     asio::post(workers_,
                [this, request = std::move(request), writer = std::move(writer)]() mutable {
-                 handler_.Handle(std::move(request), std::move(writer));
+                 const std::string id(request.Get("x-request-id").substr(0, kLoggedIdBytes));
+                 const absl::Status status = Caught(id, [&] {
+                   handler_.Handle(std::move(request), writer);
+                   return absl::OkStatus();
+                 });
+                 if (!status.ok()) writer->Fail();
                });
   }
 

@@ -41,7 +41,7 @@ class ResponseWriter {
 class Handler {
  public:
   virtual ~Handler() = default;
-  /// Runs on a worker thread. Must not throw.
+  /// Runs on a worker thread. Should not throw: an exception is a 500 and ends the connection.
   virtual void Handle(Request request, std::shared_ptr<ResponseWriter> writer) = 0;
 };
 
@@ -70,7 +70,8 @@ struct ServerOptions {
   /// refuses it, and the connection ends. Runs on an I/O thread, so it must be quick; null: all are
   /// let in.
   std::function<std::optional<Response>(const Request& head)> admit;
-  /// Makes the body of refusals that no handler sees (400, 408, 413, 431, 503); null: plain text.
+  /// Makes the body of refusals that no handler sees (400, 408, 413, 431, 500, 501, 503); null:
+  /// plain text.
   std::function<Response(int status, std::string_view message)> refusal;
 };
 

@@ -17,7 +17,7 @@ constexpr size_t kReadBytes = size_t{16} << 10;
 constexpr absl::Duration kShortLinger = absl::Milliseconds(500);
 
 /// Ends the exchange when the last reference goes, so that a forgotten answer cannot hang a client.
-class Writer : public ResponseWriter {
+class Writer : public ExchangeWriter {
  public:
   Writer(std::shared_ptr<Session> session, uint64_t exchange)
       : session_(std::move(session)), exchange_(exchange) {}
@@ -29,6 +29,7 @@ class Writer : public ResponseWriter {
   void OnGone(std::function<void()> callback) override {
     session_->OnGone(exchange_, std::move(callback));
   }
+  void Fail() override { session_->Fail(exchange_); }
 
  private:
   std::shared_ptr<Session> session_;
@@ -251,12 +252,16 @@ void Session::DispatchRequest() {
   StartRead();
 }
 
-void Session::Refuse(int status, std::string_view message) {
+Response Session::Refusal(int status, std::string_view message) const {
   const auto& make = host_.options().refusal;
   Response response =
       make ? make(status, message) : Response{status, "text/plain", {}, StrCat(message, "\n")};
   response.status = status;
-  RefuseWith(std::move(response));
+  return response;
+}
+
+void Session::Refuse(int status, std::string_view message) {
+  RefuseWith(Refusal(status, message));
 }
 
 void Session::RefuseWith(Response response, bool head_only) {
@@ -395,6 +400,16 @@ void Session::Dropped(uint64_t exchange) {
   } else {
     Send(exchange, {500, "text/plain", {}, "the request was dropped without an answer\n"});
   }
+}
+
+void Session::Fail(uint64_t exchange) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (exchange != exchange_ || finished_ || closed_) return;
+    keep_alive_ = false;
+    if (started_) return Post(&Session::Close);
+  }
+  Send(exchange, Refusal(500, "the server failed to answer this request"));
 }
 
 void Session::ScheduleFlush() {

@@ -27,13 +27,20 @@ using Timer = asio::basic_waitable_timer<std::chrono::steady_clock,
 
 class Session;
 
+/// A writer that can also tell of a handler that failed.
+class ExchangeWriter : public ResponseWriter {
+ public:
+  /// Answers 500 or cuts an answer that has begun; the connection ends.
+  virtual void Fail() = 0;
+};
+
 /// What a session needs of its server.
 class SessionHost {
  public:
   virtual ~SessionHost() = default;
   virtual const ServerOptions& options() const = 0;
   virtual bool closing() const = 0;  ///< answers say `Connection: close`
-  virtual void Dispatch(Request request, std::shared_ptr<ResponseWriter> writer) = 0;
+  virtual void Dispatch(Request request, std::shared_ptr<ExchangeWriter> writer) = 0;
   virtual void Remove(Session* session) = 0;
 };
 
@@ -60,6 +67,7 @@ class Session : public std::enable_shared_from_this<Session> {
   void Finish(uint64_t exchange);
   void OnGone(uint64_t exchange, std::function<void()> callback);
   void Dropped(uint64_t exchange);
+  void Fail(uint64_t exchange);
 
  private:
   enum class State { kHandshaking, kIdle, kReading, kBusy, kLingering, kClosed };
@@ -77,6 +85,7 @@ class Session : public std::enable_shared_from_this<Session> {
   bool Admit();
   Request HeadOfRequest() const;
   void DispatchRequest();
+  Response Refusal(int status, std::string_view message) const;
   void Refuse(int status, std::string_view message);
   void RefuseWith(Response response, bool head_only = false);
   void ArmReadTimer(absl::Duration timeout);

@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <functional>
 #include <mutex>
+#include <stdexcept>
 #include <thread>
 
 #include "absl/time/clock.h"
@@ -402,6 +403,28 @@ TEST_F(ServerTest, AForgottenAnswerIsAnError) {
   const RawResponse cut = testing::HttpGet(address_, "/stream");
   EXPECT_EQ(cut.status, 200);
   EXPECT_FALSE(cut.complete);
+}
+
+TEST_F(ServerTest, AHandlerThatThrowsFailsItsRequestOnly) {
+  Start([](Request request, std::shared_ptr<ResponseWriter> writer) {
+    if (request.path() == "/stream") writer->Start({200, "text/plain", {}, "part"});
+    if (request.path() != "/fine") throw std::out_of_range("the user's text");
+    Echo(std::move(request), std::move(writer));
+  });
+  ::testing::internal::CaptureStderr();
+  RawClient client(address_);
+  client.Send("GET / HTTP/1.1\r\nHost: x\r\nX-Request-Id: r-17\r\n\r\n");
+  RawResponse failed = client.Read();
+  const std::string log = ::testing::internal::GetCapturedStderr();
+  EXPECT_EQ(failed.status, 500);
+  EXPECT_EQ(failed.body, "the server failed to answer this request\n");
+  EXPECT_EQ(failed.headers["connection"], "close");
+  EXPECT_TRUE(client.ClosedByPeer());
+  EXPECT_NE(log.find("r-17"), std::string::npos) << log;
+  EXPECT_NE(log.find("std::out_of_range"), std::string::npos) << log;
+  EXPECT_EQ(log.find("the user's text"), std::string::npos) << log;
+  EXPECT_FALSE(testing::HttpGet(address_, "/stream").complete);
+  EXPECT_EQ(testing::HttpGet(address_, "/fine").status, 200);
 }
 
 TEST_F(ServerTest, TooManyConnectionsAreToldSo) {
