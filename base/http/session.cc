@@ -5,6 +5,7 @@
 
 #include "absl/strings/match.h"
 #include "base/http/framing.h"
+#include "base/http/session_writer.h"
 #include "base/strings.h"
 
 namespace deepseek::http {
@@ -15,26 +16,6 @@ namespace beast_http = boost::beast::http;
 constexpr size_t kReadBytes = size_t{16} << 10;
 /// How long a closing server waits for a client to take leave.
 constexpr absl::Duration kShortLinger = absl::Milliseconds(500);
-
-/// Ends the exchange when the last reference goes, so that a forgotten answer cannot hang a client.
-class Writer : public ExchangeWriter {
- public:
-  Writer(std::shared_ptr<Session> session, uint64_t exchange)
-      : session_(std::move(session)), exchange_(exchange) {}
-  ~Writer() override { session_->Dropped(exchange_); }
-  void Send(Response response) override { session_->Send(exchange_, std::move(response)); }
-  void Start(Response head) override { session_->Start(exchange_, std::move(head)); }
-  bool Write(std::string_view piece) override { return session_->Write(exchange_, piece); }
-  void Finish() override { session_->Finish(exchange_); }
-  void OnGone(std::function<void()> callback) override {
-    session_->OnGone(exchange_, std::move(callback));
-  }
-  void Fail() override { session_->Fail(exchange_); }
-
- private:
-  std::shared_ptr<Session> session_;
-  uint64_t exchange_;
-};
 
 int StatusOf(const boost::system::error_code& ec) {
   if (ec == beast_http::error::header_limit || ec == beast_http::error::buffer_overflow) return 431;
@@ -192,7 +173,10 @@ bool Session::OnHeader() {
     Refuse(400, "only HTTP/1.0 and HTTP/1.1 are served");
     return false;
   }
-  if (auto bad = CheckFraming(HeadOfRequest(), message.version() == 10)) {
+  head_ = ReadHead();
+  head_http10_ = message.version() == 10;
+  head_keep_alive_ = message.keep_alive();
+  if (auto bad = CheckFraming(head_, head_http10_)) {
     Refuse(bad->status, bad->message);
     return false;
   }
@@ -212,14 +196,13 @@ bool Session::OnHeader() {
 bool Session::Admit() {
   const auto& admit = host_.options().admit;
   if (!admit) return true;
-  const Request head = HeadOfRequest();
-  std::optional<Response> refused = admit(head);
+  std::optional<Response> refused = admit(head_);
   if (!refused) return true;
-  RefuseWith(*std::move(refused), head.method == "HEAD");
+  RefuseWith(*std::move(refused), head_.method == "HEAD");
   return false;
 }
 
-Request Session::HeadOfRequest() const {
+Request Session::ReadHead() const {
   const auto& message = parser_->get();
   Request request;
   request.method = std::string(message.method_string());
@@ -233,22 +216,21 @@ Request Session::HeadOfRequest() const {
 
 void Session::DispatchRequest() {
   read_timer_.cancel();
-  Request request = HeadOfRequest();
-  auto message = parser_->release();
+  Request request = std::exchange(head_, {});
+  request.body = std::move(parser_->get().body());
   parser_.reset();
   state_ = State::kBusy;
   ++requests_;
-  request.body = std::move(message.body());
   uint64_t exchange;
   {
     const std::lock_guard lock(mutex_);
     exchange = ++exchange_;
     finished_ = started_ = gone_ = false;
-    http10_ = message.version() == 10;
-    keep_alive_ = message.keep_alive();
+    http10_ = head_http10_;
+    keep_alive_ = head_keep_alive_;
     head_only_ = request.method == "HEAD";
   }
-  host_.Dispatch(std::move(request), std::make_shared<Writer>(shared_from_this(), exchange));
+  host_.Dispatch(std::move(request), std::make_shared<SessionWriter>(shared_from_this(), exchange));
   StartRead();
 }
 

@@ -83,7 +83,7 @@ class Session : public std::enable_shared_from_this<Session> {
   void Parse();
   bool OnHeader();
   bool Admit();
-  Request HeadOfRequest() const;
+  Request ReadHead() const;
   void DispatchRequest();
   Response Refusal(int status, std::string_view message) const;
   void Refuse(int status, std::string_view message);
@@ -112,6 +112,8 @@ class Session : public std::enable_shared_from_this<Session> {
   boost::beast::flat_buffer buffer_;  ///< bytes not yet parsed
   std::optional<boost::beast::http::request_parser<boost::beast::http::string_body>> parser_;
   bool header_seen_ = false;
+  Request head_;  ///< as it was at its end: Beast adds trailers to the headers
+  bool head_http10_ = false, head_keep_alive_ = false;
   bool read_pending_ = false;
   bool eof_ = false;
   bool end_when_idle_ = false;

@@ -179,6 +179,21 @@ TEST_F(ServerTest, ShortChunkExtensionsAndTrailersAreDropped) {
   EXPECT_EQ(client.Read().body, "POST / x");
 }
 
+TEST_F(ServerTest, TrailersAreNoHeaders) {
+  Start([](Request request, std::shared_ptr<ResponseWriter> writer) {
+    writer->Send({200, "text/plain", {}, StrCat("id ", request.Get("x-request-id"))});
+  });
+  RawClient client(address_);
+  for (int i = 0; i < 2; ++i) {
+    client.Send(
+        "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        "0\r\nX-Request-Id: 7\r\nConnection: close\r\n\r\n");
+    RawResponse response = client.Read();
+    EXPECT_EQ(response.body, "id ");
+    EXPECT_FALSE(response.headers.contains("connection"));
+  }
+}
+
 TEST_F(ServerTest, ExpectContinueIsAnswered) {
   Start(Echo);
   RawClient client(address_);
