@@ -1,5 +1,7 @@
 #include "base/http/message.h"
 
+#include <algorithm>
+
 #include "absl/strings/match.h"
 #include "base/strings.h"
 
@@ -10,6 +12,17 @@ std::string_view FindHeader(const Headers& headers, std::string_view name) {
     if (absl::EqualsIgnoreCase(h.name, ToAbsl(name))) return h.value;
   }
   return {};
+}
+
+std::string_view Request::path() const {
+  std::string_view path = target;
+  for (const std::string_view scheme : {"http://", "https://"}) {
+    if (!absl::StartsWithIgnoreCase(target, ToAbsl(scheme))) continue;
+    path.remove_prefix(std::min(path.find_first_of("/?", scheme.size()), path.size()));
+    if (!path.starts_with('/')) return "/";
+    break;
+  }
+  return path.substr(0, path.find('?'));
 }
 
 std::string_view ReasonPhrase(int status) {

@@ -18,13 +18,13 @@ std::string_view FindHeader(const Headers& headers, std::string_view name);
 
 struct Request {
   std::string method;  ///< as sent: "GET", "POST", ...
-  std::string target;  ///< as sent: "/v1/models?limit=3"
+  std::string target;  ///< as sent: "/v1/models?limit=3", "http://host/v1/models"
   Headers headers;
   std::string body;
   std::string peer;  ///< address of the client, for logs
 
-  /// Target up to the query.
-  std::string_view path() const { return std::string_view(target).substr(0, target.find('?')); }
+  /// Target up to the query, without scheme and authority (RFC 9112 section 3.2.2).
+  std::string_view path() const;
   std::string_view Get(std::string_view name) const { return FindHeader(headers, name); }
 };
 

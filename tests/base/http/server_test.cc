@@ -509,6 +509,20 @@ TEST_F(ServerTest, StopCutsAtTheDeadlineAndCounts) {
   EXPECT_FALSE(kept->Write("after the server's end"));
 }
 
+TEST(Path, IsTheTargetWithoutQuerySchemeAndAuthority) {
+  for (const auto& [target, path] :
+       {std::pair{"/v1/models?limit=3", "/v1/models"},
+        std::pair{"http://127.0.0.1:8000/v1/models", "/v1/models"},
+        std::pair{"HTTPS://[::1]:1/a/b?c=http://d/e", "/a/b"}, std::pair{"http://host?a=/b", "/"},
+        std::pair{"http://host", "/"}, std::pair{"http://", "/"},
+        std::pair{"/http://host/a", "/http://host/a"}, std::pair{"ftp://host/a", "ftp://host/a"},
+        std::pair{"*", "*"}, std::pair{"", ""}}) {
+    Request request;
+    request.target = target;
+    EXPECT_EQ(request.path(), path) << target;
+  }
+}
+
 TEST(ServerAddresses, AreChecked) {
   EXPECT_EQ(ParseHostPort("127.0.0.1:80")->port, 80);
   EXPECT_EQ(ParseHostPort("[::1]:81")->host, "::1");
