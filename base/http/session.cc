@@ -1,5 +1,7 @@
 #include "base/http/session.h"
 
+#include <poll.h>
+
 #include <cstring>
 #include <utility>
 
@@ -16,6 +18,8 @@ namespace beast_http = boost::beast::http;
 constexpr size_t kReadBytes = size_t{16} << 10;
 /// How long a closing server waits for a client to take leave.
 constexpr absl::Duration kShortLinger = absl::Milliseconds(500);
+/// How often a peer is looked at that may be gone behind what it sent.
+constexpr absl::Duration kPeerLook = absl::Milliseconds(500);
 
 int StatusOf(const boost::system::error_code& ec) {
   if (ec == beast_http::error::header_limit || ec == beast_http::error::buffer_overflow) return 431;
@@ -90,7 +94,7 @@ void Session::StartRead() {
   // While an answer is written, pipelined bytes are taken in only up to what a header may need.
   const size_t room = host_.options().limits.header_bytes;
   if (read_pending_ || eof_ || state_ == State::kClosed) return;
-  if (state_ == State::kBusy && buffer_.size() >= room) return;
+  if (state_ == State::kBusy && buffer_.size() >= room) return ArmReadTimer(kPeerLook);
   read_pending_ = true;
   AsyncRead([self = shared_from_this()](boost::system::error_code ec, size_t n) {
     self->read_pending_ = false;
@@ -280,9 +284,23 @@ void Session::OnReadTimeout() {
     case State::kIdle:
     case State::kLingering:
       return Close();
+    case State::kBusy:
+      return LookAtPeer();
     default:
       return;
   }
+}
+
+/// Behind bytes that are not read a read does not see the peer's end; poll does.
+void Session::LookAtPeer() {
+  if (read_pending_) return;
+  pollfd peer{.fd = socket_.native_handle(), .events = POLLRDHUP, .revents = 0};
+  if (::poll(&peer, 1, 0) > 0) {
+    PeerGone();
+    if ((peer.revents & (POLLERR | POLLHUP)) != 0) Close();
+    return;
+  }
+  ArmReadTimer(kPeerLook);
 }
 
 void Session::EndWhenIdle() {

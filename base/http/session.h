@@ -46,8 +46,8 @@ class SessionHost {
 
 /// Reads requests one after the other and writes their answers in that order: while one is
 /// answered, further (pipelined) bytes wait in the buffer. One read is always pending while there
-/// is room, so that a peer's close is noticed. Members without a comment belong to the strand; the
-/// answer's outbox belongs to the mutex.
+/// is room, so that a peer's close is noticed; without room the socket is looked at now and then.
+/// Members without a comment belong to the strand; the answer's outbox belongs to the mutex.
 class Session : public std::enable_shared_from_this<Session> {
  public:
   Session(std::shared_ptr<asio::io_context> io, Socket socket, SessionHost& host);
@@ -90,6 +90,7 @@ class Session : public std::enable_shared_from_this<Session> {
   void RefuseWith(Response response, bool head_only = false);
   void ArmReadTimer(absl::Duration timeout);
   void OnReadTimeout();
+  void LookAtPeer();
   void Flush();
   void OnWritten(boost::system::error_code ec);
   void AnswerDone();

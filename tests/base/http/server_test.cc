@@ -368,6 +368,41 @@ TEST_F(ServerTest, AGoneClientIsNoticed) {
   }
 }
 
+TEST_F(ServerTest, AClientGoneBehindPipelinedBytesIsNoticed) {
+  for (const bool reset : {false, true}) {
+    Event handling, gone;
+    std::shared_ptr<ResponseWriter> kept;
+    Start([&](Request, std::shared_ptr<ResponseWriter> writer) {
+      writer->OnGone([&] { gone.Set(); });
+      kept = std::move(writer);
+      handling.Set();
+    });
+    RawClient client(address_);
+    client.Get("/");
+    ASSERT_TRUE(handling.Wait());
+    client.Send(StrCat("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n",
+                       std::string(100000, 'x')));
+    reset ? client.Reset() : client.Close();
+    EXPECT_TRUE(gone.Wait());
+    kept.reset();
+    server_.reset();
+  }
+}
+
+TEST_F(ServerTest, ALargePipelinedRequestIsAnswered) {
+  Event finish;
+  Start([&](Request request, std::shared_ptr<ResponseWriter> writer) {
+    if (request.path() == "/slow") finish.Wait();
+    writer->Send({200, "text/plain", {}, StrCat(request.body.size())});
+  });
+  RawClient client(address_);
+  client.Get("/slow");
+  client.Post("/", std::string(100000, 'x'));
+  finish.Set();
+  EXPECT_EQ(client.Read().body, "0");
+  EXPECT_EQ(client.Read().body, "100000");
+}
+
 TEST_F(ServerTest, AHalfClosedClientStillGetsAWholeAnswer) {
   Start(Echo);
   RawClient client(address_);
