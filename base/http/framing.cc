@@ -48,13 +48,28 @@ std::optional<Misframed> CheckFraming(const Request& head, bool http10) {
   return Misframed{501, "Transfer-Encoding: only chunked is served"};
 }
 
+/// RFC 9112 section 3.2, RFC 9110 section 8.4.
+std::optional<Misframed> CheckHeaders(const Request& head, bool http10, bool has_body) {
+  int hosts = 0;
+  for (const Header& h : head.headers) {
+    if (absl::EqualsIgnoreCase(h.name, "Host")) ++hosts;
+    if (has_body && absl::EqualsIgnoreCase(h.name, "Content-Encoding") &&
+        !absl::EqualsIgnoreCase(h.value, "identity"))
+      return Misframed{415, "Content-Encoding: a body must be sent as it is (identity)"};
+  }
+  if (hosts > 1 || (hosts == 0 && !http10)) return Misframed{400, "HTTP/1.1 needs one Host header"};
+  return std::nullopt;
+}
+
 std::string HeadText(const Response& response, const Framing& framing) {
   std::string head =
       StrCat("HTTP/1.1 ", response.status, " ", ReasonPhrase(response.status), "\r\n");
   if (!response.content_type.empty())
     StrAppend(&head, "Content-Type: ", response.content_type, "\r\n");
   for (const Header& h : response.headers) StrAppend(&head, h.name, ": ", h.value, "\r\n");
-  if (framing.length) {
+  if (response.status == 204) {
+    // has no body, so nothing may frame one: RFC 9110 section 8.6
+  } else if (framing.length) {
     StrAppend(&head, "Content-Length: ", *framing.length, "\r\n");
   } else if (framing.chunked) {
     head += "Transfer-Encoding: chunked\r\n";

@@ -19,6 +19,9 @@ struct Misframed {
 /// takes for a body, another would take for the next request.
 std::optional<Misframed> CheckFraming(const Request& head, bool http10);
 
+/// Why the header of a request that is framed well is not taken.
+std::optional<Misframed> CheckHeaders(const Request& head, bool http10, bool has_body);
+
 /// How an answer's body and its connection end.
 struct Framing {
   std::optional<size_t> length;  ///< of the body; else chunks, or the end of the connection

@@ -70,8 +70,8 @@ struct ServerOptions {
   /// refuses it, and the connection ends. Runs on an I/O thread, so it must be quick; null: all are
   /// let in.
   std::function<std::optional<Response>(const Request& head)> admit;
-  /// Makes the body of refusals that no handler sees (400, 408, 413, 431, 500, 501, 503); null:
-  /// plain text.
+  /// Makes the body of refusals that no handler sees (400, 408, 413, 415, 431, 500, 501, 503);
+  /// null: plain text.
   std::function<Response(int status, std::string_view message)> refusal;
 };
 

@@ -92,9 +92,9 @@ void Session::RunRefusal(int status, std::string_view message) {
 
 void Session::StartRead() {
   // While an answer is written, pipelined bytes are taken in only up to what a header may need.
-  const size_t room = host_.options().limits.header_bytes;
   if (read_pending_ || eof_ || state_ == State::kClosed) return;
-  if (state_ == State::kBusy && buffer_.size() >= room) return ArmReadTimer(kPeerLook);
+  if (state_ == State::kBusy && buffer_.size() >= host_.options().limits.header_bytes)
+    return ArmReadTimer(kPeerLook);
   read_pending_ = true;
   AsyncRead([self = shared_from_this()](boost::system::error_code ec, size_t n) {
     self->read_pending_ = false;
@@ -106,24 +106,15 @@ void Session::OnRead(boost::system::error_code ec, size_t n) {
   if (state_ == State::kClosed) return;
   if (ec) {
     eof_ = true;
-    if (state_ == State::kBusy) {
-      PeerGone();
-      if (ec != asio::error::eof) Close();
-    } else {
-      Close();
-    }
+    if (state_ == State::kBusy) PeerGone();
+    if (state_ != State::kBusy || ec != asio::error::eof) Close();
     return;
   }
   if (state_ == State::kLingering) return StartRead();  // dropped
   std::memcpy(buffer_.prepare(n).data(), received_.data(), n);
   buffer_.commit(n);
-  switch (state_) {
-    case State::kBusy:
-      StartRead();
-      return;
-    default:
-      Parse();
-  }
+  if (state_ == State::kBusy) return StartRead();
+  Parse();
 }
 
 void Session::Parse() {
@@ -180,7 +171,9 @@ bool Session::OnHeader() {
   head_ = ReadHead();
   head_http10_ = message.version() == 10;
   head_keep_alive_ = message.keep_alive();
-  if (auto bad = CheckFraming(head_, head_http10_)) {
+  auto bad = CheckFraming(head_, head_http10_);
+  if (!bad) bad = CheckHeaders(head_, head_http10_, !parser_->is_done());
+  if (bad) {
     Refuse(bad->status, bad->message);
     return false;
   }
@@ -188,7 +181,7 @@ bool Session::OnHeader() {
   parser_->eager(true);
   ArmReadTimer(host_.options().limits.body_timeout);
   const auto expect = message[beast_http::field::expect];
-  if (!parser_->is_done() && buffer_.size() == 0 &&
+  if (!head_http10_ && !parser_->is_done() && buffer_.size() == 0 &&
       absl::EqualsIgnoreCase({expect.data(), expect.size()}, "100-continue")) {
     const std::lock_guard lock(mutex_);
     outbox_ += "HTTP/1.1 100 Continue\r\n\r\n";

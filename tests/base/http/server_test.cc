@@ -203,6 +203,48 @@ TEST_F(ServerTest, ExpectContinueIsAnswered) {
   EXPECT_EQ(client.Read().body, "POST / hi");
 }
 
+TEST_F(ServerTest, OldClientsAreNotAskedToContinue) {
+  Start(Echo);
+  RawClient client(address_);
+  client.Send("POST / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");
+  EXPECT_FALSE(client.WaitFor("100 Continue", absl::Milliseconds(100)));
+  client.Send("hi");
+  EXPECT_EQ(client.Read().body, "POST / hi");
+}
+
+TEST_F(ServerTest, OneHostIsNeeded) {
+  Start(Echo);
+  for (const auto& [request, status] :
+       {std::pair{"GET / HTTP/1.1\r\n\r\n", 400},
+        std::pair{"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400},
+        std::pair{"GET / HTTP/1.1\r\nHost:\r\n\r\n", 200},
+        std::pair{"GET / HTTP/1.0\r\n\r\n", 200}}) {
+    RawClient client(address_);
+    client.Send(request);
+    EXPECT_EQ(client.Read().status, status) << request;
+  }
+}
+
+TEST_F(ServerTest, AnAnswerWithoutContentHasNoLength) {
+  Start([](Request, std::shared_ptr<ResponseWriter> writer) { writer->Send({204, "", {}, ""}); });
+  RawClient client(address_);
+  client.Get("/");
+  ASSERT_TRUE(client.WaitFor("\r\n\r\n"));
+  EXPECT_EQ(client.received().find("Content-Length"), std::string::npos) << client.received();
+}
+
+TEST_F(ServerTest, CompressedBodiesAreRefusedByName) {
+  Start(Echo);
+  RawClient client(address_);
+  client.Post("/", "x", "Content-Encoding: gzip\r\n");
+  const RawResponse refused = client.Read();
+  EXPECT_EQ(refused.status, 415);
+  EXPECT_NE(refused.body.find("Content-Encoding"), std::string::npos) << refused.body;
+  RawClient plain(address_);
+  plain.Post("/", "x", "Content-Encoding: Identity\r\n");
+  EXPECT_EQ(plain.Read().status, 200);
+}
+
 TEST_F(ServerTest, TooLargeHeadersAreRefused) {
   Start(Echo);
   RawClient client(address_);
