@@ -60,6 +60,10 @@ absl::StatusOr<Value> CallFunction(Budget& budget, std::string_view name,
 /// none.
 absl::StatusOr<Value> GetAttribute(const Value& object, std::string_view name);
 absl::StatusOr<Value> GetItem(const Value& object, const Value& key);
+/// What an `attribute` argument of a filter means: 'a.0.b' is object['a'][0]['b'], none the object.
+/// `otherwise` (unless null or none) takes the place of what is undefined on the way.
+absl::StatusOr<Value> GetPath(Budget& budget, const Value& object, const Value& path,
+                              const Value* otherwise);
 absl::StatusOr<Value> GetSlice(Budget& budget, const Value& object, const Value& start,
                                const Value& stop, const Value& step);
 /// What a for loop goes through.

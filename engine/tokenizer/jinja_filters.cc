@@ -90,7 +90,7 @@ Result Join(Budget& budget, std::string_view, const Value& input, const Argument
   for (size_t i = 0; i < items.size(); ++i) {
     Value item = items[i];
     if (attribute != nullptr) {
-      ASSIGN_OR_RETURN(item, GetItem(items[i], *attribute));
+      ASSIGN_OR_RETURN(item, GetPath(budget, items[i], *attribute, nullptr));
     }
     if (i > 0 && separator != nullptr) out.Append(ToText(*separator));
     out.Append(ToText(item));
@@ -175,16 +175,6 @@ Result ListOf(Budget& budget, std::string_view name, const Value& input,
     return CallMethod(budget, "items", input, {});
   }
   ASSIGN_OR_RETURN(std::vector<Value> items, Iterate(budget, input));
-  if (name == "unique") {
-    std::vector<Value> unique;
-    for (Value& item : items) {
-      RETURN_IF_ERROR(budget.Charge(1 + unique.size()));
-      const bool seen = std::any_of(unique.begin(), unique.end(),
-                                    [&](const Value& other) { return Equal(item, other); });
-      if (!seen) unique.push_back(std::move(item));
-    }
-    items = std::move(unique);
-  }
   if (name == "reverse") {
     std::reverse(items.begin(), items.end());
     if (input.text() != nullptr) {
@@ -194,6 +184,32 @@ Result ListOf(Budget& budget, std::string_view name, const Value& input,
     }
   }
   return MakeList(std::move(items));
+}
+
+// The first of those that are equal, or have equal attributes.
+Result Unique(Budget& budget, std::string_view, const Value& input, const Arguments& arguments) {
+  RETURN_IF_ERROR(arguments.Check(2, {"case_sensitive", "attribute"}));
+  ASSIGN_OR_RETURN(const std::vector<Value> items, Iterate(budget, input));
+  const Value *exact = arguments.Get(0, "case_sensitive"),
+              *attribute = arguments.Get(1, "attribute");
+  std::vector<Value> keys, unique;
+  for (const Value& item : items) {
+    RETURN_IF_ERROR(budget.Charge(1 + unique.size()));
+    Value key = item;
+    if (attribute != nullptr) {
+      ASSIGN_OR_RETURN(key, GetPath(budget, item, *attribute, nullptr));
+    }
+    if (key.text() != nullptr && (exact == nullptr || !exact->Truth())) {
+      RETURN_IF_ERROR(budget.ChargeText(key.text()->size()));
+      key = Value::String(ChangeCase(*key.text(), "lower"));
+    }
+    const bool seen = std::any_of(keys.begin(), keys.end(),
+                                  [&](const Value& other) { return Equal(key, other); });
+    if (seen) continue;
+    keys.push_back(std::move(key));
+    unique.push_back(item);
+  }
+  return MakeList(std::move(unique));
 }
 
 Result Indent(Budget& budget, std::string_view, const Value& input, const Arguments& arguments) {
@@ -234,23 +250,28 @@ Result Choose(Budget& budget, std::string_view name, const Value& input,
   const bool keep = name == "select" || name == "selectattr";
   const Value* attribute = name == "map" ? arguments.Get(SIZE_MAX, "attribute") : nullptr;
   Arguments rest = arguments;
-  const auto take = [&](std::string_view what) -> absl::StatusOr<std::string> {
-    if (rest.positional.empty() || rest.positional[0].text() == nullptr)
-      return Fail(StrCat(name, ": ", what, " is missing"));
-    std::string text = rest.positional[0].text()->text();
+  const auto take = [&](std::string_view what) -> Result {
+    if (rest.positional.empty()) return Fail(StrCat(name, ": ", what, " is missing"));
+    Value value = std::move(rest.positional.front());
     rest.positional.erase(rest.positional.begin());
-    return text;
+    return value;
   };
-  std::string key, function;
+  const auto take_name = [&](std::string_view what) -> absl::StatusOr<std::string> {
+    ASSIGN_OR_RETURN(const Value value, take(what));
+    if (value.text() == nullptr) return Fail(StrCat(name, ": the name of ", what, " is missing"));
+    return value.text()->text();
+  };
+  Value path;
+  std::string function;
   if (by_attribute) {
-    ASSIGN_OR_RETURN(key, take("an attribute"));
+    ASSIGN_OR_RETURN(path, take("an attribute"));
   }
   if (name == "map" && attribute == nullptr) {
-    ASSIGN_OR_RETURN(function, take("a filter"));
+    ASSIGN_OR_RETURN(function, take_name("a filter"));
     if (!IsKnownFilter(function) || function == "map")
       return Fail(StrCat("map: the filter ", function, " is not supported"));
   } else if (name != "map" && !rest.positional.empty()) {
-    ASSIGN_OR_RETURN(function, take("a test"));
+    ASSIGN_OR_RETURN(function, take_name("a test"));
     if (!IsKnownTest(function))
       return Fail(StrCat(name, ": the test ", function, " is not supported"));
   }
@@ -260,9 +281,8 @@ Result Choose(Budget& budget, std::string_view name, const Value& input,
     if (name == "map") {
       Value value;
       if (attribute != nullptr) {
-        ASSIGN_OR_RETURN(value, GetItem(item, *attribute));
-        const Value* otherwise = arguments.Get(SIZE_MAX, "default");
-        if (value.undefined() && otherwise != nullptr) value = *otherwise;
+        ASSIGN_OR_RETURN(value,
+                         GetPath(budget, item, *attribute, arguments.Get(SIZE_MAX, "default")));
       } else {
         ASSIGN_OR_RETURN(value, ApplyFilter(budget, function, item, rest));
       }
@@ -271,7 +291,7 @@ Result Choose(Budget& budget, std::string_view name, const Value& input,
     }
     Value tested = item;
     if (by_attribute) {
-      ASSIGN_OR_RETURN(tested, GetItem(item, Value::String(key, false)));
+      ASSIGN_OR_RETURN(tested, GetPath(budget, item, path, nullptr));
     }
     bool holds = tested.Truth();
     if (!function.empty()) {
@@ -294,7 +314,7 @@ constexpr std::pair<std::string_view, Filter> kFilters[] = {
     {"title", Case},        {"capitalize", Case},     {"default", Default},
     {"d", Default},         {"replace", ReplaceText}, {"string", StringOf},
     {"int", Number},        {"float", Number},        {"abs", Absolute},
-    {"list", ListOf},       {"items", ListOf},        {"unique", ListOf},
+    {"list", ListOf},       {"items", ListOf},        {"unique", Unique},
     {"reverse", ListOf},    {"indent", Indent},       {"map", Choose},
     {"select", Choose},     {"reject", Choose},       {"selectattr", Choose},
     {"rejectattr", Choose}, {"safe", Same},

@@ -1,6 +1,7 @@
 // Operators, indexing and iteration.
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <cstring>
 
@@ -201,6 +202,39 @@ absl::StatusOr<Value> GetItem(const Value& object, const Value& key) {
     return Value::String(text->Slice(offsets[at], offsets[at + 1]));
   }
   return nothing;
+}
+
+absl::StatusOr<Value> GetPath(Budget& budget, const Value& object, const Value& path,
+                              const Value* otherwise) {
+  if (path.none()) return object;
+  Value value = object;
+  const auto step = [&](const Value& key) -> absl::Status {
+    if (value.text() != nullptr) RETURN_IF_ERROR(budget.Charge(value.text()->size() / 64));
+    ASSIGN_OR_RETURN(value, GetItem(value, key));
+    if (value.undefined() && otherwise != nullptr && !otherwise->none()) value = *otherwise;
+    return absl::OkStatus();
+  };
+  if (path.text() == nullptr) {
+    RETURN_IF_ERROR(step(path));
+    return value;
+  }
+  const std::string& text = path.text()->text();
+  RETURN_IF_ERROR(budget.ChargeText(text.size()));
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t end = std::min(text.find('.', begin), text.size());
+    const std::string_view part = std::string_view(text).substr(begin, end - begin);
+    RETURN_IF_ERROR(budget.Charge());
+    if (!part.empty() && part.find_first_not_of("0123456789") == std::string_view::npos) {
+      int64_t index = 0;
+      const bool fits =
+          std::from_chars(part.data(), part.data() + part.size(), index).ec == std::errc();
+      RETURN_IF_ERROR(step(Value::Integer(fits ? index : INT64_MAX)));
+    } else {
+      RETURN_IF_ERROR(step(Value::String(part, false)));
+    }
+    begin = end + 1;
+  }
+  return value;
 }
 
 absl::StatusOr<Value> GetSlice(Budget& budget, const Value& object, const Value& start,
