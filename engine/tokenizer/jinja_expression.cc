@@ -380,6 +380,23 @@ absl::StatusOr<ExprRef> ExpressionParser::Call(ExprRef callee) {
   return call;
 }
 
+// The filter that map applies and the test by which the others choose, where they are written out.
+absl::Status ExpressionParser::CheckNames(const Expr& filter) const {
+  const bool map = filter.name == "map";
+  const bool by_attribute = filter.name == "selectattr" || filter.name == "rejectattr";
+  if (!map && !by_attribute && filter.name != "select" && filter.name != "reject")
+    return absl::OkStatus();
+  const size_t at = by_attribute ? 2 : 1;
+  if (filter.args.size() <= at || filter.args[at]->op != Op::kConstant) return absl::OkStatus();
+  const MarkedText* text = filter.args[at]->constant.text();
+  if (text == nullptr) return absl::OkStatus();
+  const std::string& name = text->text();
+  // map in map has no end that a parser would see.
+  if (map ? IsKnownFilter(name) && name != "map" : IsKnownTest(name)) return absl::OkStatus();
+  return Unsupported(filter.line,
+                     StrCat("the ", map ? "filter " : "test ", name, " in ", filter.name));
+}
+
 absl::StatusOr<ExprRef> ExpressionParser::Filters(ExprRef value) {
   while (true) {
     const int line = Peek().line;
@@ -389,6 +406,7 @@ absl::StatusOr<ExprRef> ExpressionParser::Filters(ExprRef value) {
       if (!IsKnownFilter(name)) return Unsupported(line, StrCat("the filter ", name));
       ASSIGN_OR_RETURN(value, Make(Op::kFilter, line, Args(std::move(value)), name));
       if (TakeOperator("(")) RETURN_IF_ERROR(Arguments(value.get()));
+      RETURN_IF_ERROR(CheckNames(*value));
     } else if (TakeName("is")) {
       ASSIGN_OR_RETURN(value, Test(std::move(value)));
     } else if (TakeOperator("(")) {

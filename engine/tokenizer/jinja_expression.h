@@ -58,6 +58,7 @@ class ExpressionParser {
   absl::StatusOr<ExprRef> Call(ExprRef callee);
   absl::StatusOr<ExprRef> DictLiteral();
   absl::Status Arguments(Expr* call);
+  absl::Status CheckNames(const Expr& filter) const;
 
   const std::vector<Token>& tokens_;
   size_t at_ = 0;

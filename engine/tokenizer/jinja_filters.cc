@@ -353,14 +353,17 @@ absl::StatusOr<bool> Parity(std::string_view name, const Value& input, const Arg
   return name == "odd" ? !zero : zero;
 }
 
+// Tests that are operators, also under the operator's own name: select('>', 1).
+constexpr std::pair<std::string_view, std::string_view> kOperators[] = {
+    {"==", "=="}, {"eq", "=="}, {"equalto", "=="}, {"sameas", "=="},     {"!=", "!="},
+    {"ne", "!="}, {"<", "<"},   {"lt", "<"},       {"lessthan", "<"},    {"<=", "<="},
+    {"le", "<="}, {">", ">"},   {"gt", ">"},       {"greaterthan", ">"}, {">=", ">="},
+    {"ge", ">="}, {"in", "in"}};
+
 absl::StatusOr<bool> Comparison(std::string_view name, const Value& input,
                                 const Arguments& arguments) {
   RETURN_IF_ERROR(arguments.Check(1));
   if (arguments.positional.empty()) return Fail(StrCat("the test ", name, " lacks its argument"));
-  static constexpr std::pair<std::string_view, std::string_view> kOperators[] = {
-      {"eq", "=="},         {"equalto", "=="}, {"sameas", "=="}, {"ne", "!="},
-      {"lt", "<"},          {"lessthan", "<"}, {"le", "<="},     {"gt", ">"},
-      {"greaterthan", ">"}, {"ge", ">="},      {"in", "in"}};
   for (const auto& [test, op] : kOperators) {
     if (test == name) return Compare(op, input, arguments.positional[0]);
   }
@@ -368,16 +371,11 @@ absl::StatusOr<bool> Comparison(std::string_view name, const Value& input,
 }
 
 constexpr std::pair<std::string_view, Predicate> kTests[] = {
-    {"defined", OfType},     {"undefined", OfType},       {"none", OfType},
-    {"string", OfType},      {"boolean", OfType},         {"true", OfType},
-    {"false", OfType},       {"integer", OfType},         {"float", OfType},
-    {"number", OfType},      {"mapping", OfType},         {"callable", OfType},
-    {"iterable", OfType},    {"sequence", OfType},        {"even", Parity},
-    {"odd", Parity},         {"divisibleby", Parity},     {"eq", Comparison},
-    {"equalto", Comparison}, {"sameas", Comparison},      {"ne", Comparison},
-    {"lt", Comparison},      {"lessthan", Comparison},    {"le", Comparison},
-    {"gt", Comparison},      {"greaterthan", Comparison}, {"ge", Comparison},
-    {"in", Comparison},
+    {"defined", OfType},     {"undefined", OfType}, {"none", OfType},    {"string", OfType},
+    {"boolean", OfType},     {"true", OfType},      {"false", OfType},   {"integer", OfType},
+    {"float", OfType},       {"number", OfType},    {"mapping", OfType}, {"callable", OfType},
+    {"iterable", OfType},    {"sequence", OfType},  {"even", Parity},    {"odd", Parity},
+    {"divisibleby", Parity},
 };
 
 template <typename F, size_t n>
@@ -388,13 +386,19 @@ F Find(const std::pair<std::string_view, F> (&table)[n], std::string_view name) 
   return nullptr;
 }
 
+Predicate TestOf(std::string_view name) {
+  const bool comparison = std::any_of(std::begin(kOperators), std::end(kOperators),
+                                      [&](const auto& test) { return test.first == name; });
+  return comparison ? Comparison : Find(kTests, name);
+}
+
 }  // namespace
 
 bool IsKnownFilter(std::string_view name) {
   return Find(kFilters, name) != nullptr;
 }
 bool IsKnownTest(std::string_view name) {
-  return Find(kTests, name) != nullptr;
+  return TestOf(name) != nullptr;
 }
 
 absl::StatusOr<Value> ApplyFilter(Budget& budget, std::string_view name, const Value& input,
@@ -406,7 +410,7 @@ absl::StatusOr<Value> ApplyFilter(Budget& budget, std::string_view name, const V
 
 absl::StatusOr<bool> ApplyTest(std::string_view name, const Value& input,
                                const Arguments& arguments) {
-  const Predicate test = Find(kTests, name);
+  const Predicate test = TestOf(name);
   if (test == nullptr) return Fail(StrCat("there is no test ", name));
   return test(name, input, arguments);
 }
