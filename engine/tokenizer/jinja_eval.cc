@@ -1,6 +1,7 @@
 #include "engine/tokenizer/jinja_eval.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "base/status.h"
 #include "base/strings.h"
@@ -136,30 +137,70 @@ absl::Status Evaluator::RunNode(const Node& node) {
 absl::Status Evaluator::RunFor(const Node& node) {
   ASSIGN_OR_RETURN(const Value value, Eval(*node.expr));
   ASSIGN_OR_RETURN(std::vector<Value> items, Iterate(budget_, value));
-  if (node.filter != nullptr) {
-    std::vector<Value> kept;
-    for (Value& item : items) {
+  const auto loop = std::make_shared<Loop>();
+  if (node.filter == nullptr) {
+    loop->items = std::move(items);
+    loop->count = loop->items.size();
+  } else {
+    FilterLazily(node, std::move(items), loop.get());
+  }
+  ASSIGN_OR_RETURN(const bool ended, RunRounds(node, loop));
+  loop->more = nullptr;
+  loop->items.clear();
+  return ended ? absl::OkStatus() : Run(node.otherwise);
+}
+
+// jinja2's condition is a generator: an item's turn comes right before its round, or when `loop`
+// looks ahead, so it sees what the rounds before have changed. It does not see their names.
+void Evaluator::FilterLazily(const Node& node, std::vector<Value> source, Loop* loop) {
+  loop->more = [this, &node, loop, source = std::move(source), next = size_t{0},
+                depth = scopes_.size()]() mutable -> absl::StatusOr<bool> {
+    // Not from within a condition that is evaluated for this loop or one around it, which a
+    // namespace would allow: the names that this condition needs are set aside.
+    if (depth >= ahead_)
+      return Fail("the condition of a for loop looks ahead in a loop that waits for it");
+    const size_t outer = std::exchange(ahead_, depth);
+    std::vector<Scope> inner(
+        std::make_move_iterator(scopes_.begin() + static_cast<ptrdiff_t>(depth)),
+        std::make_move_iterator(scopes_.end()));
+    scopes_.resize(depth);
+    bool found = false;
+    while (!found && next < source.size()) {
+      Value item = std::move(source[next++]);
       scopes_.emplace_back();
       RETURN_IF_ERROR(Assign(node.targets, item));
       ASSIGN_OR_RETURN(const Value condition, Eval(*node.filter));
       scopes_.pop_back();
-      if (condition.Truth()) kept.push_back(std::move(item));
+      found = condition.Truth();
+      if (found) loop->items.push_back(std::move(item));
     }
-    items = std::move(kept);
-  }
-  if (items.empty()) return Run(node.otherwise);
-  const auto shared = std::make_shared<const std::vector<Value>>(std::move(items));
-  for (size_t i = 0; i < shared->size(); ++i) {
+    loop->count = loop->items.size();
+    std::move(inner.begin(), inner.end(), std::back_inserter(scopes_));
+    ahead_ = outer;
+    return found;
+  };
+}
+
+// Whether a round came to its end: in jinja2 the `else` runs also where each was cut short.
+absl::StatusOr<bool> Evaluator::RunRounds(const Node& node, const LoopRef& loop) {
+  bool ended = false;
+  for (size_t i = 0;; ++i) {
+    if (i == loop->count) {
+      if (loop->more == nullptr) return ended;
+      ASSIGN_OR_RETURN(const bool found, loop->more());
+      if (!found) return ended;
+    }
+    loop->index = i;
     // Names that are set in the body live for one round.
     scopes_.emplace_back();
-    Set("loop", Value(Value::Variant(std::make_shared<const Loop>(Loop{shared, i}))));
-    RETURN_IF_ERROR(Assign(node.targets, (*shared)[i]));
+    Set("loop", Value(Value::Variant(loop)));
+    RETURN_IF_ERROR(Assign(node.targets, Value(loop->items[i])));
     RETURN_IF_ERROR(Run(node.body));
     scopes_.pop_back();
     const Flow flow = std::exchange(flow_, Flow::kNext);
-    if (flow == Flow::kBreak) break;
+    if (flow == Flow::kBreak) return ended;
+    ended = ended || flow == Flow::kNext;
   }
-  return absl::OkStatus();
 }
 
 absl::Status Evaluator::Assign(const std::vector<std::string>& targets, const Value& value) {

@@ -98,6 +98,8 @@ class Evaluator {
   absl::Status Run(const Block& block);
   absl::Status RunNode(const Node& node);
   absl::Status RunFor(const Node& node);
+  absl::StatusOr<bool> RunRounds(const Node& node, const LoopRef& loop);
+  void FilterLazily(const Node& node, std::vector<Value> source, Loop* loop);
   absl::Status RunSet(const Node& node);
   absl::Status Assign(const std::vector<std::string>& targets, const Value& value);
   absl::StatusOr<Value> Eval(const Expr& expr);
@@ -116,6 +118,7 @@ class Evaluator {
   MarkedText out_;
   Flow flow_ = Flow::kNext;
   int depth_ = 0;
+  size_t ahead_ = SIZE_MAX;  // scopes around the loop whose condition is evaluated
 };
 
 }  // namespace deepseek::engine::jinja

@@ -135,6 +135,30 @@ absl::StatusOr<std::vector<size_t>> SlicePositions(Budget& budget, size_t size, 
   return positions;
 }
 
+// As jinja2's LoopContext: `last` and `nextitem` look one item ahead, the lengths at all of them.
+absl::StatusOr<Value> LoopAttribute(Loop& loop, std::string_view name) {
+  const bool all = name == "length" || name == "revindex" || name == "revindex0";
+  const bool next = name == "last" || name == "nextitem";
+  while (loop.more != nullptr && (all || (next && loop.count == loop.index + 1))) {
+    ASSIGN_OR_RETURN(const bool found, loop.more());
+    if (!found) break;
+  }
+  const auto index = static_cast<int64_t>(loop.index), count = static_cast<int64_t>(loop.count);
+  if (name == "index0") return Value::Integer(index);
+  if (name == "index") return Value::Integer(index + 1);
+  if (name == "first") return Value::Boolean(index == 0);
+  if (name == "last") return Value::Boolean(index + 1 == count);
+  if (name == "length") return Value::Integer(count);
+  if (name == "revindex") return Value::Integer(count - index);
+  if (name == "revindex0") return Value::Integer(count - index - 1);
+  if (name == "depth") return Value::Integer(1);  // no loop is recursive
+  if (name == "depth0") return Value::Integer(0);
+  if (name == "previtem" && index > 0 && loop.index <= loop.items.size())
+    return loop.items[loop.index - 1];
+  if (name == "nextitem" && loop.index + 1 < loop.items.size()) return loop.items[loop.index + 1];
+  return Value(Value::Variant(Undefined{std::string(name)}));
+}
+
 }  // namespace
 
 std::vector<size_t> CharacterOffsets(std::string_view text) {
@@ -147,21 +171,7 @@ std::vector<size_t> CharacterOffsets(std::string_view text) {
 
 absl::StatusOr<Value> GetAttribute(const Value& object, std::string_view name) {
   if (const Undefined* missing = object.As<Undefined>()) return IsUndefined(*missing);
-  if (const LoopRef* loop = object.As<LoopRef>()) {
-    const auto index = static_cast<int64_t>((*loop)->index),
-               count = static_cast<int64_t>((*loop)->items->size());
-    if (name == "index0") return Value::Integer(index);
-    if (name == "index") return Value::Integer(index + 1);
-    if (name == "first") return Value::Boolean(index == 0);
-    if (name == "last") return Value::Boolean(index + 1 == count);
-    if (name == "length") return Value::Integer(count);
-    if (name == "revindex") return Value::Integer(count - index);
-    if (name == "revindex0") return Value::Integer(count - index - 1);
-    if (name == "previtem" && index > 0) return (*(*loop)->items)[static_cast<size_t>(index - 1)];
-    if (name == "nextitem" && index + 1 < count)
-      return (*(*loop)->items)[static_cast<size_t>(index + 1)];
-    return Value(Value::Variant(Undefined{std::string(name)}));
-  }
+  if (const LoopRef* loop = object.As<LoopRef>()) return LoopAttribute(**loop, name);
   // As in Python, a dict's own methods come before its keys when the dot is used.
   static constexpr std::string_view kDictMethods[] = {"items",      "keys",    "values",  "get",
                                                       "copy",       "pop",     "update",  "clear",

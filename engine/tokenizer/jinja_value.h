@@ -2,6 +2,7 @@
 // Values of the template language: Python's, as far as chat templates see them.
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -31,7 +32,7 @@ using List = std::shared_ptr<const ListItems>;
 using DictRef = std::shared_ptr<const Dict>;
 /// namespace(...): the only thing that a template can change.
 using Namespace = std::shared_ptr<Dict>;
-using LoopRef = std::shared_ptr<const Loop>;
+using LoopRef = std::shared_ptr<Loop>;
 /// The name of a global function, or of a method that is not called on the spot.
 struct Function {
   std::string name;
@@ -87,10 +88,15 @@ struct Dict {
   void Set(MarkedText key, Value value);
 };
 
-/// State of a for loop, for `loop.first` and its like.
+/// State of a for loop, for `loop.first` and its like. A loop that has ended holds no items any
+/// more: kept in a namespace and looped over again, such loops would hang on each other in a long
+/// chain.
 struct Loop {
-  std::shared_ptr<const std::vector<Value>> items;
-  size_t index = 0;
+  std::vector<Value> items;     ///< as far as they are known
+  size_t index = 0, count = 0;  ///< of the round; known items
+  /// With a condition that is evaluated on the way: adds the next item that it keeps, false if
+  /// there is none. Null: all are known.
+  std::function<absl::StatusOr<bool>()> more;
 };
 
 constexpr int kMaxValueDepth = 100;

@@ -161,6 +161,31 @@ TEST(ChatTemplate, RefusesDeepNestingWhenItReads) {
   }
 }
 
+// Each loop's items hold the loop before.
+TEST(ChatTemplate, SurvivesALongChainOfLoops) {
+  EXPECT_TRUE(RenderStatus("{% set ns = namespace(l=1) %}{% for i in range(100000) %}"
+                           "{% for x in [ns.l] %}{% set ns.l = loop %}{% endfor %}{% endfor %}")
+                  .ok());
+}
+
+TEST(ChatTemplate, RefusesLoopsWhoseConditionsWaitForEachOther) {
+  const absl::Status status = RenderStatus(
+      "{% set ns = namespace(b=none) %}{% for x in range(3) if ns.b == none or ns.b.last %}"
+      "{% set a = loop %}{% for y in range(3) if y >= 0 %}{% set ns.b = loop %}{{ a.last }}"
+      "{% endfor %}{% endfor %}");
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
+}
+
+TEST(ChatTemplate, CountsTheStepsOfALoopsCondition) {
+  RenderLimits limits;
+  limits.max_steps = 1000;
+  for (const std::string use : {"", "{{ loop.length }}", "{{ loop.last }}"}) {
+    const absl::Status status =
+        RenderStatus("{% for x in range(900) if x == 0 %}" + use + "{% endfor %}", limits);
+    EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted) << use << status;
+  }
+}
+
 TEST(ChatTemplate, SurvivesNamespacesThatHoldEachOther) {
   EXPECT_TRUE(
       RenderStatus("{% set a = namespace() %}{% set b = namespace(a=a) %}{% set a.b = b %}{{ a }}")

@@ -51,6 +51,23 @@ s is string; n is string; n is number; f is number; t is number; n is integer; t
 range(3) | list; range(1, 4) | list; range(5, 0, -2) | list; range(0) | list; range(1, 2, 0); dict(a=1, b='x'); dict(d).a; namespace(a=1).a; raise_exception('no'); loop; loop is defined; true; True; false; none; None; false is false
 """
 TEMPLATES = [
+    "{% for x in l %}{{ x }}{% break %}{% else %}none{% endfor %}", "{% for x in l %}{{ x }}{% if x == 1 %}{% break %}{% endif %}{% else %}none{% endfor %}",
+    "{% set ns = namespace(found=false) %}{% for x in l if not ns.found %}{{ x }}{% set ns.found = true %}{% endfor %}",
+    "{% set ns = namespace(n=0) %}{% for x in range(9) if ns.n < 3 %}{{ x }}{{ loop.last }},{% set ns.n = ns.n + 1 %}{% endfor %}",
+    "{% set ns = namespace(n=0) %}{% for x in range(9) if ns.n < 3 %}{% set ns.n = ns.n + 1 %}{{ x }}{{ loop.last }},{% endfor %}",
+    "{% set ns = namespace(n=0) %}{% for x in range(9) if ns.n < 3 %}{{ x }}{{ loop.length }}{{ loop.revindex }}{{ loop.revindex0 }}{{ loop.last }},{% set ns.n = ns.n + 1 %}{% endfor %}",
+    "{% set ns = namespace(n=0) %}{% for x in range(9) if ns.n < 3 %}{% set ns.n = ns.n + 1 %}{{ loop.nextitem }}{{ loop.previtem }}{{ loop['last'] }}{{ loop.length if ns.n == 2 }},{% endfor %}",
+    "{% set ns = namespace(n=0) %}{% for x in range(9) if ns.n < 3 and x is odd %}{% set ns.n = ns.n + 1 %}{{ [loop] | map(attribute='last') | first }},{% endfor %}",
+    "{% set ns = namespace(f=true) %}{% for x in l if ns.f %}{% set ns.f = false %}{{ x }}{% continue %}{% else %}none{% endfor %}",
+    "{% for x in l if x > 9 %}{{ x }}{% else %}none{% endfor %}",
+    "{% set y = 1 %}{% for x in l if y == 1 %}{% set y = 2 %}{{ x }}{{ loop.last }}{% endfor %}",
+    "{% for x in l %}{% for y in l if y != x %}{{ x }}{{ y }}{{ loop.last }} {% endfor %}{{ loop.last }}{% endfor %}",
+    "{% for a, b in nested if b %}{{ a }}{{ loop.nextitem }}{% endfor %}",
+    "{% for x in l if 1 // (x - 1) %}{{ x }}{% endfor %}",
+    "{% for x in l if 1 // (x - 1) %}{{ x }}{% break %}{% endfor %}",
+    "{% set ns = namespace() %}{% for x in l %}{% if loop.first %}{% set ns.l = loop %}{% endif %}{{ ns.l.index }}{% endfor %}{{ ns.l.index }}{{ ns.l.last }}",
+    "{% set ns = namespace(l=none) %}{% for x in l if ns.l == none or not ns.l.last %}{% set ns.l = loop %}{{ x }}{% endfor %}",
+    "{% for x in l %}{{ loop.depth }}{{ loop.depth0 }}{% endfor %}",
     "a\n", "a\n\n", "", "{{ s }}\n", "  {% if t %}\n  x\n  {% endif %}\n y", "a {% if t %} b {% endif %} c", "{% if t %}\n\nx{% endif %}", "a\n  {%- if t %}\nb{%- endif %}\n c",
     "a  {{- s -}}  b", "a\n  {{ s }}\n  b", "a {#- c -#} b", "a {# c #}\nb", "  {# c #}\n  b", "x\n  {#- c #}\nb", "{%+ if t %}x{% endif %}", "  {%+ if t %}x{% endif %}", "{% if t +%}\nx{% endif %}", "{% if t -%}\n  x\n{%- endif -%}\n  y",
     "\t{% if t %}x{% endif %}\t\n", "a\r\nb\rc", "{% raw %}{{ x }}{% if %}{% endraw %}", "{% raw -%}  a  {%- endraw %} b", "{ {% if t %}{ }{% endif %} }", "{{ '}}' }}", "{{ {'a': {'b': 1}}['a']['b'] }}", "{{ \"%}\" }}{% if '%}' %}y{% endif %}", "{{s}}{{n}}", "{{- s}}", "a{{+ n }}",
