@@ -74,7 +74,8 @@ absl::StatusOr<MarkedText> Strip(const MarkedText& text, const Value* characters
                                  bool right);
 absl::StatusOr<MarkedText> Replace(Budget& budget, const MarkedText& text, const MarkedText& from,
                                    const MarkedText& to, int64_t count);
-/// upper, lower, title or capitalize, character by character.
+/// upper, lower, title (str.title), words (the filter `title`) or capitalize, character by
+/// character.
 MarkedText ChangeCase(const MarkedText& text, std::string_view how);
 /// Byte offsets of the characters of `text`, its size at the end.
 std::vector<size_t> CharacterOffsets(std::string_view text);

@@ -103,7 +103,7 @@ Result Join(Budget& budget, std::string_view, const Value& input, const Argument
 Result Case(Budget& budget, std::string_view name, const Value& input, const Arguments& arguments) {
   RETURN_IF_ERROR(arguments.Check(0));
   ASSIGN_OR_RETURN(const MarkedText text, TextOf(budget, input));
-  return Value::String(ChangeCase(text, name));
+  return Value::String(ChangeCase(text, name == "title" ? "words" : name));
 }
 
 Result Default(Budget&, std::string_view, const Value& input, const Arguments& arguments) {

@@ -59,6 +59,28 @@ std::vector<Value> SplitWords(const MarkedText& text, int64_t limit) {
   }
 }
 
+// str.rsplit() without a separator: the last `limit` words and what is left of them.
+std::vector<Value> SplitLastWords(const MarkedText& text, int64_t limit) {
+  std::vector<Value> parts;
+  const std::string_view s = text.text();
+  size_t end = s.size(), length = 0;
+  const auto before = [&](size_t at) {
+    do --at;
+    while (at > 0 && (static_cast<uint8_t>(s[at]) & 0xC0) == 0x80);
+    return at;
+  };
+  while (true) {
+    while (end > 0 && SpaceAt(s.substr(before(end)), &length)) end = before(end);
+    if (end == 0) break;
+    size_t begin = limit-- == 0 ? 0 : end;
+    while (begin > 0 && !SpaceAt(s.substr(before(begin)), &length)) begin = before(begin);
+    parts.push_back(Value::String(text.Slice(begin, end)));
+    end = begin;
+  }
+  std::reverse(parts.begin(), parts.end());
+  return parts;
+}
+
 absl::StatusOr<Value> Split(Budget& budget, const MarkedText& text, const Arguments& arguments,
                             bool from_right) {
   RETURN_IF_ERROR(arguments.Check(2, {"sep", "maxsplit"}));
@@ -70,8 +92,8 @@ absl::StatusOr<Value> Split(Budget& budget, const MarkedText& text, const Argume
   if (count < 0) count = kNoLimit;
   RETURN_IF_ERROR(budget.Charge(text.size() / 16));
   if (separator == nullptr || separator->none()) {
-    if (from_right && count != kNoLimit) return Fail("rsplit needs a separator");
-    return MakeList(SplitWords(text, count));
+    const bool right = from_right && count != kNoLimit;
+    return MakeList(right ? SplitLastWords(text, count) : SplitWords(text, count));
   }
   if (separator->text() == nullptr) return Fail("split: the separator must be a string");
   const std::string& by = separator->text()->text();
@@ -97,27 +119,53 @@ absl::StatusOr<Value> Split(Budget& budget, const MarkedText& text, const Argume
   return MakeList(std::move(parts));
 }
 
-std::vector<Value> SplitLines(const MarkedText& text) {
+// str.splitlines: also at \v, \f, the separators 1C to 1E, NEL and the Unicode separators.
+bool EndsLine(uint32_t c) {
+  return (c >= 0x0A && c <= 0x0D) || (c >= 0x1C && c <= 0x1E) || c == 0x85 || c == 0x2028 ||
+         c == 0x2029;
+}
+
+std::vector<Value> SplitLines(const MarkedText& text, bool keep_ends) {
   std::vector<Value> lines;
-  const std::string& s = text.text();
-  for (size_t begin = 0; begin < s.size();) {
-    size_t end = std::min(s.find_first_of("\r\n", begin), s.size());
-    lines.push_back(Value::String(text.Slice(begin, end)));
-    begin = end + (s.compare(end, 2, "\r\n") == 0 ? 2 : 1);
+  const std::string_view s = text.text();
+  for (size_t begin = 0, end = 0; begin < s.size(); begin = end) {
+    Utf8Char c{};
+    for (; end < s.size(); end += c.length) {
+      c = FirstChar(s.substr(end));
+      if (EndsLine(c.code_point)) break;
+    }
+    const size_t line = end;
+    if (end < s.size()) end += s.substr(end, 2) == "\r\n" ? 2 : c.length;
+    lines.push_back(Value::String(text.Slice(begin, keep_ends ? end : line)));
   }
   return lines;
 }
 
-absl::StatusOr<Value> StartsOrEnds(const MarkedText& text, const Arguments& arguments,
-                                   bool starts) {
-  RETURN_IF_ERROR(arguments.Check(1));
+// str.startswith and str.endswith, with a start and an end as in slices.
+absl::StatusOr<Value> StartsOrEnds(Budget& budget, const MarkedText& text,
+                                   const Arguments& arguments, bool starts) {
+  RETURN_IF_ERROR(arguments.Check(3));
   if (arguments.positional.empty()) return Fail("an argument is missing");
+  const Value &wanted = arguments.positional[0], nothing = Value::Nothing();
+  Value searched = Value::String(text);
+  bool beyond = false;  // not even '' is found where the start lies behind the end
+  if (arguments.positional.size() > 1) {
+    const auto size = static_cast<int64_t>(CharacterOffsets(text.text()).size()) - 1;
+    const auto bound = [&](size_t i, int64_t otherwise) {
+      if (i < arguments.positional.size()) (void)arguments.positional[i].integer(&otherwise);
+      return otherwise < 0 ? std::max<int64_t>(otherwise + size, 0) : otherwise;
+    };
+    beyond = bound(1, 0) > std::min(bound(2, size), size);
+    const bool both = arguments.positional.size() > 2;
+    ASSIGN_OR_RETURN(searched, GetSlice(budget, searched, arguments.positional[1],
+                                        both ? arguments.positional[2] : nothing, nothing));
+  }
+  const std::string& s = searched.text()->text();
   const auto matches = [&](const Value& part) {
-    if (part.text() == nullptr || part.text()->size() > text.size()) return false;
-    const size_t at = starts ? 0 : text.size() - part.text()->size();
-    return text.text().compare(at, part.text()->size(), part.text()->text()) == 0;
+    if (beyond || part.text() == nullptr || part.text()->size() > s.size()) return false;
+    const size_t at = starts ? 0 : s.size() - part.text()->size();
+    return s.compare(at, part.text()->size(), part.text()->text()) == 0;
   };
-  const Value& wanted = arguments.positional[0];
   if (wanted.text() != nullptr) return Value::Boolean(matches(wanted));
   if (wanted.items() == nullptr)
     return Fail(StrCat("a string is expected, not ", wanted.TypeName()));
@@ -149,7 +197,7 @@ absl::StatusOr<Value> CallString(Budget& budget, std::string_view name, const Ma
   RETURN_IF_ERROR(budget.ChargeText(text.size()));
   if (name == "split" || name == "rsplit") return Split(budget, text, arguments, name == "rsplit");
   if (name == "startswith" || name == "endswith")
-    return StartsOrEnds(text, arguments, name == "startswith");
+    return StartsOrEnds(budget, text, arguments, name == "startswith");
   if (name == "find" || name == "count") return FindOrCount(text, arguments, name == "count");
   if (name == "strip" || name == "lstrip" || name == "rstrip") {
     RETURN_IF_ERROR(arguments.Check(1));
@@ -182,8 +230,12 @@ absl::StatusOr<Value> CallString(Budget& budget, std::string_view name, const Ma
     }
     return budget.String(std::move(out));
   }
+  if (name == "splitlines") {
+    RETURN_IF_ERROR(arguments.Check(1, {"keepends"}));
+    const Value* keep_ends = arguments.Get(0, "keepends");
+    return MakeList(SplitLines(text, keep_ends != nullptr && keep_ends->Truth()));
+  }
   RETURN_IF_ERROR(arguments.Check(0));
-  if (name == "splitlines") return MakeList(SplitLines(text));
   if (name == "isdigit") {
     const std::string& s = text.text();
     return Value::Boolean(
@@ -369,6 +421,15 @@ absl::StatusOr<MarkedText> Replace(Budget& budget, const MarkedText& text, const
   return out;
 }
 
+namespace {
+
+// The filter `title` splits at [-\s({\[<]+.
+bool BeginsWords(uint32_t c) {
+  return c == '-' || c == '(' || c == '{' || c == '[' || c == '<' || IsPythonSpace(c);
+}
+
+}  // namespace
+
 MarkedText ChangeCase(const MarkedText& text, std::string_view how) {
   MarkedText out;
   bool word = false;  // inside of a word
@@ -382,7 +443,7 @@ MarkedText ChangeCase(const MarkedText& text, std::string_view how) {
       const utf8proc_int32_t up = utf8proc_toupper(point), low = utf8proc_tolower(point);
       const bool upper = how == "upper" || (how != "lower" && !word);
       AppendUtf8(static_cast<uint32_t>(upper ? up : low), &changed);
-      word = how == "title" ? up != low : true;
+      word = how == "title" ? up != low : how != "words" || !BeginsWords(c.code_point);
       at += c.length;
     }
     out.Append(changed, run.input);

@@ -17,6 +17,11 @@ absl::Status IsUndefined(const Undefined& value) {
   return Fail(StrCat("'", value.name, "' is undefined"));
 }
 
+bool IsTuple(const Value& value) {
+  const List* list = value.As<List>();
+  return list != nullptr && (*list)->tuple;
+}
+
 bool Contains(std::string_view text, std::string_view part) {
   // memmem is linear where std::string::find is quadratic on hostile input.
   return part.empty() || memmem(text.data(), text.size(), part.data(), part.size()) != nullptr;
@@ -104,7 +109,7 @@ absl::StatusOr<Value> Repeat(Budget& budget, const Value& value, int64_t count) 
   for (size_t i = 0; i < times && !value.items()->empty(); ++i) {
     out.insert(out.end(), value.items()->begin(), value.items()->end());
   }
-  return MakeList(std::move(out));
+  return MakeList(std::move(out), IsTuple(value));
 }
 
 // Python's slice.indices: the chosen positions out of `size`.
@@ -255,7 +260,7 @@ absl::StatusOr<Value> GetSlice(Budget& budget, const Value& object, const Value&
                      SlicePositions(budget, items->size(), start, stop, step));
     std::vector<Value> out;
     for (const size_t position : positions) out.push_back((*items)[position]);
-    return MakeList(std::move(out));
+    return MakeList(std::move(out), IsTuple(object));
   }
   if (const MarkedText* text = object.text()) {
     const std::vector<size_t> offsets = CharacterOffsets(text->text());
@@ -316,11 +321,12 @@ absl::StatusOr<Value> Arithmetic(Budget& budget, Op op, const Value& left, const
     text.Append(*right.text());
     return Value::String(std::move(text));
   }
-  if (op == Op::kAdd && left.items() != nullptr && right.items() != nullptr) {
+  if (op == Op::kAdd && left.items() != nullptr && right.items() != nullptr &&
+      IsTuple(left) == IsTuple(right)) {
     RETURN_IF_ERROR(budget.Charge(left.items()->size() + right.items()->size()));
     std::vector<Value> items = *left.items();
     items.insert(items.end(), right.items()->begin(), right.items()->end());
-    return MakeList(std::move(items));
+    return MakeList(std::move(items), IsTuple(left));
   }
   if (op == Op::kMultiply) {
     if ((left.text() != nullptr || left.items() != nullptr) && right.integer(&i) != nullptr)
@@ -360,6 +366,14 @@ absl::StatusOr<bool> Compare(std::string_view op, const Value& left, const Value
     order = x < y ? -1 : x > y ? 1 : 0;
   } else if (left.text() != nullptr && right.text() != nullptr) {
     order = left.text()->text().compare(right.text()->text());  // UTF-8 sorts as code points do
+  } else if (left.items() != nullptr && right.items() != nullptr &&
+             IsTuple(left) == IsTuple(right)) {
+    // The first pair that differs decides, then the lengths.
+    const std::vector<Value>&a = *left.items(), &b = *right.items();
+    for (size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
+      if (!Equal(a[i], b[i])) return Compare(op, a[i], b[i]);
+    }
+    order = a.size() < b.size() ? -1 : a.size() > b.size() ? 1 : 0;
   } else {
     return Fail(StrCat(left.TypeName(), " and ", right.TypeName(), " have no order"));
   }

@@ -77,7 +77,7 @@ class Value {
 
 struct ListItems {
   std::vector<Value> items;
-  bool tuple = false;  // only repr() and == tell the difference
+  bool tuple = false;  // for repr(), ==, + and <
   int depth = 1;
 };
 
