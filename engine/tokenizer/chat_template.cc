@@ -1,5 +1,7 @@
 #include "engine/tokenizer/chat_template.h"
 
+#include <optional>
+
 #include "base/json_full.h"
 #include "base/status.h"
 #include "base/strings.h"
@@ -58,8 +60,9 @@ absl::Status CutContinued(std::string_view final_message, MarkedText* text) {
 
 class JinjaTemplate final : public ChatTemplate {
  public:
-  JinjaTemplate(jinja::Block block, std::vector<std::pair<std::string, std::string>> tokens)
-      : block_(std::move(block)), tokens_(std::move(tokens)) {}
+  JinjaTemplate(jinja::Block block, std::optional<jinja::Block> tool_block,
+                std::vector<std::pair<std::string, std::string>> tokens)
+      : block_(std::move(block)), tool_block_(std::move(tool_block)), tokens_(std::move(tokens)) {}
 
   absl::StatusOr<RenderedChat> Render(const OrderedJson& variables,
                                       const RenderLimits& limits) const override {
@@ -96,8 +99,10 @@ class JinjaTemplate final : public ChatTemplate {
     for (const char* name : {"tools", "documents"}) {
       if (!given.contains(name)) scope.emplace_back(name, Value::Nothing());
     }
+    const auto tools = given.find("tools");
+    const bool with_tools = tool_block_ && tools != given.end() && !tools->is_null();
     jinja::Evaluator evaluator(limits, std::move(scope));
-    ASSIGN_OR_RETURN(MarkedText text, evaluator.Render(block_));
+    ASSIGN_OR_RETURN(MarkedText text, evaluator.Render(with_tools ? *tool_block_ : block_));
     if (continued) RETURN_IF_ERROR(CutContinued(final_message, &text));
     RenderedChat chat;
     size_t begin = 0;
@@ -111,22 +116,46 @@ class JinjaTemplate final : public ChatTemplate {
 
  private:
   jinja::Block block_;
+  std::optional<jinja::Block> tool_block_;  // as in transformers, where tools are given
   std::vector<std::pair<std::string, std::string>> tokens_;  // bos_token and friends
 };
 
-// "chat_template" is a string, or a list of named ones of which "default" is meant.
-absl::StatusOr<std::string> TemplateOf(const OrderedJson& config) {
+struct Sources {
+  std::string text;
+  std::string tool_use;  // empty: `text` is for tools too
+};
+
+// "chat_template" is a string, or a list of named ones of which "default" and "tool_use" are meant.
+absl::StatusOr<Sources> TemplatesOf(const OrderedJson& config) {
   const auto it = config.find("chat_template");
-  if (it != config.end() && it->is_string()) return it->get<std::string>();
+  Sources sources;
+  if (it != config.end() && it->is_string()) {
+    sources.text = it->get<std::string>();
+    return sources;
+  }
+  bool found = false;
   if (it != config.end() && it->is_array()) {
     for (const OrderedJson& entry : *it) {
-      if (entry.is_object() && entry.value("name", OrderedJson()) == "default" &&
-          entry.value("template", OrderedJson()).is_string())
-        return entry["template"].get<std::string>();
+      if (!entry.is_object() || !entry.value("template", OrderedJson()).is_string()) continue;
+      const OrderedJson name = entry.value("name", OrderedJson());
+      const std::string text = entry["template"].get<std::string>();
+      if (name == "tool_use") sources.tool_use = text;
+      if (name != "default") continue;
+      sources.text = text;
+      found = true;
     }
   }
+  if (found) return sources;
   return absl::NotFoundError(
       "chat template: tokenizer_config.json: has no chat_template (give one with --chat-template)");
+}
+
+absl::StatusOr<jinja::Block> ParseLimited(const std::string& source) {
+  if (source.size() > kMaxTemplateBytes) {
+    return absl::DataLossError(
+        StrCat("chat template: ", source.size(), " bytes, at most ", kMaxTemplateBytes));
+  }
+  return jinja::Parse(RepairUtf8(source));
 }
 
 }  // namespace
@@ -147,13 +176,9 @@ absl::StatusOr<std::unique_ptr<ChatTemplate>> ParseChatTemplate(
   if (!config.ok()) return absl::DataLossError(config.status().message());
   if (!config->is_object())
     return absl::DataLossError("tokenizer_config.json: is not a JSON object");
-  std::string source(template_text);
-  if (source.empty()) {
-    ASSIGN_OR_RETURN(source, TemplateOf(*config));
-  }
-  if (source.size() > kMaxTemplateBytes) {
-    return absl::DataLossError(
-        StrCat("chat template: ", source.size(), " bytes, at most ", kMaxTemplateBytes));
+  Sources sources{std::string(template_text), ""};
+  if (sources.text.empty()) {
+    ASSIGN_OR_RETURN(sources, TemplatesOf(*config));
   }
   std::vector<std::pair<std::string, std::string>> tokens;
   for (const std::string_view name : kTokens) {
@@ -162,8 +187,18 @@ absl::StatusOr<std::unique_ptr<ChatTemplate>> ParseChatTemplate(
     const OrderedJson token = it->is_object() ? it->value("content", OrderedJson()) : *it;
     if (token.is_string()) tokens.emplace_back(name, token.get<std::string>());
   }
-  ASSIGN_OR_RETURN(jinja::Block block, jinja::Parse(RepairUtf8(source)));
-  return std::make_unique<JinjaTemplate>(std::move(block), std::move(tokens));
+  ASSIGN_OR_RETURN(jinja::Block block, ParseLimited(sources.text));
+  std::optional<jinja::Block> tool_block;
+  if (!sources.tool_use.empty()) {
+    absl::StatusOr<jinja::Block> parsed = ParseLimited(sources.tool_use);
+    if (!parsed.ok()) {
+      return absl::Status(parsed.status().code(), StrCat(ToStd(parsed.status().message()),
+                                                         " (in the template named tool_use)"));
+    }
+    tool_block = *std::move(parsed);
+  }
+  return std::make_unique<JinjaTemplate>(std::move(block), std::move(tool_block),
+                                         std::move(tokens));
 }
 
 }  // namespace deepseek::engine

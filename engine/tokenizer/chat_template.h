@@ -45,8 +45,9 @@ class ChatTemplate {
 };
 
 /// `tokenizer_config_json`: contents of tokenizer_config.json (bos_token, eos_token, ...,
-/// chat_template unless `template_text` is given). kUnimplemented names the Jinja feature that is
-/// missing and its line.
+/// chat_template unless `template_text` is given). Of a list of named templates "default" is taken,
+/// and "tool_use", if there, where a rendering has tools. kUnimplemented names the Jinja feature
+/// that is missing and its line.
 absl::StatusOr<std::unique_ptr<ChatTemplate>> ParseChatTemplate(
     std::string_view tokenizer_config_json, std::string_view template_text = "");
 

@@ -214,6 +214,45 @@ TEST(ChatTemplate, ReadsItsTokensFromTheConfiguration) {
   EXPECT_FALSE(got->marks[0].input);
 }
 
+TEST(ChatTemplate, TakesTheTemplateNamedToolUseWhereToolsAreGiven) {
+  const auto chat = ParseChatTemplate(
+      R"({"bos_token": "<s>", "chat_template": [
+          {"name": "rag", "template": "{% no %}"},
+          {"name": "tool_use", "template": "{{ bos_token }}tools {{ tools[0] }}{{ [] | length }}"},
+          {"name": "default", "template": "default {{ tools }}"}]})");
+  ASSERT_TRUE(chat.ok()) << chat.status();
+  const auto text = [&](const OrderedJson& variables) {
+    return (*chat)->Render(variables).value_or(RenderedChat{}).text;
+  };
+  EXPECT_EQ(text({{"tools", {"f"}}}), "<s>tools f0");
+  EXPECT_EQ(text({{"tools", OrderedJson::array()}}), "<s>tools 0");  // as in transformers
+  EXPECT_EQ(text({{"tools", nullptr}}), "default None");
+  EXPECT_EQ(text(OrderedJson::object()), "default None");
+  RenderLimits limits;
+  limits.max_steps = 4;
+  EXPECT_EQ((*chat)->Render({{"tools", {"f"}}}, limits).status().code(),
+            absl::StatusCode::kResourceExhausted);
+}
+
+TEST(ChatTemplate, ReadsTheTemplateNamedToolUseAtLoad) {
+  const auto status = [](const std::string& tool_use) {
+    const OrderedJson config = {{"chat_template",
+                                 {{{"name", "default"}, {"template", "x"}},
+                                  {{"name", "tool_use"}, {"template", tool_use}}}}};
+    return ParseChatTemplate(config.dump()).status();
+  };
+  EXPECT_TRUE(status("y").ok());
+  EXPECT_EQ(status(std::string(70000, 'x')).code(), absl::StatusCode::kDataLoss);
+  const absl::Status macro = status("\n{% macro x() %}{% endmacro %}");
+  EXPECT_EQ(macro.code(), absl::StatusCode::kUnimplemented);
+  EXPECT_EQ(std::string(macro.message()),
+            "chat template: line 2: {% macro %} is not supported (in the template named tool_use)");
+  EXPECT_EQ(ParseChatTemplate(R"({"chat_template": [{"name": "tool_use", "template": "x"}]})")
+                .status()
+                .code(),
+            absl::StatusCode::kNotFound);
+}
+
 TEST(ChatTemplate, RefusesAConfigurationThatItCannotRead) {
   EXPECT_EQ(ParseChatTemplate("{").status().code(), absl::StatusCode::kDataLoss);
   EXPECT_EQ(ParseChatTemplate("[]").status().code(), absl::StatusCode::kDataLoss);
