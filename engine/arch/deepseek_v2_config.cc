@@ -13,6 +13,7 @@ absl::StatusOr<ModelSpec> ParseDeepseekV2Config(const Json& json) {
   ReadCommon(&r, &spec);
   ReadRope(&r, {RopeScaling::kYarn, RopeScaling::kNone}, &spec.rope);
   ReadMla(&r, &spec);
+  r.Only("rope_interleave", true);
   r.Only("scoring_func", "softmax");
   std::string method = "gready";  // the official code's default, and its spelling
   r.OptionalString("topk_method", &method);

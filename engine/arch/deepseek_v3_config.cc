@@ -13,6 +13,10 @@ absl::StatusOr<ModelSpec> ParseDeepseekV3Config(const Json& json) {
   ReadCommon(&r, &spec);
   ReadRope(&r, {RopeScaling::kYarn, RopeScaling::kNone}, &spec.rope);
   ReadMla(&r, &spec);
+  // A field of transformers' class; checkpoints by DeepSeek do not have it.
+  bool interleaved = true;
+  r.OptionalBool("rope_interleave", &interleaved);
+  if (!interleaved) spec.rope.layout = RopeLayout::kHalf;
   r.Only("scoring_func", "sigmoid");
   r.Only("topk_method", "noaux_tc");
   // A group's score is the sum of its best two experts.

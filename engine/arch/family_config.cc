@@ -76,6 +76,8 @@ void ReadCommon(ConfigReader* r, ModelSpec* spec) {
   r->Number("rms_norm_eps", 1e-12, 0.1, &spec->rms_norm_eps);
   r->OptionalBool("tie_word_embeddings", &spec->tie_embeddings);
   r->Only("hidden_act", "silu");
+  r->Only("mlp_bias", false);
+  r->Only("partial_rotary_factor", 1);
   r->OptionalString("torch_dtype", &spec->torch_dtype);
   r->OptionalString("dtype", &spec->torch_dtype);
   if (const Json* q = r->Find("quantization_config")) ReadQuantization(*q, r, spec);
@@ -87,7 +89,6 @@ void ReadGqa(ConfigReader* r, ModelSpec* spec) {
   spec->rope.layout = RopeLayout::kHalf;
   spec->kv_heads = spec->heads;
   r->OptionalInt("num_key_value_heads", 1, kMaxHeads, &spec->kv_heads);
-  r->Only("partial_rotary_factor", 1);
   if (!r->ok()) return;
   if (spec->heads % spec->kv_heads != 0) {
     return r->Fail("num_key_value_heads",

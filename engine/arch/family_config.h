@@ -27,7 +27,7 @@ void ReadCommon(ConfigReader* r, ModelSpec* spec);
 void ReadRope(ConfigReader* r, std::initializer_list<RopeScaling> served, RopeSpec* rope);
 /// Grouped-query attention with rotary positions over the whole head, half layout.
 void ReadGqa(ConfigReader* r, ModelSpec* spec);
-/// Multi-head latent attention, interleaved layout.
+/// Multi-head latent attention, interleaved layout unless the family says otherwise.
 void ReadMla(ConfigReader* r, ModelSpec* spec);
 /// Routed and shared experts. `groups`: also n_group and topk_group, with groups of at least
 /// `min_group` experts.

@@ -12,7 +12,6 @@ absl::StatusOr<ModelSpec> ParseLlamaConfig(const Json& json) {
   ReadRope(&r, {RopeScaling::kLlama3, RopeScaling::kLinear, RopeScaling::kNone}, &spec.rope);
   ReadGqa(&r, &spec);
   r.Only("attention_bias", false);
-  r.Only("mlp_bias", false);
   if (!r.ok()) return r.status();
   return spec;
 }

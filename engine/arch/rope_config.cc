@@ -60,6 +60,9 @@ void ReadScaling(const Json& json, std::string_view field,
   r.OptionalString("type", &type);
   r.OptionalString("rope_type", &type);
   r.OptionalNumber("rope_theta", kMinTheta, kMaxTheta, &rope->theta);
+  r.Only("partial_rotary_factor", 1);
+  // transformers: no type is "default". With a field that only a scaling has, it was forgotten.
+  if (type.empty() && r.Find("factor") == nullptr) type = Name(RopeScaling::kNone);
   if (type.empty()) r.Fail("type", "\"yarn\"");
   const auto* const found = std::find_if(
       served.begin(), served.end(), [&](RopeScaling scaling) { return Name(scaling) == type; });

@@ -214,6 +214,19 @@ TEST(Families, OddFieldsOfRealFilesPass) {
   EXPECT_EQ(coder.rope.scaling, RopeScaling::kLinear);
 }
 
+TEST(Families, ARopeWithoutATypeIsNotScaled) {
+  for (const char* patch :
+       {R"({"rope_scaling": {}})", R"({"rope_scaling": null, "rope_parameters": {}})",
+        R"({"rope_parameters": {"rope_theta": 500.0, "partial_rotary_factor": 1.0}})"}) {
+    for (const auto& base : {Llama, Moe, Qwen2, V2}) {
+      const Json json = With(base(), R"({"rope_scaling": null})");
+      EXPECT_EQ(Spec(With(json, patch)).rope.scaling, RopeScaling::kNone) << patch;
+    }
+  }
+  const char* theta = R"({"rope_parameters": {"rope_theta": 500.0}})";
+  EXPECT_EQ(Spec(With(Llama(), theta)).rope.theta, 500);
+}
+
 struct Bad {
   const char* name;
   Json (*base)();
@@ -245,6 +258,14 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"mlp_bias", &Llama, R"({"mlp_bias": true})", kUnserved, "mlp_bias is true"},
         Bad{"partial", &Llama, R"({"partial_rotary_factor": 0.5})", kUnserved,
             "partial_rotary_factor is 0.5"},
+        Bad{"partial_inside", &Llama,
+            R"({"rope_parameters": {"rope_theta": 10000.0, "partial_rotary_factor": 0.5}})",
+            kUnserved, "rope_parameters.partial_rotary_factor is 0.5"},
+        Bad{"partial_scaling", &Qwen2,
+            R"({"rope_scaling": {"type": "default", "partial_rotary_factor": 0.25}})", kUnserved,
+            "rope_scaling.partial_rotary_factor is 0.25"},
+        Bad{"factor_alone", &Llama, R"({"rope_scaling": {"factor": 2}})", kBad,
+            "rope_scaling.type is missing"},
         Bad{"dynamic", &Llama, R"({"rope_scaling": {"type": "dynamic", "factor": 2}})", kUnserved,
             "rope scaling \"dynamic\" is not served (served: llama3, linear, default)"},
         Bad{"low_high", &Llama,
@@ -280,6 +301,12 @@ INSTANTIATE_TEST_SUITE_P(
             "topk_method \"noaux_tc\" is not served (served: greedy, gready, "},
         Bad{"groups", &V2, R"({"n_group": 7})", kBad, "n_group is 7, expected a divisor"},
         Bad{"kept", &V2, R"({"topk_group": 9})", kBad, "topk_group is 9"},
+        Bad{"moe_mlp_bias", &Moe, R"({"mlp_bias": true})", kUnserved, "mlp_bias is true"},
+        Bad{"v2_mlp_bias", &V2, R"({"mlp_bias": true})", kUnserved, "mlp_bias is true"},
+        Bad{"v2_partial", &V2, R"({"partial_rotary_factor": 0.5})", kUnserved,
+            "partial_rotary_factor is 0.5"},
+        Bad{"v2_halves", &V2, R"({"rope_interleave": false})", kUnserved,
+            "rope_interleave is false"},
         Bad{"v2_bias", &V2, R"({"attention_bias": true})", kUnserved, "attention_bias"},
         Bad{"class", &V2, R"({"architectures": ["DeepseekV3ForCausalLM"]})", kBad,
             "architectures is [\"DeepseekV3ForCausalLM\"], expected [\"DeepseekV2ForCausalLM\"]"}),

@@ -88,6 +88,15 @@ TEST(ModelConfig, NewSpellings) {
   EXPECT_EQ(spec->rope.factor, 40);
 }
 
+TEST(ModelConfig, RopeInterleaveFalseIsTheLayoutOfHalves) {
+  Json json = V3();
+  EXPECT_EQ(Parse(json)->rope.layout, RopeLayout::kInterleaved);
+  json["rope_interleave"] = true;
+  EXPECT_EQ(Parse(json)->rope.layout, RopeLayout::kInterleaved);
+  json["rope_interleave"] = false;
+  EXPECT_EQ(Parse(json)->rope.layout, RopeLayout::kHalf);
+}
+
 struct Bad {
   const char* name;
   std::function<void(Json&)> edit;
@@ -159,6 +168,10 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"eos_list", Set("eos_token_id", {1, "x"}), kBad, "eos_token_id"},
         Bad{"bos", Set("bos_token_id", 129280), kBad, "bos_token_id"},
         Bad{"theta", Set("rope_theta", 0), kBad, "rope_theta is 0"},
+        Bad{"interleave", Set("rope_interleave", "no"), kBad, "rope_interleave is \"no\""},
+        Bad{"mlp_bias", Set("mlp_bias", true), kUnserved, "mlp_bias is true"},
+        Bad{"partial", Set("partial_rotary_factor", 0.5), kUnserved,
+            "partial_rotary_factor is 0.5"},
         Bad{"rope_list", Set("rope_scaling", Json::array()), kBad, "rope_scaling is []"},
         Bad{"rope_type", Rope("type", "linear"), kUnserved,
             "rope scaling \"linear\" is not served"},
