@@ -105,6 +105,7 @@ absl::Status Evaluator::RunNode(const Node& node) {
       if (const MarkedText* text = value.text()) {
         out_.Append(*text);
       } else {
+        RETURN_IF_ERROR(budget_.Charge(value.Weight() / 64));
         out_.Append(ToText(value));
       }
       RETURN_IF_ERROR(budget_.Charge((out_.size() - before) / 512));
@@ -384,6 +385,7 @@ absl::StatusOr<Value> Evaluator::EvalCompare(const Expr& expr) {
   ASSIGN_OR_RETURN(Value left, Eval(*expr.args[0]));
   for (size_t i = 0; i < expr.operators.size(); ++i) {
     ASSIGN_OR_RETURN(Value right, Eval(*expr.args[i + 1]));
+    if (right.text() == nullptr) RETURN_IF_ERROR(budget_.Charge(right.Weight() / 64));
     RETURN_IF_ERROR(budget_.Charge((right.text() != nullptr ? right.text()->size() / 512 : 0) +
                                    (right.items() != nullptr ? right.items()->size() : 0)));
     ASSIGN_OR_RETURN(const bool holds, Compare(expr.operators[i], left, right));

@@ -17,7 +17,11 @@ using Predicate = absl::StatusOr<bool> (*)(std::string_view name, const Value& i
                                            const Arguments&);
 
 absl::StatusOr<MarkedText> TextOf(Budget& budget, const Value& value) {
-  if (value.text() != nullptr) RETURN_IF_ERROR(budget.ChargeText(value.text()->size()));
+  if (value.text() != nullptr) {
+    RETURN_IF_ERROR(budget.ChargeText(value.text()->size()));
+  } else {
+    RETURN_IF_ERROR(budget.Charge(value.Weight() / 64));
+  }
   return ToText(value);
 }
 
@@ -44,6 +48,7 @@ Result ToJson(Budget& budget, std::string_view, const Value& input, const Argume
     style.key_separator = (*both)[1].text()->text();
   }
   if (input.undefined()) return Fail("tojson: the value is undefined");
+  RETURN_IF_ERROR(budget.Charge(input.Weight() / 512));
   MarkedText out;
   RETURN_IF_ERROR(AppendJson(input, style, 0, &out));
   return budget.String(std::move(out));
@@ -133,7 +138,8 @@ Result ReplaceText(Budget& budget, std::string_view, const Value& input,
 Result StringOf(Budget& budget, std::string_view, const Value& input, const Arguments& arguments) {
   RETURN_IF_ERROR(arguments.Check(0));
   if (input.text() != nullptr) return input;
-  return budget.String(ToText(input));
+  ASSIGN_OR_RETURN(MarkedText text, TextOf(budget, input));
+  return budget.String(std::move(text));
 }
 
 Result Number(Budget&, std::string_view name, const Value& input, const Arguments& arguments) {

@@ -14,6 +14,11 @@ absl::Status TooDeep() {
       StrCat("chat template: values are nested deeper than ", kMaxValueDepth, " levels"));
 }
 
+absl::Status TooHeavy() {
+  return absl::ResourceExhaustedError(
+      StrCat("chat template: a value grows beyond ", kMaxValueWeight, " bytes"));
+}
+
 bool EqualDicts(const Dict& a, const Dict& b) {
   if (a.entries.size() != b.entries.size()) return false;
   return std::all_of(a.entries.begin(), a.entries.end(), [&](const auto& entry) {
@@ -84,6 +89,13 @@ int Value::Depth() const {
   return 0;
 }
 
+size_t Value::Weight() const {
+  if (const MarkedText* t = text()) return 1 + t->size();
+  if (const List* list = As<List>()) return (*list)->weight;
+  if (const DictRef* d = As<DictRef>()) return (*d)->weight;
+  return 1;
+}
+
 std::string_view Value::TypeName() const {
   static constexpr std::string_view kNames[] = {"undefined", "None",        "bool",    "int",
                                                 "float",     "str",         "list",    "dict",
@@ -111,16 +123,24 @@ void Dict::Set(MarkedText key, Value value) {
 absl::StatusOr<Value> MakeList(std::vector<Value> items, bool tuple) {
   auto list = std::make_shared<ListItems>();
   list->tuple = tuple;
-  for (const Value& item : items) list->depth = std::max(list->depth, item.Depth() + 1);
+  for (const Value& item : items) {
+    list->depth = std::max(list->depth, item.Depth() + 1);
+    list->weight += item.Weight();
+  }
   if (list->depth > kMaxValueDepth) return TooDeep();
+  if (list->weight > kMaxValueWeight) return TooHeavy();
   list->items = std::move(items);
   return Value(Value::Variant(List(std::move(list))));
 }
 
 absl::StatusOr<Value> MakeDict(Dict dict) {
-  for (const auto& [key, value] : dict.entries)
+  dict.weight = 1;
+  for (const auto& [key, value] : dict.entries) {
     dict.depth = std::max(dict.depth, value.Depth() + 1);
+    dict.weight += key.size() + value.Weight();
+  }
   if (dict.depth > kMaxValueDepth) return TooDeep();
+  if (dict.weight > kMaxValueWeight) return TooHeavy();
   return Value(Value::Variant(DictRef(std::make_shared<const Dict>(std::move(dict)))));
 }
 

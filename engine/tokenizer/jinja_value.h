@@ -68,6 +68,9 @@ class Value {
   /// Nesting of lists and dicts; limited when they are made, since destruction and printing
   /// recurse.
   int Depth() const;
+  /// Values and bytes of text in it, each as often as it would be printed; limited like the depth,
+  /// since a list may hold another twice, and that one a third twice.
+  size_t Weight() const;
   /// Python's name of the type, for error messages.
   std::string_view TypeName() const;
 
@@ -79,11 +82,13 @@ struct ListItems {
   std::vector<Value> items;
   bool tuple = false;  // for repr(), ==, + and <
   int depth = 1;
+  size_t weight = 1;
 };
 
 struct Dict {
   std::vector<std::pair<MarkedText, Value>> entries;  // in order of insertion
   int depth = 1;
+  size_t weight = 1;
   const Value* Find(std::string_view key) const;
   void Set(MarkedText key, Value value);
 };
@@ -100,8 +105,9 @@ struct Loop {
 };
 
 constexpr int kMaxValueDepth = 100;
+constexpr size_t kMaxValueWeight = size_t{256} << 20;
 
-/// kResourceExhausted if nested deeper than kMaxValueDepth.
+/// kResourceExhausted if nested deeper than kMaxValueDepth or heavier than kMaxValueWeight.
 absl::StatusOr<Value> MakeList(std::vector<Value> items, bool tuple = false);
 absl::StatusOr<Value> MakeDict(Dict dict);
 

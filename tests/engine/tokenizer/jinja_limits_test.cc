@@ -161,6 +161,15 @@ TEST(ChatTemplate, RefusesDeepNestingWhenItReads) {
   }
 }
 
+TEST(ChatTemplate, StopsAValueThatHoldsItselfTwiceAgainAndAgain) {
+  for (const std::string twice : {"[ns.l, ns.l]", "{'a': ns.l, 'b': ns.l}", "(ns.l, ns.l)"}) {
+    const absl::Status status = RenderStatus(
+        "{% set ns = namespace(l=[1]) %}{% for i in range(60) %}{% set ns.l = " + twice +
+        " %}{% endfor %}{{ ns.l }}");
+    EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted) << status;
+  }
+}
+
 // Each loop's items hold the loop before.
 TEST(ChatTemplate, SurvivesALongChainOfLoops) {
   EXPECT_TRUE(RenderStatus("{% set ns = namespace(l=1) %}{% for i in range(100000) %}"
