@@ -60,7 +60,16 @@ bool ThrottledTransport::Busy() const {
 }
 
 absl::Status ThrottledTransport::WaitForTurn(absl::Time deadline) {
-  absl::Duration wait = Reserve();
+  absl::Status waited = Wait(Reserve(), deadline);
+  if (!waited.ok()) {
+    // Nothing is sent: who gives up must not push back everyone after it.
+    const std::lock_guard lock(mutex_);
+    tokens_ = std::min(options_.burst, tokens_ + 1);
+  }
+  return waited;
+}
+
+absl::Status ThrottledTransport::Wait(absl::Duration wait, absl::Time deadline) {
   while (wait > absl::ZeroDuration()) {
     const absl::Time now = world_.monotonic();
     if (now + wait >= deadline) {

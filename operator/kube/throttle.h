@@ -47,7 +47,9 @@ class ThrottledTransport : public Transport {
  private:
   /// Takes a token; how long to wait until it may be used.
   absl::Duration Reserve();
+  /// Takes a token and waits for its turn; the token is given back if that does not come in time.
   absl::Status WaitForTurn(absl::Time deadline);
+  absl::Status Wait(absl::Duration wait, absl::Time deadline);
 
   const std::shared_ptr<Transport> inner_;
   const ThrottleOptions options_;

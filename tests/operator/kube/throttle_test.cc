@@ -103,6 +103,18 @@ TEST_F(ThrottleTest, WhatCannotBeSentInTimeIsNotSent) {
   EXPECT_EQ(sent_.size(), 3u);
 }
 
+TEST_F(ThrottleTest, WhatIsNotSentTakesNoTurn) {
+  answers_ = {Busy(429, "30")};
+  EXPECT_EQ(Ask(absl::Seconds(20))->code, 429);
+  for (int i = 0; i < 2000; ++i) {  // many keys, and the server is busy for longer than they wait
+    EXPECT_TRUE(absl::IsDeadlineExceeded(Ask(absl::Seconds(20)).status()));
+  }
+  now_ += absl::Seconds(30);
+  sent_.clear();
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(Ask().ok());
+  EXPECT_EQ(sent_, std::vector<absl::Duration>(3, absl::Seconds(30))) << "the whole burst is there";
+}
+
 TEST_F(ThrottleTest, GivesUpInTheEnd) {
   answers_.assign(20, Busy(429, "1"));
   EXPECT_EQ(Ask()->code, 429);
@@ -113,6 +125,10 @@ TEST_F(ThrottleTest, TheEndOfTheProcessEndsTheWait) {
   answers_ = {Busy(429, "5")};
   ends_ = true;
   EXPECT_EQ(Ask().status().code(), absl::StatusCode::kCancelled);
+  for (int i = 0; i < 100; ++i) EXPECT_TRUE(absl::IsCancelled(Ask().status()));
+  ends_ = false;
+  ASSERT_TRUE(Ask().ok());
+  EXPECT_EQ(sent_.back(), absl::Seconds(5)) << "those who gave up took no turn";
 }
 
 TEST_F(ThrottleTest, StreamsAreNotRepeatedButTheirRefusalPausesTheRest) {
