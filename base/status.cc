@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <string_view>
 
+#include "base/utf8.h"
+
 namespace deepseek {
 
 int ExitCode(const absl::Status& status) {
@@ -21,31 +23,6 @@ int ExitCode(const absl::Status& status) {
       return 1;
   }
 }
-
-namespace {
-
-// Bytes of the UTF-8 character that `text` begins with; 0: it is malformed (RFC 3629, section 4).
-size_t CharacterBytes(std::string_view text) {
-  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char lead = byte(0);
-  const size_t n = lead < 0x80   ? 1
-                   : lead < 0xC2 ? 0
-                   : lead < 0xE0 ? 2
-                   : lead < 0xF0 ? 3
-                   : lead < 0xF5 ? 4
-                                 : 0;
-  if (n == 0 || text.size() < n) return 0;
-  for (size_t i = 1; i < n; ++i) {
-    if ((byte(i) & 0xC0) != 0x80) return 0;
-  }
-  if ((lead == 0xE0 && byte(1) < 0xA0) || (lead == 0xED && byte(1) > 0x9F) ||
-      (lead == 0xF0 && byte(1) < 0x90) || (lead == 0xF4 && byte(1) > 0x8F)) {
-    return 0;
-  }
-  return n;
-}
-
-}  // namespace
 
 std::string ErrorLine(const absl::Status& status) {
   std::string line = "error: ";

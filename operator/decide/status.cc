@@ -2,6 +2,7 @@
 
 #include "base/json_full.h"
 #include "base/strings.h"
+#include "operator/api/clip.h"
 #include "operator/api/names.h"
 #include "operator/decide/agent_report.h"
 #include "operator/decide/json_read.h"
@@ -101,6 +102,7 @@ Json Status(const State& state, const std::vector<Condition>& conditions, absl::
   };
   if (!state.stable.empty()) out["stableRevision"] = api::RevisionName(dsd.name, state.stable);
   if (!state.completed) out["candidateRevision"] = state.current.name;
+  api::ClipStrings(api::StatusFields(), &out);
   return out;
 }
 
@@ -109,6 +111,7 @@ Json BlockedStatus(const Json& before, const std::vector<Condition>& conditions,
   Json out = before.is_object() ? before : Json::object();
   out["observedGeneration"] = generation;
   out["conditions"] = ConditionsJson(conditions, before, generation, now);
+  api::ClipStrings(api::StatusFields(), &out);
   return out;
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/strings.h"
 #include "operator/api/names.h"
+#include "operator/api/validate.h"
 #include "tests/operator/decide/world.h"
 
 namespace deepseek::decide {
@@ -190,6 +191,32 @@ TEST(StatusTest, WhatBlocksFromTheStartIsReportedAlone) {
                          {"conditions", ConditionsJson(conditions, Json(), 3, now)}};
   EXPECT_EQ(BlockedStatus(Json(), conditions, 3, now), expected);
   EXPECT_EQ(BlockedStatus("text", conditions, 3, now), expected) << "somebody wrote nonsense";
+}
+
+// The API server refuses a status with one string that is too long, for good.
+TEST(StatusTest, NothingInItIsLongerThanTheSchemaAllows) {
+  const auto fits = [](const Json& status) {
+    return api::Validate(status, api::StatusFields(), "status");
+  };
+  World w;
+  const Json agent = {{"name", "agent"}, {"image", std::string(600, 'i')}};
+  w.Edit({{"workload", {{"template", {{"spec", {{"containers", Json::array({agent})}}}}}}}});
+  ASSERT_TRUE(w.Settle());
+  EXPECT_EQ(fits(w.status), absl::OkStatus());
+  EXPECT_EQ(w.status["revisions"][0]["image"].get<std::string>().size(), 512u);
+
+  Observed observed = Read(w.Observe());
+  observed.refusal_reason = "InvalidSpec";
+  while (observed.refusal_message.size() < 50'000) observed.refusal_message += "深";
+  const Json refused = *Decide(observed, w.defaults, w.now).status;
+  EXPECT_EQ(fits(refused), absl::OkStatus());
+  EXPECT_EQ(refused["rollout"]["message"].get<std::string>().size(), 4095u)
+      << "not within a character";
+  EXPECT_EQ(refused["conditions"][0]["message"].get<std::string>().size(), 32766u);
+
+  const std::vector<Condition> blocked = {
+      {"Ready", "False", "InvalidSpec", observed.refusal_message}};
+  EXPECT_EQ(fits(BlockedStatus(refused, blocked, 3, w.now)), absl::OkStatus());
 }
 
 TEST(StatusTest, TheGenerationIsThatOfTheSpecItSpeaksOf) {
