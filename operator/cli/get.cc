@@ -20,7 +20,7 @@ absl::Status Print(Session& session, const std::vector<kube::Object>& dsds) {
       session.out << Tree(cluster, session.style, session.now());
     }
   }
-  if (session.json) session.out << items.dump(2) << "\n";
+  if (session.json) session.out << PrettyJson(items) << "\n";
   session.out.flush();
   return absl::OkStatus();
 }

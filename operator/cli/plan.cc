@@ -234,7 +234,7 @@ absl::Status PlanCommand(Session& session, const PlanOptions& options) {
       PrintReport(session, cluster, report);
     }
   }
-  if (session.json) session.out << reports.dump(2) << "\n";
+  if (session.json) session.out << PrettyJson(reports) << "\n";
   return absl::OkStatus();
 }
 

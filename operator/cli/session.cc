@@ -1,6 +1,8 @@
 #include "operator/cli/session.h"
 
+#include "base/json_full.h"
 #include "base/strings.h"
+#include "base/utf8.h"
 
 namespace deepseek::cli {
 namespace {
@@ -32,9 +34,11 @@ std::string Age(absl::Duration age) {
 std::string Short(std::string_view text, size_t width) {
   std::string line(text.substr(0, text.find('\n')));
   if (line.size() <= width) return line;
-  size_t end = width > 3 ? width - 3 : 0;
-  while (end > 0 && (static_cast<unsigned char>(line[end]) & 0xC0) == 0x80) --end;
-  return line.substr(0, end) + "...";
+  return StrCat(Clip(line, width > 3 ? width - 3 : 0), "...");
+}
+
+std::string PrettyJson(const Json& json) {
+  return json.dump(2, ' ', false, Json::error_handler_t::replace);
 }
 
 }  // namespace deepseek::cli

@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "base/json.h"
 #include "operator/kube/client.h"
 #include "operator/kube/transport.h"
 
@@ -41,5 +42,8 @@ std::string Age(absl::Duration age);
 
 /// `text` cut to one line of at most `width` bytes, never within a UTF-8 character.
 std::string Short(std::string_view text, size_t width);
+
+/// What -o json prints; invalid UTF-8 becomes U+FFFD.
+std::string PrettyJson(const Json& json);
 
 }  // namespace deepseek::cli

@@ -75,12 +75,11 @@ absl::Status Undo(Session& session, const UndoOptions& options) {
                         .status());
   }
   if (session.json) {
-    session.out << Json{{"name", options.name},
-                        {"revision", undone.revision},
-                        {"number", undone.number},
-                        {"written", !options.dry_run},
-                        {"spec", (*undone.dsd)["spec"]}}
-                       .dump(2)
+    session.out << PrettyJson({{"name", options.name},
+                               {"revision", undone.revision},
+                               {"number", undone.number},
+                               {"written", !options.dry_run},
+                               {"spec", (*undone.dsd)["spec"]}})
                 << "\n";
   } else {
     session.out << session.ns << "/" << options.name

@@ -80,10 +80,9 @@ absl::Status Why(Session& session, const std::string& name) {
                       {"inputs", told.inputs},
                       {"warning", told.warning}});
     }
-    session.out << Json{{"name", name},
-                        {"conditions", conditions == nullptr ? Json::array() : *conditions},
-                        {"decisions", list}}
-                       .dump(2)
+    session.out << PrettyJson({{"name", name},
+                               {"conditions", conditions == nullptr ? Json::array() : *conditions},
+                               {"decisions", list}})
                 << "\n";
     return absl::OkStatus();
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/strings.h"
+#include "base/utf8.h"
 #include "operator/decide/reasons.h"
 
 namespace deepseek::decide {
@@ -12,6 +13,10 @@ constexpr size_t kMaxMessage = 1024;
 // Restarts without becoming ready that are called a crash loop even while the kubelet does not back
 // off.
 constexpr int kCrashLoopRestarts = 3;
+
+std::string Cut(const std::string& message) {
+  return std::string(Clip(message, kMaxMessage));
+}
 
 bool Contains(const std::string& text, const char* part) {
   return text.find(part) != std::string::npos;
@@ -26,7 +31,7 @@ std::string LastLine(std::string text) {
 
 Failure Make(const char* reason, const std::string& pod, const std::string& message,
              bool terminal = false) {
-  return {reason, StrCat("pod ", pod, ": ", message).substr(0, kMaxMessage), terminal};
+  return {reason, Cut(StrCat("pod ", pod, ": ", message)), terminal};
 }
 
 bool IsImageProblem(const std::string& waiting) {
@@ -126,7 +131,7 @@ std::optional<Failure> OfWorkload(const Workload& workload) {
   } else if (Contains(workload.refused, "violates PodSecurity")) {
     reason = reason::kPodSecurityRefused;
   }
-  return Failure{reason, workload.refused.substr(0, kMaxMessage), false};
+  return Failure{reason, Cut(workload.refused), false};
 }
 
 // What to tell first when pods fail in different ways: the cause closest to the user's spec.

@@ -4,6 +4,7 @@
 #include "base/json_full.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "base/utf8.h"
 #include "operator/api/names.h"
 #include "operator/decide/json_read.h"
 
@@ -37,7 +38,7 @@ Json EventObject(const Json& dsd, const decide::EventPlan& event, const std::str
           {"action", event.action},
           {"reason", event.reason},
           {"type", event.warning ? "Warning" : "Normal"},
-          {"note", event.message.substr(0, kMaxNote)},
+          {"note", std::string(Clip(event.message, kMaxNote))},
           {"regarding",
            {{"apiVersion", api::kApiVersion},
             {"kind", api::kKind},

@@ -120,5 +120,9 @@ TEST(SessionTest, AgesAndShortLines) {
   EXPECT_EQ(Short("äöüäöü", 8), "äö...") << "never half a character";
 }
 
+TEST(SessionTest, JsonOfTextThatIsNoUtf8) {
+  EXPECT_EQ(PrettyJson({{"a", "x\xE6\xB7"}}), "{\n  \"a\": \"x\xEF\xBF\xBD\"\n}");
+}
+
 }  // namespace
 }  // namespace deepseek::cli

@@ -127,6 +127,12 @@ TEST(FailureWordsTest, AreCutWhereAConditionEnds) {
   observed.workloads = {
       Workload{.child = {}, .hash8 = "cafe0000", .refused = std::string(5000, 'x')}};
   EXPECT_EQ(FindFailure(observed, "cafe0000")->message.size(), 1024u);
+  std::string long_text;
+  while (long_text.size() < 5000) long_text += "深";
+  observed.workloads[0].refused = long_text;
+  EXPECT_EQ(FindFailure(observed, "cafe0000")->message.size(), 1023u) << "characters stay whole";
+  const std::string pod = Of({Pending(long_text)})->message;
+  EXPECT_EQ(pod.substr(pod.size() - 3), "深");
 }
 
 TEST(FailureEdgeTest, RestartsUntilItIsCalledACrashLoop) {

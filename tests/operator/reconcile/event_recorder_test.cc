@@ -42,6 +42,13 @@ TEST_F(EventRecorderTest, TheFirstOneIsAnEventOfTheNewApi) {
   EXPECT_FALSE(event.contains("series"));
 }
 
+TEST_F(EventRecorderTest, ALongNoteIsCutBetweenCharacters) {
+  std::string note;
+  while (note.size() < 2000) note += "深";
+  Record(note);
+  EXPECT_EQ(Only()["note"], note.substr(0, 1023));
+}
+
 TEST_F(EventRecorderTest, RepetitionsCountInOneSeries) {
   for (int i = 0; i < 40; ++i) Record("no node");
   const Json event = Only();
