@@ -23,6 +23,32 @@ bool IsOneValue(std::string_view field) {
          field == "labelSelector" || field == "nodeSelector" || field == "matchLabels";
 }
 
+// Maps of the user's own keys: of none of them the absence is a value.
+bool HasOwnKeys(std::string_view field) {
+  return field == "labels" || field == "annotations" || field == "matchLabels" ||
+         field == "selector" || field == "nodeSelector" || field == "data";
+}
+
+// Members that the API's types hold by value with `omitempty`: servers do not store their false, 0
+// and "". No others: what is held by a pointer is stored as it was said, and its absence means
+// something else (replicas, automountServiceAccountToken, allowPrivilegeEscalation, runAsUser,
+// tolerationSeconds), so it must be put back where somebody takes it away.
+bool IsLeftOutWhenZero(std::string_view field) {
+  static const std::set<std::string_view> fields = {
+      "effect",   "fsType",      "host",      "hostIP",
+      "hostIPC",  "hostNetwork", "hostPID",   "hostPort",
+      "hostname", "key",         "medium",    "initialDelaySeconds",
+      "nodeName", "operator",    "paused",    "minReadySeconds",
+      "readOnly", "stdin",       "stdinOnce", "priorityClassName",
+      "subPath",  "subPathExpr", "subdomain", "publishNotReadyAddresses",
+      "tty",      "value",       "workingDir"};
+  return fields.contains(field);
+}
+
+bool IsZero(const Json& value) {
+  return value == Json(false) || value == Json(0) || value == Json("");
+}
+
 bool SameQuantity(const Json& a, const Json& b) {
   const auto text = [](const Json& value) {
     return value.is_string() ? value.get<std::string>() : DumpJson(value);
@@ -93,6 +119,7 @@ std::string Compare(const Json& desired, const Json& observed, const std::string
       const auto at = observed.find(key);
       if (at == observed.end()) {
         if (value.is_structured() && value.empty()) continue;
+        if (IsZero(value) && IsLeftOutWhenZero(key) && !HasOwnKeys(field)) continue;
         return below;
       }
       std::string difference = Compare(value, *at, below, key, quantities || HoldsQuantities(key));
