@@ -38,7 +38,7 @@ struct Field {
   std::string default_text = "";  ///< what the operator does when the field is absent, for people
   std::vector<std::string> values = {};
   int64_t min = INT64_MIN, max = INT64_MAX;
-  int max_length = 0;  ///< bytes of a string, 0: 256
+  int max_length = 0;  ///< characters of a string, 0: 256
   int max_items = 0;   ///< of a list or map, 0: 32
   std::string pattern = "";
   std::vector<std::string> list_keys = {};  ///< listType map; empty: atomic

@@ -7,6 +7,7 @@
 #include "base/json_full.h"
 #include "base/status.h"
 #include "base/strings.h"
+#include "base/utf8.h"
 #include "operator/api/units.h"
 
 namespace deepseek::api {
@@ -54,8 +55,8 @@ absl::Status CheckString(const Json& value, const Node& node, const std::string&
     const auto duration = ParseDuration(text);
     return duration.ok() ? absl::OkStatus() : Bad(path, ToStd(duration.status().message()));
   }
-  if (text.size() > static_cast<size_t>(MaxLength(field))) {
-    return Bad(path, StrCat("is longer than ", MaxLength(field), " bytes"));
+  if (CountCharacters(text) > static_cast<size_t>(MaxLength(field))) {
+    return Bad(path, StrCat("is longer than ", MaxLength(field), " characters"));
   }
   if (node.pattern != nullptr && !std::regex_match(text, *node.pattern)) {
     return Bad(path, StrCat(Short(value), " does not match ", field.pattern));

@@ -185,6 +185,19 @@ TEST(IntentTest, WhatTouchesNoPodIsNotPartOfIt) {
   }
 }
 
+TEST(ParseTest, LengthsAreOfCharactersAsTheSchemaCountsThem) {
+  const auto with_token = [](int characters) {
+    std::string token;
+    for (int i = 0; i < characters; ++i) token += "深";
+    Json spec = Spec("{}");
+    spec["rollout"]["retryToken"] = token;
+    return Parse(Object(spec)).status();
+  };
+  EXPECT_EQ(with_token(128), absl::OkStatus());
+  EXPECT_THAT(std::string(with_token(129).message()),
+              HasSubstr("spec.rollout.retryToken: is longer than 128 characters"));
+}
+
 TEST(IntentTest, WhatTouchesPodsIs) {
   for (const char* more :
        {R"({"model":{"name":"x"}})", R"({"engine":{"image":"x"}})", R"({"engine":{"maxBatch":1}})",
