@@ -46,6 +46,25 @@ void SetMark(RevisionPlan* plan, const char* key, const std::string& value) {
   }
 }
 
+// Marks are compared with each other, and a clock may be set back between two of them: what
+// happens now is later than what was marked before.
+absl::Time After(const std::optional<absl::Time>& mark, absl::Time now) {
+  return mark ? std::max(now, *mark + absl::Milliseconds(1)) : now;
+}
+
+absl::Time StartTime(const State& state, absl::Time now) {
+  const Revision* revision = state.current.revision;
+  return revision == nullptr ? now : After(revision->stable_since, now);
+}
+
+absl::Time CompletionTime(const State& state, absl::Time now) {
+  absl::Time out = std::max(now, *state.current.revision->started_at);
+  for (const Revision& revision : state.observed->revisions) {
+    out = After(revision.stable_since, out);
+  }
+  return out;
+}
+
 // The first ready agent tells which weights the revision stands for.
 void RecordModel(const State& state, RevisionPlan* current, Plan* plan) {
   const Revision* revision = state.current.revision;
@@ -112,9 +131,9 @@ void PlanRevisions(const State& state, absl::Time now, Plan* plan) {
     SetMark(&current, api::kStartedAtAnnotation,
             "");  // the clock stands still; it starts again on resume
   } else if (starts || !has_started) {
-    SetMark(&current, api::kStartedAtAnnotation, MarkText(now));
+    SetMark(&current, api::kStartedAtAnnotation, MarkText(StartTime(state, now)));
   } else if (state.full && !state.completed) {
-    SetMark(&current, api::kStableSinceAnnotation, MarkText(now));
+    SetMark(&current, api::kStableSinceAnnotation, MarkText(CompletionTime(state, now)));
     Decide(plan, "Complete", reason::kAllReplicasReady,
            StrCat("revision ", state.current.name, " serves with ", state.dsd.replicas, " of ",
                   state.dsd.replicas, " replicas"));

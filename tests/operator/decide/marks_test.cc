@@ -93,6 +93,35 @@ TEST(MarksTest, RestoringSaysSoAndStartsAnew) {
   EXPECT_GT(MarkOf(w, api::kStableSinceAnnotation), stable_since);
 }
 
+TEST(MarksTest, AClockThatIsSetBackKeepsNoRolloutFromCompleting) {
+  World w;
+  w.Reconcile();
+  const std::string started = MarkOf(w, api::kStartedAtAnnotation);
+  w.now -= absl::Hours(1);
+  ASSERT_TRUE(w.Settle());
+  EXPECT_EQ(w.Condition("Ready"), "True/AllReplicasReady");
+  EXPECT_EQ(MarkOf(w, api::kStableSinceAnnotation), started) << "not before it began";
+  EXPECT_EQ(w.status["rollout"]["phase"], "Idle");
+}
+
+TEST(MarksTest, TheLastThatCompletedIsStableThoughTheClockWasSetBack) {
+  World w;
+  ASSERT_TRUE(w.Settle());
+  w.now -= absl::Hours(1);
+  w.Edit(Batch(2));
+  ASSERT_TRUE(w.Settle());
+  EXPECT_EQ(w.status["stableRevision"], StrCat("demo-", w.last_hash8));
+  w.now -= absl::Hours(1);
+  w.Edit(Json::object());
+  w.Reconcile();
+  EXPECT_EQ(w.status["rollout"]["phase"], "Progressing") << "what it was before is not what it is";
+  w.Reconcile();
+  EXPECT_EQ(w.status["rollout"]["phase"], "Progressing");
+  ASSERT_TRUE(w.Settle());
+  EXPECT_EQ(w.status["stableRevision"], StrCat("demo-", w.last_hash8));
+  EXPECT_EQ(w.status["rollout"]["phase"], "Idle");
+}
+
 TEST(MarksTest, APauseTakesTheStartAwayAndResumingSetsIt) {
   World w;
   ASSERT_TRUE(w.Settle());
