@@ -36,19 +36,11 @@ struct Flags {
   std::string kubeconfig, context, ns, output;
 };
 
-absl::StatusOr<kube::Config> Connect(const Flags& flags) {
-  const auto env = kube::ConfigEnvironment();
-  if (flags.context.empty()) return kube::LoadConfig(flags.kubeconfig, env);
-  std::string paths = flags.kubeconfig;
-  if (paths.empty() && env.contains("KUBECONFIG")) paths = env.at("KUBECONFIG");
-  if (paths.empty() && env.contains("HOME")) paths = StrCat(env.at("HOME"), "/.kube/config");
-  return kube::LoadKubeconfig(paths, flags.context);
-}
-
 absl::Status Run(const Flags& flags, const std::function<absl::Status(Session&)>& command) {
   if (!flags.output.empty() && flags.output != "json")
     return absl::InvalidArgumentError(StrCat("-o ", flags.output, ": only json is known"));
-  ASSIGN_OR_RETURN(const kube::Config config, Connect(flags));
+  ASSIGN_OR_RETURN(const kube::Config config, kube::LoadUserConfig(flags.kubeconfig, flags.context,
+                                                                   kube::ConfigEnvironment()));
   ASSIGN_OR_RETURN(std::shared_ptr<kube::Transport> transport,
                    kube::NewHttpTransport(config, StrCat("kubectl-deepseek/", kVersion),
                                           [] { return absl::Now(); },
@@ -75,7 +67,7 @@ int Main(int argc, char** argv) {
   app.fallthrough();
   Flags flags;
   app.add_option("--kubeconfig", flags.kubeconfig,
-                 "Cluster to use (default: $KUBECONFIG, ~/.kube/config)");
+                 "Cluster to use (default: $KUBECONFIG, ~/.kube/config, the pod's account)");
   app.add_option("--context", flags.context,
                  "Context of the kubeconfig (default: the current one)");
   app.add_option("-n,--namespace", flags.ns, "Namespace (default: that of the context)");

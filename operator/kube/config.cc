@@ -167,6 +167,15 @@ absl::Status ReadUser(const Entry& entry, Config* config) {
   return absl::OkStatus();
 }
 
+std::string Variable(const std::map<std::string, std::string>& env, const char* name) {
+  const auto it = env.find(name);
+  return it == env.end() ? "" : it->second;
+}
+
+std::string HomeKubeconfig(const std::map<std::string, std::string>& env) {
+  return Variable(env, "HOME") + "/.kube/config";
+}
+
 }  // namespace
 
 absl::StatusOr<std::string> Material::Read() const {
@@ -226,21 +235,32 @@ absl::StatusOr<Config> LoadInCluster(std::string_view root, std::string_view hos
 
 absl::StatusOr<Config> LoadConfig(std::string_view kubeconfig,
                                   const std::map<std::string, std::string>& env) {
-  const auto get = [&env](const char* name) {
-    const auto it = env.find(name);
-    return it == env.end() ? std::string() : it->second;
-  };
   if (!kubeconfig.empty()) return LoadKubeconfig(kubeconfig);
-  if (const std::string paths = get("KUBECONFIG"); !paths.empty()) return LoadKubeconfig(paths);
-  if (const std::string host = get("KUBERNETES_SERVICE_HOST"); !host.empty()) {
-    return LoadInCluster(kServiceAccountRoot, host, get("KUBERNETES_SERVICE_PORT"));
+  if (const std::string paths = Variable(env, "KUBECONFIG"); !paths.empty()) {
+    return LoadKubeconfig(paths);
   }
-  const std::string home = get("HOME") + "/.kube/config";
+  if (const std::string host = Variable(env, "KUBERNETES_SERVICE_HOST"); !host.empty()) {
+    return LoadInCluster(kServiceAccountRoot, host, Variable(env, "KUBERNETES_SERVICE_PORT"));
+  }
+  const std::string home = HomeKubeconfig(env);
   std::error_code ignored;
   if (fs::exists(home, ignored)) return LoadKubeconfig(home);
   return absl::NotFoundError(
       "no cluster: not in a pod, KUBECONFIG is not set and ~/.kube/config does not exist "
       "(pass --kubeconfig)");
+}
+
+absl::StatusOr<Config> LoadUserConfig(std::string_view kubeconfig, std::string_view context,
+                                      const std::map<std::string, std::string>& env) {
+  std::string paths(kubeconfig);
+  if (paths.empty()) paths = Variable(env, "KUBECONFIG");
+  if (paths.empty()) {
+    const std::string home = HomeKubeconfig(env);
+    std::error_code ignored;
+    if (context.empty() && !fs::exists(home, ignored)) return LoadConfig("", env);
+    paths = home;
+  }
+  return LoadKubeconfig(paths, context);
 }
 
 std::map<std::string, std::string> ConfigEnvironment() {

@@ -44,7 +44,11 @@ absl::StatusOr<Config> LoadInCluster(std::string_view root, std::string_view hos
 /// `env` maps the names of the variables above, and HOME, to their values.
 absl::StatusOr<Config> LoadConfig(std::string_view kubeconfig,
                                   const std::map<std::string, std::string>& env);
-/// The variables that LoadConfig asks for, from the process's environment.
+/// As kubectl: ~/.kube/config comes before the pod's service account, which is only used where no
+/// `context` is named.
+absl::StatusOr<Config> LoadUserConfig(std::string_view kubeconfig, std::string_view context,
+                                      const std::map<std::string, std::string>& env);
+/// The variables that these two ask for, from the process's environment.
 std::map<std::string, std::string> ConfigEnvironment();
 
 }  // namespace deepseek::kube

@@ -149,5 +149,22 @@ TEST_F(ConfigTest, TheFlagComesFirstThenTheEnvironmentThenHome) {
   EXPECT_NE(std::string(none.status().message()).find("--kubeconfig"), std::string::npos);
 }
 
+TEST_F(ConfigTest, InAPodTheCommandLineStillTakesTheUsersOwnFile) {
+  const std::string a = Kubeconfig("a", "one", "{server: 'https://flag:1'}", "{token: a}");
+  Kubeconfig(".kube/config", "three", "{server: 'https://home:1'}", "{token: c}");
+  std::map<std::string, std::string> env = {{"KUBERNETES_SERVICE_HOST", "10.0.0.1"},
+                                            {"KUBERNETES_SERVICE_PORT", "443"},
+                                            {"HOME", dir_.path()}};
+  EXPECT_EQ(LoadUserConfig("", "", env)->server, "https://home:1");
+  EXPECT_EQ(LoadUserConfig("", "three", env)->server, "https://home:1");
+  EXPECT_TRUE(absl::IsNotFound(LoadUserConfig("", "four", env).status()));
+  EXPECT_EQ(LoadUserConfig(a, "", env)->server, "https://flag:1");
+  EXPECT_FALSE(LoadConfig("", env).ok()) << "the operator looks for the pod's account first";
+  env["KUBECONFIG"] = a;
+  EXPECT_EQ(LoadUserConfig("", "", env)->server, "https://flag:1");
+  env = {{"HOME", (dir_ / "nobody").string()}};
+  EXPECT_EQ(LoadUserConfig("", "", env).status(), LoadConfig("", env).status());
+}
+
 }  // namespace
 }  // namespace deepseek::kube
