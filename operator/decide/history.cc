@@ -117,7 +117,10 @@ void PlanRevisions(const State& state, absl::Time now, Plan* plan) {
     }
     if (token != revision->retry_token) {
       SetMark(&current, api::kRetryTokenAnnotation, token);
-      if (!token.empty()) {
+      if (!token.empty() && state.completed && state.full) {
+        Decide(plan, "Retry", reason::kRetrying,
+               StrCat("retryToken is now ", token, "; all replicas are ready, none restarts"));
+      } else if (!token.empty()) {
         const absl::Time mark = NextWholeSecond(now);
         SetMark(&current, api::kRetriedAtAnnotation, MarkText(mark));
         plan->requeue_after = std::min(plan->requeue_after, mark - now);

@@ -170,6 +170,25 @@ TEST(MarksTest, ANewTokenIsRecordedWithItsTime) {
   EXPECT_EQ(MarkOf(w, api::kStartedAtAnnotation), MarkText(w.now)) << "with a deadline of its own";
 }
 
+TEST(MarksTest, ANewTokenOfWhatIsCompleteIsOnlyRecorded) {
+  World w;
+  ASSERT_TRUE(w.Settle());
+  const std::string started = MarkOf(w, api::kStartedAtAnnotation);
+  w.Edit({{"rollout", {{"retryToken", "again"}}}});
+  w.now += absl::Seconds(9);
+  EXPECT_EQ(First(w.Reconcile()),
+            "Retry/Retrying: retryToken is now again; all replicas are ready, none restarts");
+  EXPECT_EQ(MarkOf(w, api::kRetryTokenAnnotation), "again");
+  EXPECT_EQ(MarkOf(w, api::kRetriedAtAnnotation), "");
+  EXPECT_EQ(MarkOf(w, api::kStartedAtAnnotation), started);
+  EXPECT_FALSE(w.Reconcile().revision) << "written once";
+  EXPECT_EQ(w.Condition("Ready"), "True/AllReplicasReady");
+  w.pods[0].ready = false;
+  w.Edit({{"rollout", {{"retryToken", "now"}}}});
+  w.Reconcile();
+  EXPECT_EQ(MarkOf(w, api::kStartedAtAnnotation), MarkText(w.now)) << "one is unready";
+}
+
 TEST(MarksTest, ATokenTakenAwayRetriesNothing) {
   World w;
   w.Edit({{"rollout", {{"retryToken", "a"}}}});
