@@ -144,32 +144,6 @@ absl::Status CheckPodContext(const Json& pod, const std::string& path) {
   return absl::OkStatus();
 }
 
-// The agent is run by the operator: its options are those of the custom resource.
-absl::Status CheckAgent(const Json& base, const Json& agent, const std::string& path) {
-  for (const char* field : {"command", "args"}) {
-    if (At(agent, field) != At(base, field))
-      return Refuse(StrCat(path, ".", field), "is the operator's own (use spec.engine)");
-  }
-  if (At(At(agent, "securityContext"), "readOnlyRootFilesystem") != true)
-    return Refuse(StrCat(path, ".securityContext.readOnlyRootFilesystem"), "must be true");
-  for (const Json& ours : At(base, "env")) {
-    for (const Json& entry : At(agent, "env")) {
-      if (At(entry, "name") == At(ours, "name") && entry != ours) {
-        return Refuse(StrCat(path, ".env[", At(ours, "name").get<std::string>(), "]"),
-                      "tells the agent who it is and is the operator's own");
-      }
-    }
-  }
-  return absl::OkStatus();
-}
-
-const Json* FindAgent(const Json& spec) {
-  for (const Json& container : At(spec, "containers")) {
-    if (At(container, "name") == api::kAgentContainer) return &container;
-  }
-  return nullptr;
-}
-
 }  // namespace
 
 absl::Status CheckFloor(const Json& base, const Json& merged) {
@@ -180,10 +154,7 @@ absl::Status CheckFloor(const Json& base, const Json& merged) {
   RETURN_IF_ERROR(CheckKept(ours, spec, path));
   RETURN_IF_ERROR(CheckPodContext(At(spec, "securityContext"), path + ".securityContext"));
   RETURN_IF_ERROR(CheckVolumes(spec, path + ".volumes"));
-  const Json* agent = FindAgent(spec);
-  if (agent == nullptr) return Refuse(path + ".containers", "the agent's container must stay");
-  const std::string agent_path = StrCat(path, ".containers[", api::kAgentContainer, "]");
-  RETURN_IF_ERROR(CheckAgent(*FindAgent(ours), *agent, agent_path));
+  RETURN_IF_ERROR(CheckAgentFloor(ours, spec, path));
   for (const char* list : {"containers", "initContainers"}) {
     for (const Json& container : At(spec, list)) {
       const Json& name = At(container, "name");

@@ -142,7 +142,7 @@ Json Container(const std::string& deployment, const std::string& hash8,
       {"terminationMessagePolicy", "File"},
       {"volumeMounts",
        {{{"name", "tmp"}, {"mountPath", "/tmp"}},
-        {{"name", "revision"}, {"mountPath", kRevisionMount}, {"readOnly", true}}}},
+        {{"name", kRevisionVolume}, {"mountPath", kRevisionMount}, {"readOnly", true}}}},
   };
   // /ready answers 503 while the model loads: a load that takes longer than the deadline is started
   // anew. Only then do the other two probes begin.
@@ -186,7 +186,7 @@ void Place(const std::string& deployment, const api::PodIntent& intent, Json* sp
 // The template cannot change after the revision was made, and the digest of the weights is only
 // known once an agent has read them: so it comes by a ConfigMap, absent until then.
 Json DigestVolume(const std::string& deployment, const std::string& hash8) {
-  return {{"name", "revision"},
+  return {{"name", kRevisionVolume},
           {"configMap", {{"name", api::RevisionName(deployment, hash8)}, {"optional", true}}}};
 }
 

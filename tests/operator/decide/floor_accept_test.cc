@@ -167,5 +167,47 @@ TEST(FloorAcceptTest, TheAgentsOwnEnvironment) {
                   .ok());
 }
 
+// A template with the revision's volume, as real ones have it.
+absl::Status WithRevision(const char* path, const Json& value) {
+  Json base = Base();
+  base["spec"]["volumes"].push_back({{"name", "revision"}, {"configMap", {{"name", "demo-1"}}}});
+  base["spec"]["containers"][0]["volumeMounts"] = Json::array(
+      {{{"name", "revision"}, {"mountPath", "/r"}}, {{"name", "tmp"}, {"mountPath", "/tmp"}}});
+  Json merged = base;
+  merged[Json::json_pointer(path)] = value;
+  return CheckFloor(base, merged);
+}
+
+// What the agent is told stays; more of both, and another folder for temporary files, is free.
+TEST(FloorAcceptTest, BesideWhatTheAgentIsTold) {
+  constexpr Allowed kFree[] = {
+      {"/spec/volumes/0", R"({"name":"tmp","emptyDir":{"medium":"Memory","sizeLimit":"1Gi"}})"},
+      {"/spec/volumes/2", R"({"name":"more","configMap":{"name":"mine"}})"},
+      {"/spec/containers/0/volumeMounts/1", R"({"name":"scratch","mountPath":"/tmp"})"},
+      {"/spec/containers/0/volumeMounts/2", R"({"name":"scratch","mountPath":"/revision"})"},
+      {"/spec/containers/0/volumeMounts/2", R"({"name":"scratch","mountPath":"/r2"})"},
+      {"/spec/containers/0/volumeMounts/2", R"({"name":"revision","mountPath":"/again"})"},
+      {"/spec/containers/0/env/1", R"({"name":"TZ","value":"UTC"})"},
+      {"/spec/containers/0/envFrom", R"([{"configMapRef":{"name":"mine"}}])"},
+  };
+  for (const Allowed& c : kFree) {
+    const absl::Status status = WithRevision(c.path, Json::parse(c.value));
+    EXPECT_TRUE(status.ok()) << c.path << " " << c.value << ": " << status;
+  }
+  constexpr Allowed kTold[] = {
+      {"/spec/volumes", "null"},
+      {"/spec/volumes/1/configMap/name", R"("mine")"},
+      {"/spec/volumes/2", R"({"name":"revision","emptyDir":{}})"},
+      {"/spec/containers/0/env", "[]"},
+      {"/spec/containers/0/volumeMounts", "[]"},
+      {"/spec/containers/0/volumeMounts/0/subPath", R"("x")"},
+      {"/spec/containers/0/volumeMounts/2", R"({"name":"tmp","mountPath":"/r/"})"},
+      {"/spec/containers/0/volumeMounts/2", R"({"name":"tmp","mountPath":"/x/../r/digest"})"},
+  };
+  for (const Allowed& c : kTold) {
+    EXPECT_FALSE(WithRevision(c.path, Json::parse(c.value)).ok()) << c.path << " " << c.value;
+  }
+}
+
 }  // namespace
 }  // namespace deepseek::decide

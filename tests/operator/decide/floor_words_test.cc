@@ -111,6 +111,15 @@ const Words kWords[] = {
      "spec.containers[agent].command: is the operator's own (use spec.engine)"},
     {"Env", AGENT(R"("env":[{"name":"POD_IP","value":"x"}])"),
      "spec.containers[agent].env[POD_IP]: tells the agent who it is and is the operator's own"},
+    {"EnvRemoved", AGENT(R"("env":null)"),
+     "spec.containers[agent].env[DEEPSEEK_DEPLOYMENT]: tells the agent who it is and is the "
+     "operator's own"},
+    {"RevisionVolume", POD(R"("volumes":[{"name":"revision","configMap":null,"emptyDir":{}}])"),
+     "spec.volumes[revision]: tells the agent which weights its revision stands for and is the "
+     "operator's own"},
+    {"RevisionMount", AGENT(R"("volumeMounts":null)"),
+     "spec.containers[agent].volumeMounts[/etc/deepseek-agent/revision]: tells the agent which "
+     "weights its revision stands for and is the operator's own"},
     {"RootFilesystem", AGENT_CONTEXT(R"("readOnlyRootFilesystem":null)"),
      "spec.containers[agent].securityContext.readOnlyRootFilesystem: must be true"},
     {"Privileged", AGENT_CONTEXT(R"("privileged":true)"),
