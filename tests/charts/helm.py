@@ -25,9 +25,10 @@ def run(*args):
     return subprocess.run([program(), *args], capture_output=True, text=True, check=False, env=env)
 
 
-def template(*values, show=None, release="deepseek-operator", namespace="deepseek-system"):
-    """(what Helm makes of the chart, its errors). values: NAME=VALUE; show: templates to show, all if not given."""
+def template(*values, show=None, release="deepseek-operator", namespace="deepseek-system", json=()):
+    """(what Helm makes of the chart, its errors). values: NAME=VALUE; show: templates to show, all if not given; json: NAME=JSON."""
     sets = [word for value in values for word in ("--set", value)]
+    sets += [word for value in json for word in ("--set-json", value)]
     shown = [word for name in show or () for word in ("--show-only", f"templates/{name}.yaml")]
     done = run("template", release, CHART, "--namespace", namespace, *sets, *shown)
     return done.stdout, done.stderr

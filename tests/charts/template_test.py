@@ -47,6 +47,17 @@ WRONG = [
     (["metrics.readers[0].name=prometheus"], ["namespace"]),
     (["metrics.enabled=false", "metrics.serviceMonitor.enabled=true"], ["metrics.serviceMonitor.enabled needs metrics.enabled"]),
     (["metrics.serviceMonitor.interval=often"], ["interval"]),
+    (["podLabels.app\\.kubernetes\\.io/name=x"], ["/podLabels/app.kubernetes.io~1name"]),
+    (["podLabels.helm\\.sh/chart=x"], ["/podLabels/helm.sh~1chart"]),
+    (["metrics.serviceMonitor.labels.app\\.kubernetes\\.io/instance=x"], ["serviceMonitor/labels/app.kubernetes.io~1instance"]),
+    # null takes a default away: without one, two operators would run without a leader, or no CRD be kept.
+    (["leaderElection=null"], ["leaderElection"]),
+    (["crds.keep=null"], ["keep"]),
+    (["serviceAccount.create=null"], ["create"]),
+    *[([f"{section}=null"], [section]) for section in (
+        "replicas", "image", "agent", "metrics", "prometheusRule", "dashboards", "networkPolicy", "crds", "serviceAccount",
+        "aggregateRoles")],
+    (["metrics.serviceMonitor=null"], ["serviceMonitor"]),
 ]
 
 
@@ -76,6 +87,45 @@ class Template(unittest.TestCase):
                 self.assertEqual(text, "")
                 for word in words:
                     self.assertIn(word, error)
+
+    def test_null_is_the_default_where_nothing_depends_on_it(self):
+        for section in ("global", "kubeApi", "resources", "affinity", "tolerations", "podLabels", "watchNamespaces",
+                        "imagePullSecrets", "priorityClassName", "serviceAccount.annotations"):
+            with self.subTest(section):
+                self.made(f"{section}=null", NO_CRD)
+
+    def test_no_name_is_longer_than_its_kind_allows(self):
+        for length in (17, 37, 38, 44, 45, 46, 53):
+            release = "r" * length
+            text = self.made(*EVERYTHING, "dashboards.enabled=true", release=release)
+            for document in text.split("\n---\n"):
+                kind = re.search(r"^kind: (\S+)", document, re.M)
+                name = re.search(r"^metadata:\n  name: (\S+)", document, re.M)
+                if kind and name:
+                    self.assertLessEqual(len(name.group(1)), 253 if "Role" in kind.group(1) else 63, (kind.group(1), name.group(1)))
+            service = re.search(r"kind: Service\nmetadata:\n  name: (\S+)", text).group(1)
+            self.assertTrue(service.startswith(release))
+            self.assertIn(f"serverName: {service}.deepseek-system.svc", text)
+
+    def test_two_namespaces_may_have_the_same_release(self):
+        names = []
+        for namespace in ("a", "b"):
+            text = self.made(NO_CRD, "watchNamespaces={x}", "metrics.readers[0].name=p", "metrics.readers[0].namespace=m",
+                             namespace=namespace)
+            made = re.findall(r"^kind: ClusterRole\S*\nmetadata:\n  name: (\S+)", text, re.M)
+            self.assertEqual(len(made), 6)
+            for role in re.findall(r"kind: ClusterRole, name: ([^\s}]+)", text):
+                self.assertIn(role, made)
+            names.append(set(made))
+        self.assertFalse(names[0] & names[1])
+
+    def test_names_that_look_like_numbers_stay_text(self):
+        text = self.made(NO_CRD, "serviceAccount.create=true", "metrics.serviceMonitor.enabled=true", release="7", namespace="8",
+                         json=['watchNamespaces=["123","on"]', 'metrics.certificateSecret="124"', 'serviceAccount.name="125"',
+                               'priorityClassName="126"', 'metrics.readers=[{"name":"127","namespace":"128"}]'])
+        for word in ("7", "8", "123", "124", "125", "126", "127", "128", "on"):
+            self.assertRegex(text, rf'[ :]"{word}"[,}}\s]')
+            self.assertNotRegex(text, rf"(?m)(: |- ){word}[,}}\s]")
 
     def test_a_parent_charts_globals_are_let_through(self):
         self.made("global.storageClass=fast", NO_CRD)

@@ -6,9 +6,19 @@
 {{- end -}}
 {{- end -}}
 
+{{- /* Of the Service: a name with its ending is a label of DNS, 63 characters at most. */ -}}
+{{- define "deepseek-operator.metricsName" -}}
+{{- printf "%s-metrics" (include "deepseek-operator.fullname" . | trunc 55 | trimSuffix "-") -}}
+{{- end -}}
+
+{{- /* Of what belongs to no namespace: with the release's in front where other namespaces may have such a release. */ -}}
+{{- define "deepseek-operator.clusterName" -}}
+{{- if .Values.watchNamespaces }}{{ .Release.Namespace }}:{{ end }}{{ include "deepseek-operator.fullname" . -}}
+{{- end -}}
+
 {{- define "deepseek-operator.selector" -}}
 app.kubernetes.io/name: deepseek-operator
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ toYaml .Release.Name }}
 {{- end -}}
 
 {{- define "deepseek-operator.labels" -}}
@@ -56,7 +66,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 
 {{- /* What the values say, and, where they say nothing of it, replicas on different nodes if there is room. */ -}}
 {{- define "deepseek-operator.affinity" -}}
-{{- $affinity := deepCopy .Values.affinity -}}
+{{- $affinity := deepCopy (default dict .Values.affinity) -}}
 {{- if not $affinity.podAntiAffinity -}}
 {{- $term := dict "topologyKey" "kubernetes.io/hostname" "labelSelector" (dict "matchLabels" (include "deepseek-operator.selector" . | fromYaml)) -}}
 {{- $_ := set $affinity "podAntiAffinity" (dict "preferredDuringSchedulingIgnoredDuringExecution" (list (dict "weight" 100 "podAffinityTerm" $term))) -}}
