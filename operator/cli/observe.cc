@@ -28,6 +28,19 @@ bool Holds(const decide::Cluster& cluster, const std::string& kind, const std::s
   });
 }
 
+// Not every cluster has the kind, and not every user of this one may read it; the rest is told all
+// the same.
+absl::Status AddPodMonitors(kube::Client client, const kube::ListOptions& options,
+                            decide::Cluster* cluster) {
+  const absl::StatusOr<kube::List> list = client.ListAll(kube::resources::kPodMonitor, options);
+  if (list.ok()) {
+    cluster->children.insert(cluster->children.end(), list->items.begin(), list->items.end());
+  }
+  cluster->pod_monitors_served = !absl::IsNotFound(list.status());
+  const bool tolerable = absl::IsNotFound(list.status()) || absl::IsPermissionDenied(list.status());
+  return tolerable ? absl::OkStatus() : list.status();
+}
+
 }  // namespace
 
 absl::StatusOr<decide::Cluster> ObserveAround(kube::Client client, decide::Object dsd) {
@@ -41,6 +54,7 @@ absl::StatusOr<decide::Cluster> ObserveAround(kube::Client client, decide::Objec
     ASSIGN_OR_RETURN(const kube::List list, client.ListAll(kind, options));
     cluster.children.insert(cluster.children.end(), list.items.begin(), list.items.end());
   }
+  RETURN_IF_ERROR(AddPodMonitors(client, options, &cluster));
   ASSIGN_OR_RETURN(kube::List pods, client.ListAll(kube::resources::kPod, options));
   cluster.pods = std::move(pods.items);
   for (const auto& [kind, child] : decide::ChildNames(*cluster.dsd)) {

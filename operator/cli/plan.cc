@@ -92,6 +92,22 @@ std::string AgentImage(kube::Client client) {
   return kUnknownImage;
 }
 
+// `sent` as the API server keeps it: it says what becomes of a null. What is in `kept` alone comes
+// from the live object, and is no part of what the user wants.
+Json AsKept(const Json& sent, const Json& kept) {
+  if (!sent.is_object() || !kept.is_object()) return sent.is_null() ? kept : sent;
+  Json out = Json::object();
+  for (const auto& [key, value] : sent.items()) {
+    const auto at = kept.find(key);
+    if (at != kept.end()) {
+      out[key] = AsKept(value, *at);
+    } else if (!value.is_null()) {
+      out[key] = value;
+    }
+  }
+  return out;
+}
+
 // The object as it would be stored, seen by the API server (schema, CEL rules, defaults).
 absl::StatusOr<decide::Object> Wanted(kube::Client client, const std::string& default_ns,
                                       const Json& manifest) {
@@ -108,17 +124,20 @@ absl::StatusOr<decide::Object> Wanted(kube::Client client, const std::string& de
   object["metadata"]["namespace"] = ns;
   object.erase("status");
   const auto& kind = kube::resources::kDeepSeekDeployment;
-  RETURN_IF_ERROR(client
-                      .Apply(kind, ns, name, object,
-                             {.field_manager = kFieldManager, .force = true, .dry_run = true})
-                      .status());
+  ASSIGN_OR_RETURN(const kube::Object kept,
+                   client.Apply(kind, ns, name, object,
+                                {.field_manager = kFieldManager, .force = true, .dry_run = true}));
   absl::StatusOr<kube::Object> live = client.Get(kind, ns, name);
-  if (absl::IsNotFound(live.status())) return std::make_shared<const Json>(std::move(object));
+  if (absl::IsNotFound(live.status())) return kept;
   if (!live.ok()) return live.status();
   Json next = **live;
-  if (next["spec"] != object["spec"])
+  Json spec = AsKept(decide::At(object, "spec"), decide::At(*kept, "spec"));
+  // Where the manifest leaves it out, an autoscaler's number stays.
+  const Json& replicas = decide::At(decide::At(*kept, "spec"), "replicas");
+  if (!spec.contains("replicas") && !replicas.is_null()) spec["replicas"] = replicas;
+  if (next["spec"] != spec)
     next["metadata"]["generation"] = decide::IntegerAt(next, "/metadata/generation") + 1;
-  next["spec"] = object["spec"];
+  next["spec"] = std::move(spec);
   return std::make_shared<const Json>(std::move(next));
 }
 

@@ -102,6 +102,56 @@ TEST_F(PlanTest, ScalingStopsNoPod) {
                               Not(HasSubstr("+ ")), HasSubstr("1 made, 0 stopped")));
 }
 
+std::string WithoutReplicas(const std::string& more = "") {
+  return "apiVersion: serving.deepseek-operator.io/v1alpha1\nkind: DeepSeekDeployment\n"
+         "metadata: {name: demo}\nspec:\n  model: {source: {builtin: demo-v3}}\n" +
+         more;
+}
+
+TEST_F(PlanTest, AnAutoscalersNumberStaysWhereTheManifestHasNone) {
+  t.Apply("demo", {{"replicas", 3}});
+  t.Settle("demo");
+  ASSERT_TRUE(Plan(WithoutReplicas()).ok());
+  EXPECT_THAT(t.Said(), AllOf(HasSubstr("no pod is made or stopped"), Not(HasSubstr("~ "))));
+}
+
+// What the API server prunes is no change; what the manifest no longer has is one, although the
+// answer of an apply by another manager still has it.
+TEST_F(PlanTest, ANullIsWhatTheApiServerMakesOfIt) {
+  t.Apply("demo", {{"replicas", 3}, {"engine", {{"maxBatch", 3}}}});
+  t.Settle("demo");
+  t.server->set_before(
+      [this](const kube::FakeCall& call) -> std::optional<absl::StatusOr<kube::HttpResponse>> {
+        if (!call.dry_run) return std::nullopt;
+        return kube::HttpResponse{.code = 200, .headers = {}, .body = t.Dsd("demo").dump()};
+      });
+  ASSERT_TRUE(
+      Plan(WithoutReplicas("  replicas: null\n  workload: null\n  engine: {maxBatch: 3}\n")).ok());
+  EXPECT_THAT(t.Said(), AllOf(HasSubstr("no pod is made or stopped"), Not(HasSubstr("~ "))));
+  ASSERT_TRUE(Plan(WithoutReplicas()).ok());
+  EXPECT_THAT(t.Said(), HasSubstr("create revision")) << "the batch is the default again";
+}
+
+TEST_F(PlanTest, APodMonitorThatIsThereIsNotMadeAgain) {
+  const Json monitored = {{"replicas", 2}, {"observability", {{"podMonitor", Json::object()}}}};
+  const std::string manifest = Manifest("  observability: {podMonitor: {}}\n");
+  ASSERT_TRUE(Plan(manifest).ok());
+  EXPECT_THAT(t.Said(), HasSubstr("+ PodMonitor demo"));
+  t.Apply("demo", monitored);
+  t.Settle("demo");
+  ASSERT_TRUE(Plan(manifest).ok());
+  EXPECT_THAT(t.Said(), Not(HasSubstr("PodMonitor")));
+  for (const int code : {404, 403}) {
+    t.server->set_before(
+        [code](const kube::FakeCall& call) -> std::optional<absl::StatusOr<kube::HttpResponse>> {
+          if (call.verb != "list" || call.collection != "monitoring.coreos.com/podmonitors")
+            return std::nullopt;
+          return kube::FakeApiServer::Refusal(code, code == 404 ? "NotFound" : "Forbidden", "no");
+        });
+    EXPECT_TRUE(Plan(manifest).ok()) << code;
+  }
+}
+
 TEST_F(PlanTest, AChangeOfThePodsReplacesThemAll) {
   t.Apply("demo", {{"replicas", 2}});
   t.Settle("demo");
