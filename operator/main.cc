@@ -91,7 +91,10 @@ int Main(int argc, char** argv) {
   run->add_option("--watch-namespace", options.watch_namespaces,
                   "Watch this namespace only; may be repeated (default: all)");
   run->add_flag("--leader-elect", options.leader_elect,
-                "Act only while holding the lease deepseek-operator (for more than one replica)");
+                "Act only while holding the lease (for more than one replica)");
+  run->add_option("--lease-name", options.lease_name,
+                  "Name of the lease; operators with another one in the namespace lead besides")
+      ->capture_default_str();
   run->add_option("--kubeconfig", kubeconfig,
                   "Cluster to use (default: $KUBECONFIG, the pod's account, ~/.kube/config)");
   options.health_address = ":8081";
@@ -133,6 +136,9 @@ int Main(int argc, char** argv) {
   absl::Status status = log::SetLevelByName(level);
   if (status.ok() && options.agent_image.empty()) {
     status = absl::InvalidArgumentError("--agent-image: must not be empty");
+  }
+  if (status.ok() && options.lease_name.empty()) {
+    status = absl::InvalidArgumentError("--lease-name: must not be empty");
   }
   StopSignal stop;
   g_stop = &stop;

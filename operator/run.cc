@@ -31,7 +31,6 @@
 namespace deepseek {
 namespace {
 
-constexpr char kLeaseName[] = "deepseek-operator";
 constexpr int kWorkers = 4;
 // Of one call of a reconcile: short enough that a hanging API server does not outlast a graceful
 // stop.
@@ -126,7 +125,7 @@ absl::Status RunOperator(const RunOptions& options, std::shared_ptr<kube::Transp
 
   kube::LeaderElectionOptions lease = options.election;
   lease.ns = options.ns;
-  lease.name = kLeaseName;
+  lease.name = options.lease_name;
   lease.identity = options.identity;
   // The lease is renewed until the workers have ended, so it does not listen to `stop`.
   kube::LeaderElection election(kube::Client(transport), lease,
@@ -178,7 +177,7 @@ absl::Status RunOperator(const RunOptions& options, std::shared_ptr<kube::Transp
   // After the controller, whose queue it reads.
   MetricsServer metrics(options, telemetry, kube::Client(transport, kCallTimeout));
   if (!options.metrics_address.empty()) RETURN_IF_ERROR(metrics.Start(options));
-  if (options.leader_elect) telemetry.SetLeader(kLeaseName, false);
+  if (options.leader_elect) telemetry.SetLeader(options.lease_name, false);
 
   controller.StartInformers();
   absl::Status end;
@@ -187,12 +186,12 @@ absl::Status RunOperator(const RunOptions& options, std::shared_ptr<kube::Transp
   if (options.leader_elect) {
     holder = std::thread([&] {
       if (!election.Acquire().ok()) return;
-      telemetry.SetLeader(kLeaseName, true);
+      telemetry.SetLeader(options.lease_name, true);
       log::Info("leading",
                 {{"lease", StrCat(lease.ns, "/", lease.name)}, {"identity", lease.identity}});
       controller.StartWorkers();
       if (const absl::Status held = election.Hold(); !held.ok()) {
-        telemetry.SetLeader(kLeaseName, false);
+        telemetry.SetLeader(options.lease_name, false);
         log::Error("leadership is lost, nothing is written any more",
                    {{"error", std::string(ToStd(held.message()))}});
         lost.store(true);

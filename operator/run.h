@@ -18,7 +18,8 @@ namespace deepseek {
 
 struct RunOptions {
   std::string agent_image;
-  std::string ns;                             ///< of the lease
+  std::string ns;  ///< of the lease
+  std::string lease_name = "deepseek-operator";
   std::string pod_namespace;                  ///< of our own pod; empty: we run in none
   std::vector<std::string> watch_namespaces;  ///< empty: all
   bool leader_elect = false;

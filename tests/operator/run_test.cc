@@ -25,8 +25,10 @@ class RunTest : public ::testing::Test {
     stop_.Set();
     if (thread_.joinable()) thread_.join();
   }
-  void Start(bool leader_elect, kube::ThrottleOptions throttle = {}) {
+  void Start(bool leader_elect, kube::ThrottleOptions throttle = {},
+             const std::string& lease_name = "deepseek-operator") {
     RunOptions options;
+    options.lease_name = lease_name;
     options.throttle = throttle;
     options.agent_image = "example/agent:1";
     options.ns = "system";
@@ -115,6 +117,20 @@ TEST_F(RunTest, AStandbyActsOnlyWhenTheLeaseIsFree) {
   EXPECT_TRUE(result_.ok()) << result_;
   // Given back, so that the next one need not wait.
   EXPECT_EQ((*server_->Find(kLease, "system", "deepseek-operator"))["spec"]["holderIdentity"], "");
+}
+
+TEST_F(RunTest, AnotherLeaseIsNobodyElses) {
+  const Json lease{{"apiVersion", "coordination.k8s.io/v1"},
+                   {"kind", "Lease"},
+                   {"metadata", {{"name", "deepseek-operator"}}},
+                   {"spec", {{"holderIdentity", "another"}, {"leaseDurationSeconds", 3600}}}};
+  ASSERT_TRUE(client_.Create(kLease, "system", lease, "another").ok());
+  Create("demo");
+  Start(/*leader_elect=*/true, {}, "team-a");
+  EXPECT_TRUE(Eventually([&] { return Status("demo", "/status/ready") == "2/2"; }));
+  EXPECT_EQ((*server_->Find(kLease, "system", "team-a"))["spec"]["holderIdentity"], "me");
+  EXPECT_EQ((*server_->Find(kLease, "system", "deepseek-operator"))["spec"]["holderIdentity"],
+            "another");
 }
 
 TEST_F(RunTest, AsksNoFasterThanItIsTold) {

@@ -16,6 +16,11 @@
 {{- if .Values.watchNamespaces }}{{ .Release.Namespace }}:{{ end }}{{ include "deepseek-operator.fullname" . -}}
 {{- end -}}
 
+{{- /* Operators of all namespaces share one lease. One of some namespaces has its own, or a second release beside it never acts. */ -}}
+{{- define "deepseek-operator.leaseName" -}}
+{{- ternary (include "deepseek-operator.fullname" .) "deepseek-operator" (not (empty .Values.watchNamespaces)) -}}
+{{- end -}}
+
 {{- define "deepseek-operator.selector" -}}
 app.kubernetes.io/name: deepseek-operator
 app.kubernetes.io/instance: {{ toYaml .Release.Name }}
