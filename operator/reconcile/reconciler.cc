@@ -98,8 +98,8 @@ void AskAgents(const Hooks& hooks, decide::Cluster* cluster) {
   }
 }
 
-// A template with the user's own parts in it becomes a revision only if the API server would take
-// it.
+// A template with the user's own parts in it, or that old pods are stopped for, becomes a revision
+// only if the API server would take it.
 absl::Status TryNewTemplate(kube::Client& client, const decide::Plan& plan) {
   const decide::Object trial = render::RenderTrial(plan);
   if (trial == nullptr) return absl::OkStatus();

@@ -27,8 +27,11 @@ Json TemplateOf(const decide::WorkloadPlan& workload, const Json& new_revision) 
 }  // namespace
 
 decide::Object RenderTrial(const decide::Plan& plan) {
-  if (!plan.manage || !plan.revision || plan.revision->stored != nullptr ||
-      plan.dsd->intent.overlay->is_null()) {
+  if (!plan.manage || !plan.revision || plan.revision->stored != nullptr) return nullptr;
+  // With Rolling the old pods stay until the new ones serve: a template of ours may be refused when
+  // its Deployment is made.
+  if (plan.dsd->intent.overlay->is_null() &&
+      plan.dsd->rollout.strategy != api::Strategy::kRecreate) {
     return nullptr;
   }
   decide::WorkloadPlan workload;

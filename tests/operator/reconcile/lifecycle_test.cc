@@ -56,6 +56,31 @@ TEST(LifecycleTest, AppliedBecomesReadyWithAllItsChildren) {
   EXPECT_EQ(status["endpoints"]["http"], "http://demo.models.svc:8000");
 }
 
+// Requests above limits, for one: the schema takes them, the API server does not.
+TEST(LifecycleTest, RecreateStopsNothingForATemplateThatWouldBeRefused) {
+  Harness h;
+  const Json recreate = {{"strategy", "Recreate"}};
+  h.Apply("demo", Spec({{"replicas", 2}, {"rollout", recreate}}));
+  h.Converge("demo");
+  const std::string revision = OnlyDeployment(h);
+  h.server->set_admission([&](const Json& object, const Json*) {
+    return object["kind"] == "Deployment" && object["metadata"]["name"] != revision
+               ? "spec.template.spec.containers[0].resources.requests: Invalid value"
+               : "";
+  });
+  h.Apply("demo", Spec({{"replicas", 2}, {"rollout", recreate}, {"engine", {{"maxBatch", 3}}}}));
+  h.Settle();
+  EXPECT_EQ(h.ReadyPods(), 2) << "what served goes on serving";
+  EXPECT_EQ(h.Condition("demo", "Stalled"), "True InvalidSpec");
+  EXPECT_THAT(h.Message("demo", "Stalled"), HasSubstr("resources.requests: Invalid value"));
+  EXPECT_THAT(h.server->All(kControllerRevision), SizeIs(1)) << "no revision was made of it";
+
+  h.server->set_admission([](const Json&, const Json*) { return ""; });
+  h.Settle();
+  EXPECT_EQ(h.Condition("demo", "Ready"), "True AllReplicasReady");
+  EXPECT_NE(OnlyDeployment(h), revision);
+}
+
 TEST(LifecycleTest, ASettledDeploymentCausesNoWrites) {
   Harness h;
   h.Apply("demo", Spec());

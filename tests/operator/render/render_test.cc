@@ -123,7 +123,19 @@ TEST(RenderTest, TheDigestOfTheWeightsComesBeforeThePodsThatMustFindThem) {
                           "Deployment", "Service", "Service", "PodDisruptionBudget"));
 }
 
-TEST(RenderTest, OnlyANewRevisionWithAnOverlayIsTried) {
+TEST(RenderTest, WithRecreateEveryNewRevisionIsTried) {
+  Json spec = Minimal();
+  spec["rollout"]["strategy"] = "Recreate";
+  const decide::Plan plan = PlanOf(spec);
+  const decide::Object trial = RenderTrial(plan);
+  ASSERT_NE(trial, nullptr);
+  EXPECT_EQ((*trial)["spec"]["template"], *plan.revision->pod_template);
+  decide::Plan stored = plan;
+  stored.revision->stored = trial;
+  EXPECT_EQ(RenderTrial(stored), nullptr);
+}
+
+TEST(RenderTest, WithRollingOnlyANewRevisionWithAnOverlayIsTried) {
   EXPECT_EQ(RenderTrial(PlanOf(Minimal())), nullptr);
   Json spec = Minimal();
   spec["workload"]["template"]["spec"]["dnsPolicy"] = "Default";
