@@ -56,7 +56,7 @@ struct LoadedModel {
 struct LoadOptions {
   engine::EngineOptions engine;
   std::string served_name;         ///< empty: the last part of the model directory's path
-  std::string chat_template_file;  ///< empty: the template of tokenizer_config.json
+  std::string chat_template_file;  ///< empty: the model's own
   /// The digest that the weights must have; empty: any. Others are kDataLoss.
   std::string expected_digest;
 };
@@ -76,8 +76,12 @@ absl::StatusOr<TextModel> LoadTokenizerFile(const std::string& path);
 /// model_type); null for others.
 std::unique_ptr<engine::ChatTemplate> PromptEncoderOf(const std::string& model_dir);
 
-/// Reads tokenizer.json and tokenizer_config.json of `model_dir`. kNotFound / kDataLoss name the
-/// file.
+/// The path of its chat_template.jinja, which comes before the template of tokenizer_config.json;
+/// "" where there is none.
+std::string ChatTemplateFileOf(const std::string& model_dir);
+
+/// Reads tokenizer.json, tokenizer_config.json and the chat template of `model_dir`. kNotFound /
+/// kDataLoss name the file.
 absl::StatusOr<TextModel> LoadText(const std::string& model_dir,
                                    const std::string& chat_template_file = "");
 

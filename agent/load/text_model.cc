@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include <algorithm>
 
 #include "agent/load/loaded_model.h"
@@ -81,6 +83,11 @@ std::unique_ptr<engine::ChatTemplate> PromptEncoderOf(const std::string& model_d
   return format ? engine::MakePromptEncoder(*format) : nullptr;
 }
 
+std::string ChatTemplateFileOf(const std::string& model_dir) {
+  std::string path = model_dir + "/chat_template.jinja";
+  return ::access(path.c_str(), F_OK) == 0 ? path : "";
+}
+
 absl::StatusOr<TextModel> LoadText(const std::string& model_dir,
                                    const std::string& chat_template_file) {
   ASSIGN_OR_RETURN(TextModel text, LoadTokenizerFile(model_dir + "/tokenizer.json"));
@@ -97,14 +104,18 @@ absl::StatusOr<TextModel> LoadText(const std::string& model_dir,
   ASSIGN_OR_RETURN(text.eos_id, TokenOf(*config, "eos_token", *text.tokenizer, config_path));
   text.add_bos = config->contains("add_bos_token") && config->at("add_bos_token") == true;
 
+  const std::string template_file =
+      chat_template_file.empty() ? ChatTemplateFileOf(model_dir) : chat_template_file;
   std::string template_text;
-  if (!chat_template_file.empty()) {
-    ASSIGN_OR_RETURN(template_text, engine::ReadTextFile(chat_template_file, kMaxConfigBytes));
+  if (!template_file.empty()) {
+    ASSIGN_OR_RETURN(template_text, engine::ReadTextFile(template_file, kMaxConfigBytes));
   }
-  if (!template_text.empty() || config->contains("chat_template")) {
+  const bool in_config =
+      config->contains("chat_template") && !config->at("chat_template").is_null();
+  if (!template_text.empty() || in_config) {
     auto chat = engine::ParseChatTemplate(*config_text, template_text);
     if (!chat.ok())
-      return InFile(chat_template_file.empty() ? config_path : chat_template_file, chat.status());
+      return InFile(template_text.empty() ? config_path : template_file, chat.status());
     text.chat_template = *std::move(chat);
   } else {
     text.chat_template = PromptEncoderOf(model_dir);

@@ -72,8 +72,8 @@ absl::StatusOr<std::string> WeightsDigest(const std::string& dir, int64_t whole_
     names = checkpoint.files();
   }
   names.push_back("config.json");
-  for (const char* optional :
-       {"tokenizer.json", "tokenizer_config.json", "model.safetensors.index.json"}) {
+  for (const char* optional : {"tokenizer.json", "tokenizer_config.json", "chat_template.jinja",
+                               "model.safetensors.index.json"}) {
     if (::access(StrCat(dir, "/", optional).c_str(), F_OK) == 0) names.push_back(optional);
   }
   std::sort(names.begin(), names.end());

@@ -81,8 +81,8 @@ absl::StatusOr<VerifyReport> VerifyCheckpoint(const std::string& dir) {
   }
   std::vector<std::string> names = checkpoint.files();
   names.push_back("config.json");
-  for (const char* optional :
-       {"tokenizer.json", "tokenizer_config.json", "model.safetensors.index.json"}) {
+  for (const char* optional : {"tokenizer.json", "tokenizer_config.json", "chat_template.jinja",
+                               "model.safetensors.index.json"}) {
     if (::access(StrCat(dir, "/", optional).c_str(), F_OK) == 0) names.push_back(optional);
   }
   for (const auto& [name, sum] : manifest) names.push_back(name);

@@ -2,9 +2,13 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
 
 #include "agent/load/loaded_model.h"
+#include "base/json_full.h"
 #include "base/status.h"
+#include "tests/support/temp_dir.h"
 
 namespace deepseek::agent {
 namespace {
@@ -62,6 +66,45 @@ TEST(TextModel, MissingFilesAreNamed) {
   const auto text = LoadText("/no/such/model");
   EXPECT_EQ(text.status().code(), absl::StatusCode::kNotFound);
   EXPECT_THAT(std::string(text.status().message()), HasSubstr("/no/such/model/tokenizer.json"));
+}
+
+/// The demo model's tokenizer with another tokenizer_config.json.
+class TextModelFolder : public ::testing::Test {
+ protected:
+  TextModelFolder() {
+    std::filesystem::copy_file(kDemo + "/tokenizer.json", dir_ / "tokenizer.json");
+  }
+  void Put(const std::string& name, const std::string& text) const {
+    std::ofstream(dir_ / name) << text;
+  }
+  std::string Load(const std::string& template_file = "") const {
+    return Said(LoadText(dir_.path(), template_file));
+  }
+  const TempDir dir_{"text_model"};
+
+ private:
+  static std::string Said(const absl::StatusOr<TextModel>& text) {
+    if (!text.ok()) return text.status().ToString();
+    if (text->chat_template == nullptr) return "no template";
+    const auto chat = text->chat_template->Render({{"messages", OrderedJson::array()}});
+    return chat.ok() ? chat->text : chat.status().ToString();
+  }
+};
+
+TEST_F(TextModelFolder, TheTemplateInAFileOfItsOwnComesFirst) {
+  Put("tokenizer_config.json", R"({"chat_template":"in the config"})");
+  EXPECT_EQ(Load(), "in the config");
+  Put("chat_template.jinja", "in the file");
+  EXPECT_EQ(Load(), "in the file");
+  Put("given", "given");
+  EXPECT_EQ(Load(dir_ / "given"), "given");
+  Put("chat_template.jinja", "{% endfor %}");
+  EXPECT_THAT(Load(), HasSubstr("/chat_template.jinja: "));
+}
+
+TEST_F(TextModelFolder, ATemplateThatIsNullIsNone) {
+  Put("tokenizer_config.json", R"({"chat_template":null})");
+  EXPECT_EQ(Load(), "no template");
 }
 
 TEST(CheckTokenizer, FindsTheTokenizerOfAnotherModel) {
