@@ -195,7 +195,7 @@ bool Session::Admit() {
   if (!admit) return true;
   std::optional<Response> refused = admit(head_);
   if (!refused) return true;
-  RefuseWith(*std::move(refused), head_.method == "HEAD");
+  RefuseWith(*refused, head_.method == "HEAD");
   return false;
 }
 
@@ -243,7 +243,7 @@ void Session::Refuse(int status, std::string_view message) {
   RefuseWith(Refusal(status, message));
 }
 
-void Session::RefuseWith(Response response, bool head_only) {
+void Session::RefuseWith(const Response& response, bool head_only) {
   state_ = State::kLingering;
   parser_.reset();
   {
@@ -318,7 +318,7 @@ std::string Session::Head(const Response& response, std::optional<size_t> length
   return HeadText(response, {length, chunked_, close, http10_});
 }
 
-void Session::Send(uint64_t exchange, Response response) {
+void Session::Send(uint64_t exchange, const Response& response) {
   std::function<void()> forgotten;  // destroyed after the lock: it may own the last writer
   const std::lock_guard lock(mutex_);
   if (exchange != exchange_ || finished_ || started_ || closed_) return;
@@ -330,7 +330,7 @@ void Session::Send(uint64_t exchange, Response response) {
   ScheduleFlush();
 }
 
-void Session::Start(uint64_t exchange, Response head) {
+void Session::Start(uint64_t exchange, const Response& head) {
   const std::lock_guard lock(mutex_);
   if (!Active(exchange) || started_) return;
   chunked_ = !http10_;

@@ -61,8 +61,8 @@ class Session : public std::enable_shared_from_this<Session> {
   void RunRefusal(int status, std::string_view message);
 
   // The writer's side (any thread). `exchange` is the number of the request that is answered.
-  void Send(uint64_t exchange, Response response);
-  void Start(uint64_t exchange, Response head);
+  void Send(uint64_t exchange, const Response& response);
+  void Start(uint64_t exchange, const Response& head);
   bool Write(uint64_t exchange, std::string_view piece);
   void Finish(uint64_t exchange);
   void OnGone(uint64_t exchange, std::function<void()> callback);
@@ -87,7 +87,7 @@ class Session : public std::enable_shared_from_this<Session> {
   void DispatchRequest();
   Response Refusal(int status, std::string_view message) const;
   void Refuse(int status, std::string_view message);
-  void RefuseWith(Response response, bool head_only = false);
+  void RefuseWith(const Response& response, bool head_only = false);
   void ArmReadTimer(absl::Duration timeout);
   void OnReadTimeout();
   void LookAtPeer();

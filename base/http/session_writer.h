@@ -16,8 +16,8 @@ class SessionWriter : public ExchangeWriter {
   SessionWriter(std::shared_ptr<Session> session, uint64_t exchange)
       : session_(std::move(session)), exchange_(exchange) {}
   ~SessionWriter() override { session_->Dropped(exchange_); }
-  void Send(Response response) override { session_->Send(exchange_, std::move(response)); }
-  void Start(Response head) override { session_->Start(exchange_, std::move(head)); }
+  void Send(Response response) override { session_->Send(exchange_, response); }
+  void Start(Response head) override { session_->Start(exchange_, head); }
   bool Write(std::string_view piece) override { return session_->Write(exchange_, piece); }
   void Finish() override { session_->Finish(exchange_); }
   void OnGone(std::function<void()> callback) override {
