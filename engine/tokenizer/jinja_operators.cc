@@ -259,6 +259,7 @@ absl::StatusOr<Value> GetSlice(Budget& budget, const Value& object, const Value&
     ASSIGN_OR_RETURN(const std::vector<size_t> positions,
                      SlicePositions(budget, items->size(), start, stop, step));
     std::vector<Value> out;
+    out.reserve(positions.size());
     for (const size_t position : positions) out.push_back((*items)[position]);
     return MakeList(std::move(out), IsTuple(object));
   }
