@@ -12,6 +12,7 @@ sys.path.insert(0, str(ROOT / "tests" / "charts"))
 import helm  # noqa: E402
 
 NAMESPACE = "deepseek-system"
+NO_CRD = ("--set", "crds.enabled=false")
 
 
 class Release(ApiServerCase):
@@ -72,9 +73,33 @@ class Release(ApiServerCase):
         self.helm("uninstall", "second")
         # or takes it over
         self.helm("install", "third", helm.CHART, "--take-ownership")
+        self.addCleanup(self.helm, "uninstall", "third")
         self.assertEqual(self.get("crd", CRD)["metadata"]["annotations"]["meta.helm.sh/release-name"], "third")
         self.assertEqual(self.operator("third-deepseek-operator")[0], "deepseek-operator.local/operator:0.1.0")
         self.assertEqual(self.get("dsd", "demo")["metadata"]["name"], "demo")
+
+    def test_leader_election_may_be_turned_off_and_on(self):
+        def strategy():
+            return self.get("deployment", "team-deepseek-operator", "-n", NAMESPACE)["spec"]["strategy"]["type"]
+        self.helm("install", "team", helm.CHART, "--create-namespace", *NO_CRD)
+        self.addCleanup(self.helm, "uninstall", "team")
+        self.assertEqual(strategy(), "RollingUpdate")
+        # Not beside the parameters of RollingUpdate, which the API server refuses.
+        self.helm("upgrade", "team", helm.CHART, *NO_CRD, "--set", "leaderElection=false,replicas=1")
+        self.assertEqual(strategy(), "Recreate")
+        self.helm("upgrade", "team", helm.CHART, "--reset-values", *NO_CRD)
+        self.assertEqual(strategy(), "RollingUpdate")
+
+    def test_two_releases_in_a_namespace_do_not_share_a_lease(self):
+        self.helm("install", "team-a", helm.CHART, "--create-namespace", *NO_CRD, "--set", "watchNamespaces={default}")
+        self.addCleanup(self.helm, "uninstall", "team-a")
+        second = ["install", "team-b", helm.CHART, *NO_CRD, "--set", "watchNamespaces={kube-public}"]
+        with self.assertRaises(kube.Refused) as refused:
+            self.helm(*second)
+        self.assertIn("--set leaseName=team-b-deepseek-operator", str(refused.exception))
+        self.helm(*second, "--set", "leaseName=team-b-deepseek-operator")
+        self.helm("uninstall", "team-b")
+        self.helm("upgrade", "team-a", helm.CHART, "--reuse-values")
 
     def test_a_release_that_does_not_keep_its_crd(self):
         self.helm("install", "gone", helm.CHART, "--create-namespace", "--set", "crds.keep=false", "--take-ownership")

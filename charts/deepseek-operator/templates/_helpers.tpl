@@ -16,9 +16,22 @@
 {{- if .Values.watchNamespaces }}{{ .Release.Namespace }}:{{ end }}{{ include "deepseek-operator.fullname" . -}}
 {{- end -}}
 
-{{- /* Operators of all namespaces share one lease. One of some namespaces has its own, or a second release beside it never acts. */ -}}
-{{- define "deepseek-operator.leaseName" -}}
-{{- ternary (include "deepseek-operator.fullname" .) "deepseek-operator" (not (empty .Values.watchNamespaces)) -}}
+{{- /* Of two releases with one lease one would stand by for ever, and its DeepSeekDeployments wait. */ -}}
+{{- define "deepseek-operator.checkLease" -}}
+{{- if .Values.leaderElection -}}
+{{- range (lookup "apps/v1" "Deployment" .Release.Namespace "").items -}}
+{{- $labels := default dict .metadata.labels -}}
+{{- $release := index $labels "app.kubernetes.io/instance" -}}
+{{- if and (eq (default "" (index $labels "app.kubernetes.io/name")) "deepseek-operator") (ne (default "" $release) $.Release.Name) -}}
+{{- $args := (first .spec.template.spec.containers).args -}}
+{{- $theirs := "deepseek-operator" -}}
+{{- range $args }}{{ if hasPrefix "--lease-name=" . }}{{ $theirs = trimPrefix "--lease-name=" . }}{{ end }}{{ end -}}
+{{- if and (has "--leader-elect" $args) (eq $theirs $.Values.leaseName) -}}
+{{- fail (printf "leaseName: %s is the lease of the release %s in this namespace: only one of the two would act (--set leaseName=%s-deepseek-operator)" $theirs $release $.Release.Name) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 
 {{- define "deepseek-operator.selector" -}}
