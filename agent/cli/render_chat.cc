@@ -49,8 +49,11 @@ absl::StatusOr<std::unique_ptr<engine::ChatTemplate>> Load(const Flags& flags) {
     const std::string& name = flags.template_file;
     const bool json = name.size() > 5 && name.compare(name.size() - 5, 5, ".json") == 0;
     (json ? config : text) = *std::move(file);
-  } else if (const std::string own = ChatTemplateFileOf(dir); !dir.empty() && !own.empty()) {
-    ASSIGN_OR_RETURN(text, engine::ReadTextFile(own, kMaxTemplateBytes));
+  } else if (!dir.empty()) {
+    const std::string own = ChatTemplateFileOf(dir);
+    if (!own.empty()) {
+      ASSIGN_OR_RETURN(text, engine::ReadTextFile(own, kMaxTemplateBytes));
+    }
   }
   auto chat = engine::ParseChatTemplate(config, text);
   if (!absl::IsNotFound(chat.status()) || dir.empty()) return chat;

@@ -1,6 +1,7 @@
 #include "agent/openai/error.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/cord.h"
 #include "base/json_full.h"

@@ -9,7 +9,6 @@
 
 #include "base/status.h"
 #include "base/strings.h"
-#include "engine/weights/checkpoint.h"
 #include "engine/weights/mapped_file.h"
 
 namespace deepseek::engine {
@@ -65,12 +64,8 @@ absl::Status AddSamples(const MappedFile& file, int64_t size, Sha256* sum) {
 
 }  // namespace
 
-absl::StatusOr<std::string> WeightsDigest(const std::string& dir, int64_t whole_file_bytes) {
-  std::vector<std::string> names;
-  {
-    ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::Open(dir));
-    names = checkpoint.files();
-  }
+std::vector<std::string> ModelFiles(const std::string& dir, const Checkpoint& checkpoint) {
+  std::vector<std::string> names = checkpoint.files();
   names.push_back("config.json");
   for (const char* optional : {"tokenizer.json", "tokenizer_config.json", "chat_template.jinja",
                                "model.safetensors.index.json"}) {
@@ -78,6 +73,15 @@ absl::StatusOr<std::string> WeightsDigest(const std::string& dir, int64_t whole_
   }
   std::sort(names.begin(), names.end());
   names.erase(std::unique(names.begin(), names.end()), names.end());
+  return names;
+}
+
+absl::StatusOr<std::string> WeightsDigest(const std::string& dir, int64_t whole_file_bytes) {
+  std::vector<std::string> names;
+  {
+    ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::Open(dir));
+    names = ModelFiles(dir, checkpoint);
+  }
   bool sampled = false;
   Sha256 all;
   for (const std::string& name : names) {

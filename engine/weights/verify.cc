@@ -12,6 +12,7 @@
 #include "base/strings.h"
 #include "engine/weights/check_tensors.h"
 #include "engine/weights/checkpoint.h"
+#include "engine/weights/digest.h"
 #include "engine/weights/tensor_values.h"
 
 namespace deepseek::engine {
@@ -79,12 +80,7 @@ absl::StatusOr<VerifyReport> VerifyCheckpoint(const std::string& dir) {
     ASSIGN_OR_RETURN(manifest, ReadManifest(manifest_path));
     report.manifest = true;
   }
-  std::vector<std::string> names = checkpoint.files();
-  names.push_back("config.json");
-  for (const char* optional : {"tokenizer.json", "tokenizer_config.json", "chat_template.jinja",
-                               "model.safetensors.index.json"}) {
-    if (::access(StrCat(dir, "/", optional).c_str(), F_OK) == 0) names.push_back(optional);
-  }
+  std::vector<std::string> names = ModelFiles(dir, checkpoint);
   for (const auto& [name, sum] : manifest) names.push_back(name);
   std::sort(names.begin(), names.end());
   names.erase(std::unique(names.begin(), names.end()), names.end());

@@ -25,6 +25,14 @@ class RunTest : public ::testing::Test {
     stop_.Set();
     if (thread_.joinable()) thread_.join();
   }
+  /// Another operator holds the lease deepseek-operator.
+  void AnotherLeads() {
+    const Json lease{{"apiVersion", "coordination.k8s.io/v1"},
+                     {"kind", "Lease"},
+                     {"metadata", {{"name", "deepseek-operator"}}},
+                     {"spec", {{"holderIdentity", "another"}, {"leaseDurationSeconds", 3600}}}};
+    ASSERT_TRUE(client_.Create(kLease, "system", lease, "another").ok());
+  }
   void Start(bool leader_elect, kube::ThrottleOptions throttle = {},
              const std::string& lease_name = "deepseek-operator") {
     RunOptions options;
@@ -91,11 +99,7 @@ TEST_F(RunTest, AnObjectBecomesReadyAndItsEndLeavesNothing) {
 }
 
 TEST_F(RunTest, AStandbyActsOnlyWhenTheLeaseIsFree) {
-  const Json lease{{"apiVersion", "coordination.k8s.io/v1"},
-                   {"kind", "Lease"},
-                   {"metadata", {{"name", "deepseek-operator"}}},
-                   {"spec", {{"holderIdentity", "another"}, {"leaseDurationSeconds", 3600}}}};
-  ASSERT_TRUE(client_.Create(kLease, "system", lease, "another").ok());
+  AnotherLeads();
   Create("demo");
   server_->ForgetCalls();
   Start(/*leader_elect=*/true);
@@ -120,11 +124,7 @@ TEST_F(RunTest, AStandbyActsOnlyWhenTheLeaseIsFree) {
 }
 
 TEST_F(RunTest, AnotherLeaseIsNobodyElses) {
-  const Json lease{{"apiVersion", "coordination.k8s.io/v1"},
-                   {"kind", "Lease"},
-                   {"metadata", {{"name", "deepseek-operator"}}},
-                   {"spec", {{"holderIdentity", "another"}, {"leaseDurationSeconds", 3600}}}};
-  ASSERT_TRUE(client_.Create(kLease, "system", lease, "another").ok());
+  AnotherLeads();
   Create("demo");
   Start(/*leader_elect=*/true, {}, "team-a");
   EXPECT_TRUE(Eventually([&] { return Status("demo", "/status/ready") == "2/2"; }));

@@ -2,7 +2,10 @@
 
 #include <grpcpp/generic/generic_stub.h>
 
+#include <atomic>
 #include <fstream>
+#include <limits>
+#include <stdexcept>
 #include <thread>
 
 #include "base/json_full.h"
@@ -172,6 +175,23 @@ TEST_F(RpcTest, AnEnginesErrorEndsTheStream) {
   const auto [pieces, status] = Chat(*NewStub(), kHiStreamed);
   EXPECT_EQ(status.error_code(), grpc::INTERNAL);
   EXPECT_EQ(status.error_message().find("boom"), std::string::npos) << "inner messages stay inside";
+}
+
+TEST_F(RpcTest, AnExceptionEndsItsCallOnly) {
+  std::atomic<bool> fails = true;
+  StartEngine({.script = [&](const engine::Request&) {
+    if (fails) throw std::runtime_error("a secret");
+    return BytesThenEos("x");
+  }});
+  StartServer();
+  const auto stub = NewStub();
+  for (const char* body : {kHi, kHiStreamed}) {
+    const grpc::Status status = Chat(*stub, body).second;
+    EXPECT_EQ(status.error_code(), grpc::INTERNAL) << body;
+    EXPECT_EQ(status.error_message().find("secret"), std::string::npos);
+  }
+  fails = false;
+  EXPECT_TRUE(Chat(*stub, kHi).second.ok());
 }
 
 TEST_F(RpcTest, ACancelledCallGivesItsPlaceBack) {

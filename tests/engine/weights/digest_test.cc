@@ -51,6 +51,13 @@ TEST_F(DigestTest, IsTheOneThatVerifySays) {
   EXPECT_EQ(Digest(), report->digest);
 }
 
+TEST_F(DigestTest, AChatTemplateOfItsOwnCounts) {
+  const std::string before = Digest();
+  std::ofstream(path_ / "chat_template.jinja") << "{{ messages }}";
+  EXPECT_NE(Digest(), before);
+  EXPECT_EQ(Digest(), VerifyCheckpoint(path_.string())->digest);
+}
+
 TEST_F(DigestTest, EveryByteOfASmallModelCounts) {
   const std::string before = Digest();
   Flip("model.safetensors", Size("model.safetensors") - 12345);
