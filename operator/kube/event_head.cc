@@ -5,6 +5,7 @@
 namespace deepseek::kube {
 
 std::optional<EventHead> PeekEvent(std::string_view line) {
+  if (line.empty()) return std::nullopt;  // simdjson copies from where there is nothing
   simdjson::dom::parser parser;
   simdjson::dom::element event;
   if (parser.parse(line.data(), line.size()).get(event) != simdjson::SUCCESS) return std::nullopt;

@@ -84,7 +84,7 @@ absl::StatusOr<Json> ReadObject(std::string_view text, std::string_view what,
   const size_t room = keeps ? std::bit_ceil(std::max(text.size(), size_t{4} << 10)) : text.size();
   simdjson::dom::element root;
   const bool fits = parser.capacity() > 0 && parser.capacity() >= text.size();
-  if ((fits || parser.allocate(room, kLimits.max_depth) == simdjson::SUCCESS) &&
+  if (!text.empty() && (fits || parser.allocate(room, kLimits.max_depth) == simdjson::SUCCESS) &&
       parser.parse(text.data(), text.size()).get(root) == simdjson::SUCCESS) {
     return Builder(managed_fields).Build(root, "");
   }
