@@ -82,8 +82,9 @@ struct Bf16Operand {
     }
   }
 
-  static void PackKeys(const uint8_t* rows, int64_t stride_bytes, int64_t n, float* out) {
-    TransposeWords(rows, stride_bytes, (n + 1) / 2, out);
+  static void PackKeys(const uint8_t* rows, int64_t stride_bytes, int64_t n, int32_t keys,
+                       float* out) {
+    TransposeWords(rows, stride_bytes, (n + 1) / 2, keys, out);
   }
 
   static void PackValues(const uint8_t* rows, int64_t stride_bytes, int64_t n, int32_t keys,
@@ -97,11 +98,11 @@ struct Bf16Operand {
     }
     const __m512i low_index = _mm512_load_si512(low);
     const __m512i high_index = _mm512_load_si512(high);
-    for (int64_t j = 0; j < kPanel; j += 2) {
+    for (int64_t j = 0; j < keys; j += 2) {
       const uint8_t* row = rows + j * stride_bytes;
       for (int64_t i = 0; i < n; i += 32) {
         const __mmask32 mask = First32(n - i);
-        const __m512i a = _mm512_maskz_loadu_epi16(j < keys ? mask : 0, row + 2 * i);
+        const __m512i a = _mm512_maskz_loadu_epi16(mask, row + 2 * i);
         const __m512i b =
             _mm512_maskz_loadu_epi16(j + 1 < keys ? mask : 0, row + stride_bytes + 2 * i);
         float* to = out + (i / kPanel * (kPanel / 2) + j / 2) * kPanel + i % kPanel;

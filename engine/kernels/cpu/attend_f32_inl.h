@@ -34,11 +34,12 @@ struct F32Operand {
     }
   }
 
-  static void PackKeys(const uint8_t* rows, int64_t stride_bytes, int64_t n, float* out) {
+  static void PackKeys(const uint8_t* rows, int64_t stride_bytes, int64_t n, int32_t keys,
+                       float* out) {
 #if defined(__AVX2__)  // and with AVX-512
-    TransposeWords(rows, stride_bytes, n, out);
+    TransposeWords(rows, stride_bytes, n, keys, out);
 #else
-    for (int64_t j = 0; j < kPanel; ++j) {
+    for (int64_t j = 0; j < keys; ++j) {
       const auto* row = reinterpret_cast<const float*>(rows + j * stride_bytes);
       for (int64_t i = 0; i < n; ++i) out[i * kPanel + j] = row[i];
     }
@@ -49,9 +50,7 @@ struct F32Operand {
                          float* out) {
     for (int64_t column = 0; column < n; column += kPanel, out += kPanel * kPanel) {
       const int64_t columns = n - column < kPanel ? n - column : kPanel;
-      if (keys < kPanel || columns < kPanel) {
-        std::memset(out, 0, kPanel * kPanel * sizeof(float));
-      }
+      if (columns < kPanel) std::memset(out, 0, kPanel * kPanel * sizeof(float));
       for (int64_t j = 0; j < keys; ++j) {
         const auto* row = reinterpret_cast<const float*>(rows + j * stride_bytes) + column;
         std::memcpy(out + j * kPanel, row, static_cast<size_t>(columns) * sizeof(float));

@@ -134,6 +134,8 @@ inline void Softmax(float (*scores)[kPanel], const int64_t* seen, float scale_lo
 template <typename Operand>
 void Attend(const AttendTile& t) {
   constexpr int64_t kKeyWords = kPanel / Operand::kPerWord;
+  // What keys that do not exist would add is exactly nothing.
+  const int64_t words = (t.count + Operand::kPerWord - 1) / Operand::kPerWord;
   const uint8_t* next = t.next;
   const uint8_t* const next_end = t.next + t.next_bytes;
   ForRowBlocks(t.rows, [&]<int M>(int64_t first) {
@@ -141,7 +143,7 @@ void Attend(const AttendTile& t) {
     alignas(64) float p[M][kKeyWords];
     V factor[M];
     const float* const* q = t.q + first;
-    ForVectorBlocks(kPanel, [&]<int N>(int64_t v) {
+    ForVectorBlocks(t.count, [&]<int N>(int64_t v) {
       V sum[M][N] = {};
       if (next_end - next >= t.words * 64) {
         MultiplyAdd<Operand, M, N, true>(q, t.keys + 16 * v, t.words, sum, next);
@@ -170,11 +172,11 @@ void Attend(const AttendTile& t) {
           const float* from = t.out[first + i] + panel * kPanel + 16 * v;
           for (int c = 0; c < N; ++c) sum[i][c] = Mul(V::Load(from + 16 * c), factor[i]);
         }
-        if (next_end - next >= kKeyWords * 64) {
-          MultiplyAdd<Operand, M, N, true>(left, values + 16 * v, kKeyWords, sum, next);
-          next += kKeyWords * 64;
+        if (next_end - next >= words * 64) {
+          MultiplyAdd<Operand, M, N, true>(left, values + 16 * v, words, sum, next);
+          next += words * 64;
         } else {
-          MultiplyAdd<Operand, M, N>(left, values + 16 * v, kKeyWords, sum);
+          MultiplyAdd<Operand, M, N>(left, values + 16 * v, words, sum);
         }
         for (int i = 0; i < M; ++i) {
           float* to = t.out[first + i] + panel * kPanel + 16 * v;

@@ -38,6 +38,7 @@ struct AttendTile {
   SoftmaxState* state = nullptr;    ///< [rows]
   int64_t rows = 0;
   int32_t begin = 0;              ///< the tile's first key
+  int32_t count = 0;              ///< its keys: only they are in `keys` and `values`
   const float* keys = nullptr;    ///< right operand [words][64]
   const float* values = nullptr;  ///< right operand [Panels(v)][64 keys / per_word][64]
   int64_t words = 0, v = 0;
@@ -59,10 +60,10 @@ struct AttendKernels {
   /// The first `keys` rows of a cached tile -> left operands, `out_stride` words apart.
   void (*load_tile)(DType type, const KvShape& shape, const uint8_t* tile, int32_t keys,
                     int64_t out_stride, float* out);
-  /// 64 left operands of n numbers -> the right operand of q k^T. Rows of keys that do not exist
-  /// must be readable, and are masked later.
-  void (*pack_keys)(const uint8_t* rows, int64_t stride_bytes, int64_t n, float* out);
-  /// Left operands of n numbers -> the right operand of p v; rows from `keys` on count as zero.
+  /// `keys` <= 64 left operands of n numbers -> the columns of the right operand of q k^T, and up
+  /// to 15 columns more: as many rows must be readable.
+  void (*pack_keys)(const uint8_t* rows, int64_t stride_bytes, int64_t n, int32_t keys, float* out);
+  /// Left operands of n numbers -> Words(keys) words of the right operand of p v.
   void (*pack_values)(const uint8_t* rows, int64_t stride_bytes, int64_t n, int32_t keys,
                       float* out);
   /// Columns [cols][16] of a weight tile -> its place in the right operand of x w^T.

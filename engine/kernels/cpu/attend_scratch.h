@@ -61,7 +61,8 @@ class AttendScratch {
     size_t first = 0;
     for (tile.begin = 0; tile.begin < length(); tile.begin += kBlockTokens) {
       while (ends_[first] <= tile.begin) ++first;
-      make(tile.begin, std::min(kBlockTokens, length() - tile.begin), &tile);
+      tile.count = std::min(kBlockTokens, length() - tile.begin);
+      make(tile.begin, tile.count, &tile);
       tile.q = &queries_[first];
       tile.out = &sums_[first];
       tile.ends = &ends_[first];

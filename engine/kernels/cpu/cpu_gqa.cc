@@ -51,7 +51,7 @@ void CpuBackend::AttendGroup(const GroupItem& item, const float* q, const GqaLay
       a.Words(d), d, layer.softmax_scale, [&](int32_t begin, int32_t keys, AttendTile* tile) {
         const uint8_t* k = GqaTile(segment, begin, layer, kv_head, false);
         const TileRows key_rows = scratch->Load(source, k, keys);
-        a.pack_keys(key_rows.data, key_rows.stride_bytes, d, scratch->keys());
+        a.pack_keys(key_rows.data, key_rows.stride_bytes, d, keys, scratch->keys());
         const uint8_t* v = GqaTile(segment, begin, layer, kv_head, true);
         const TileRows value_rows = scratch->Load(source, v, keys);
         a.pack_values(value_rows.data, value_rows.stride_bytes, d, keys, scratch->values());

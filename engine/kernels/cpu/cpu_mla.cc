@@ -64,6 +64,7 @@ void CpuBackend::PackKeyUp(const PackedMatrix& w, AttendScratch* scratch) const 
       }
     }
     a.pack_keys(reinterpret_cast<const uint8_t*>(scratch->tile_rows()), stride * 4, w.rows,
+                static_cast<int32_t>(channels),
                 scratch->k_weight() + panel * a.Words(w.rows) * kPanel);
   }
 }
@@ -96,7 +97,7 @@ void CpuBackend::AttendPrompt(const Segment& segment, int32_t head, const float*
       LoadKvRow(source.type, source.shape, tile, j, lora, source.shape.width, key + layer.nope_dim);
       a.to_row(key, q_dim, scratch->rows() + j * words);
     }
-    a.pack_keys(reinterpret_cast<const uint8_t*>(scratch->rows()), words * 4, q_dim,
+    a.pack_keys(reinterpret_cast<const uint8_t*>(scratch->rows()), words * 4, q_dim, keys,
                 scratch->keys());
     a.multiply(latent.data, latent.stride_bytes, keys, scratch->v_weight(), a.Words(lora),
                layer.v_dim, expanded, v_stride);
@@ -166,7 +167,7 @@ void CpuBackend::AttendLatent(const LatentItem& item, const MlaLayer& layer,
         const TileRows latent = scratch->Load(source, MlaTile(segment, begin, layer), keys);
         // Values first: they read the rows in the order of memory.
         a.pack_values(latent.data, latent.stride_bytes, lora, keys, scratch->values());
-        a.pack_keys(latent.data, latent.stride_bytes, source.shape.width, scratch->keys());
+        a.pack_keys(latent.data, latent.stride_bytes, source.shape.width, keys, scratch->keys());
         const bool last = begin + kBlockTokens >= length;
         tile->next = last ? nullptr : MlaTile(segment, begin + kBlockTokens, layer);
         tile->next_bytes = last ? 0 : KvTileBytes(source.type, source.shape);

@@ -10,9 +10,11 @@
 namespace deepseek::engine {
 namespace {
 
-// 64 rows of `n` words -> [n][64]: 8 loads, 24 shuffles and 8 stores for 64 words.
-inline void TransposeWords(const uint8_t* rows, int64_t stride_bytes, int64_t n, float* out) {
-  for (int64_t j = 0; j < kPanel; j += 8) {
+// Rows of `n` words, `keys` <= 64 of them and what is missing to a multiple of 8 -> as many columns
+// of [n][64]: 8 loads, 24 shuffles and 8 stores for 64 words.
+inline void TransposeWords(const uint8_t* rows, int64_t stride_bytes, int64_t n, int32_t keys,
+                           float* out) {
+  for (int64_t j = 0; j < keys; j += 8) {
     const float* row[8];
     for (int64_t r = 0; r < 8; ++r) {
       row[r] = reinterpret_cast<const float*>(rows + (j + r) * stride_bytes);

@@ -40,12 +40,14 @@ inline void Transpose16(__m512 r[16]) {
   for (int i = 0; i < 16; ++i) r[i] = t[i];
 }
 
-// 64 rows of `words` words -> [words][64].
-inline void TransposeWords(const uint8_t* rows, int64_t stride_bytes, int64_t words, float* out) {
+// Rows of `words` words, `keys` <= 64 of them and what is missing to a multiple of 16 -> as many
+// columns of [words][64].
+inline void TransposeWords(const uint8_t* rows, int64_t stride_bytes, int64_t words, int32_t keys,
+                           float* out) {
   for (int64_t w = 0; w < words; w += 16) {
     const int64_t n = words - w < 16 ? words - w : 16;
     const auto mask = static_cast<__mmask16>((1U << n) - 1U);
-    for (int64_t j = 0; j < kPanel; j += 16) {
+    for (int64_t j = 0; j < keys; j += 16) {
       __m512 r[16];
       for (int i = 0; i < 16; ++i) {
         r[i] = _mm512_maskz_loadu_ps(mask, rows + (j + i) * stride_bytes + w * 4);

@@ -35,14 +35,23 @@ class Kernels : public testing::TestWithParam<Param> {
   HostMemory rows_, right_;
 };
 
-// x [m][n] times keys [64][n].
+// x [m][n] times keys [count][n].
 TEST_P(Kernels, RowsTimesKeys) {
-  for (const int64_t n : {1, 2, 15, 16, 33, 64, 192}) {
+  for (const auto& [n, count] : std::vector<std::pair<int64_t, int32_t>>{{1, 64},
+                                                                         {2, 64},
+                                                                         {15, 64},
+                                                                         {16, 1},
+                                                                         {33, 16},
+                                                                         {33, 17},
+                                                                         {64, 63},
+                                                                         {64, 64},
+                                                                         {192, 64}}) {
     Random random(static_cast<uint32_t>(n));
     const std::vector<float> keys = random.Normal(64 * n);
     right_ = *HostMemory::Allocate(k.Words(n) * 64 * 4, false);
     const TileRows key_rows = ToRows(keys, n);
-    k.pack_keys(key_rows.data, key_rows.stride_bytes, n, reinterpret_cast<float*>(right_.data()));
+    k.pack_keys(key_rows.data, key_rows.stride_bytes, n, count,
+                reinterpret_cast<float*>(right_.data()));
     for (const int64_t m : {1, 2, 5, 6, 7, 13}) {
       const std::vector<float> x = random.Normal(m * n);
       const TileRows left = ToRows(x, n);
@@ -50,7 +59,7 @@ TEST_P(Kernels, RowsTimesKeys) {
       k.multiply(left.data, left.stride_bytes, m, reinterpret_cast<float*>(right_.data()),
                  k.Words(n), 64, out.data(), 64);
       for (int64_t i = 0; i < m; ++i) {
-        for (int64_t j = 0; j < 64; ++j) {
+        for (int64_t j = 0; j < count; ++j) {
           double sum = 0;
           for (int64_t c = 0; c < n; ++c) sum += Held(x[i * n + c]) * Held(keys[j * n + c]);
           ASSERT_NEAR(out[i * 64 + j], sum, 1e-4) << n << " " << m;
@@ -67,15 +76,19 @@ TEST_P(Kernels, ProbabilitiesTimesValues) {
       Random random(static_cast<uint32_t>(n));
       std::vector<float> values = random.Normal(64 * n);
       for (int64_t i = count * n; i < 64 * n; ++i) values[i] = NAN;
-      right_ = *HostMemory::Allocate(Panels(n) * 64 * 64 * 4, false);
+      const int64_t panel = k.Words(64) * 64;
+      right_ = *HostMemory::Allocate(Panels(n) * panel * 4, false);
+      auto* right = reinterpret_cast<float*>(right_.data());
+      std::fill_n(right, Panels(n) * panel, NAN);
       const TileRows value_rows = ToRows(values, n);
-      k.pack_values(value_rows.data, value_rows.stride_bytes, n, count,
-                    reinterpret_cast<float*>(right_.data()));
+      k.pack_values(value_rows.data, value_rows.stride_bytes, n, count, right);
       const std::vector<float> p = random.Normal(3 * 64);
       const TileRows left = ToRows(p, 64);
       std::vector<float> out(static_cast<size_t>(3 * Panels(n) * 64));
-      k.multiply(left.data, left.stride_bytes, 3, reinterpret_cast<float*>(right_.data()),
-                 k.Words(64), n, out.data(), Panels(n) * 64);
+      for (int64_t c = 0; c < n; c += 64) {
+        k.multiply(left.data, left.stride_bytes, 3, right + c / 64 * panel, k.Words(count),
+                   std::min<int64_t>(n - c, 64), out.data() + c, Panels(n) * 64);
+      }
       for (int64_t i = 0; i < 3; ++i) {
         for (int64_t c = 0; c < n; ++c) {
           double sum = 0;
