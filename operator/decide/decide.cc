@@ -8,7 +8,7 @@
 #include "operator/decide/conditions.h"
 #include "operator/decide/history.h"
 #include "operator/decide/json_read.h"
-#include "operator/decide/pod_template.h"
+#include "operator/decide/new_revision.h"
 #include "operator/decide/reasons.h"
 #include "operator/decide/state.h"
 #include "operator/decide/status.h"
@@ -121,7 +121,7 @@ WorkloadPlan Workload(const State& state, const Member& member, int replicas, co
   }
   out.model_digest = ModelDigest(member, plan);
   out.progress_deadline = WorkloadDeadline(
-      member.revision != nullptr ? *member.revision->resolved : state.resolved_today.ToJson());
+      member.revision != nullptr ? *member.revision->resolved : state.new_resolved.ToJson());
   return out;
 }
 
@@ -263,14 +263,9 @@ Plan Decide(const Observed& observed, const Defaults& defaults, absl::Time now) 
         /*terminal=*/true, kLookAgain, now);
   }
 
-  if (state.current.revision == nullptr) {
-    auto made =
-        PodTemplate(state.dsd.name, state.current.hash8, state.dsd.intent, state.resolved_today);
-    if (!made.ok()) {
-      return Blocked(observed, reason::kInvalidSpec, std::string(ToStd(made.status().message())),
-                     /*terminal=*/true, absl::InfiniteDuration(), now);
-    }
-    state.new_template = std::make_shared<const Json>(*std::move(made));
+  if (const absl::Status made = MakeRevision(&state); !made.ok()) {
+    return Blocked(observed, reason::kInvalidSpec, std::string(ToStd(made.message())),
+                   /*terminal=*/true, absl::InfiniteDuration(), now);
   }
 
   Plan plan;

@@ -24,7 +24,7 @@ RevisionPlan NewRevision(const State& state, int64_t number) {
   plan.canonical_intent =
       std::make_shared<const Json>(Json::parse(state.dsd.canonical_intent, nullptr, false));
   plan.pod_template = state.new_template;
-  plan.resolved = state.resolved_today;
+  plan.resolved = state.new_resolved;
   return plan;
 }
 
@@ -57,8 +57,8 @@ absl::Time StartTime(const State& state, absl::Time now) {
   return revision == nullptr ? now : After(revision->stable_since, now);
 }
 
-absl::Time CompletionTime(const State& state, absl::Time now) {
-  absl::Time out = std::max(now, *state.current.revision->started_at);
+absl::Time CompletionTime(const State& state, absl::Time start, absl::Time now) {
+  absl::Time out = std::max(now, start);
   for (const Revision& revision : state.observed->revisions) {
     out = After(revision.stable_since, out);
   }
@@ -104,9 +104,16 @@ void PlanRevisions(const State& state, absl::Time now, Plan* plan) {
     current = NewRevision(state, highest + 1);
     SetMark(&current, api::kRetryTokenAnnotation, token);
     starts = true;
-    Decide(
-        plan, "CreateRevision", all.empty() ? reason::kCreating : reason::kUpdating,
-        StrCat("revision ", state.current.name, " made with image ", state.resolved_today.image));
+    if (state.recovered) {
+      Decide(plan, "CreateRevision", reason::kRecordLost,
+             StrCat("ControllerRevision ", state.current.name,
+                    " was gone: it is made again of what its Deployment runs, image ",
+                    state.new_resolved.image));
+    } else {
+      Decide(
+          plan, "CreateRevision", all.empty() ? reason::kCreating : reason::kUpdating,
+          StrCat("revision ", state.current.name, " made with image ", state.new_resolved.image));
+    }
   } else {
     current = Existing(*revision);
     if (revision->number < highest) {
@@ -130,13 +137,18 @@ void PlanRevisions(const State& state, absl::Time now, Plan* plan) {
     }
   }
   const bool has_started = revision != nullptr && revision->started_at.has_value();
-  if (state.dsd.rollout.paused && (starts || !state.completed)) {
+  if (revision == nullptr && state.completed) {
+    const std::string mark = MarkText(CompletionTime(state, now, now));
+    SetMark(&current, api::kStartedAtAnnotation, mark);
+    SetMark(&current, api::kStableSinceAnnotation, mark);
+  } else if (state.dsd.rollout.paused && (starts || !state.completed)) {
     SetMark(&current, api::kStartedAtAnnotation,
             "");  // the clock stands still; it starts again on resume
   } else if (starts || !has_started) {
     SetMark(&current, api::kStartedAtAnnotation, MarkText(StartTime(state, now)));
   } else if (state.full && !state.completed) {
-    SetMark(&current, api::kStableSinceAnnotation, MarkText(CompletionTime(state, now)));
+    SetMark(&current, api::kStableSinceAnnotation,
+            MarkText(CompletionTime(state, *revision->started_at, now)));
     Decide(plan, "Complete", reason::kAllReplicasReady,
            StrCat("revision ", state.current.name, " serves with ", state.dsd.replicas, " of ",
                   state.dsd.replicas, " replicas"));

@@ -12,6 +12,7 @@ inline constexpr char kCreating[] = "Creating";
 inline constexpr char kUpdating[] = "Updating";
 inline constexpr char kScaling[] = "Scaling";
 inline constexpr char kReverting[] = "Reverting";
+inline constexpr char kRecordLost[] = "RecordLost";
 inline constexpr char kRetrying[] = "Retrying";
 inline constexpr char kPaused[] = "Paused";
 inline constexpr char kProgressDeadlineExceeded[] = "ProgressDeadlineExceeded";

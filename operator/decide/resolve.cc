@@ -66,7 +66,7 @@ Json Resolved::ToJson() const {
           {"drainTimeout", api::DurationText(drain_timeout)},
           {"startupDeadline", api::DurationText(startup_deadline)},
           {"operatorVersion", operator_version},
-          {"templateVersion", kTemplateVersion}};
+          {"templateVersion", template_version}};
 }
 
 bool UpgradeAvailable(const Json& then, const Resolved& today) {

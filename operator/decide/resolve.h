@@ -12,19 +12,20 @@
 
 namespace deepseek::decide {
 
+/// Number of the shape in which this operator renders a pod; grows when the rendering of the same
+/// wishes changes, so that older revisions learn of an upgrade.
+inline constexpr int kTemplateVersion = 3;
+
 struct Resolved {
   std::string image, image_pull_policy, served_name;
   std::string device, compute, log_level;  ///< as the agent's flags spell them
   int64_t max_batch = 0;
   absl::Duration max_batch_delay, drain_delay, drain_timeout, startup_deadline;
-  std::string operator_version;
+  std::string operator_version;             ///< empty: not known
+  int template_version = kTemplateVersion;  ///< 0: not known
 
   Json ToJson() const;
 };
-
-/// Number of the shape in which this operator renders a pod; grows when the rendering of the same
-/// wishes changes, so that older revisions learn of an upgrade.
-inline constexpr int kTemplateVersion = 3;
 
 Resolved Resolve(const api::PodIntent& intent, std::string_view deployment,
                  const Defaults& defaults);

@@ -77,7 +77,7 @@ void AssessDeadline(absl::Time now, State* state) {
 
 Json ResolvedOf(const State& state) {
   const Revision* revision = state.current.revision;
-  return revision != nullptr ? *revision->resolved : state.resolved_today.ToJson();
+  return revision != nullptr ? *revision->resolved : state.new_resolved.ToJson();
 }
 
 KnownModel KnownModelOf(const State& state) {
@@ -106,6 +106,7 @@ State Assess(const Observed& observed, api::DeepSeekDeployment dsd, const Defaul
   state.dsd = std::move(dsd);
   state.intent_hash = Sha256Hex(state.dsd.canonical_intent);
   state.resolved_today = Resolve(state.dsd.intent, state.dsd.name, defaults);
+  state.new_resolved = state.resolved_today;
   state.stable = FindStable(observed);
 
   state.current.hash8 = state.intent_hash.substr(0, 8);

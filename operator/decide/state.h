@@ -44,6 +44,8 @@ struct State {
   std::optional<absl::Time> deadline;  ///< of an unfinished change that is not paused
   std::optional<Failure> failure;      ///< of the current revision
   Object new_template;                 ///< of the current revision's pods; null: it exists already
+  Resolved new_resolved;               ///< what the current revision stores if it has to be made
+  bool recovered = false;  ///< its record was lost, and is made again of what its Deployment runs
 
   bool Stalled() const { return (failure && failure->terminal) || deadline_passed; }
 };

@@ -31,7 +31,7 @@ Json MemberJson(const Member& member, const State& state, int all_ready) {
   if (!image.empty()) out["image"] = image;
   if (member.revision != nullptr && !member.revision->model_digest.empty())
     out["modelDigest"] = member.revision->model_digest;
-  if (&member == &state.current && image.empty()) out["image"] = state.resolved_today.image;
+  if (&member == &state.current && image.empty()) out["image"] = state.new_resolved.image;
   return out;
 }
 

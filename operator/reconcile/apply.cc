@@ -7,9 +7,9 @@
 #include "base/status.h"
 #include "base/strings.h"
 #include "operator/api/names.h"
+#include "operator/decide/difference.h"
 #include "operator/decide/json_read.h"
 #include "operator/kube/api_error.h"
-#include "operator/reconcile/difference.h"
 #include "operator/reconcile/observe.h"
 
 namespace deepseek::reconcile {
@@ -99,7 +99,7 @@ absl::StatusOr<Changes> FindChanges(const decide::Cluster& cluster,
     if (write.observed != nullptr) {
       // What is on its way out is made anew once it is gone: its deletion is watched.
       if (IsDeleting(*write.observed)) continue;
-      write.difference = FindDifference(*write.desired, *write.observed);
+      write.difference = decide::FindDifference(*write.desired, *write.observed);
       if (write.difference.empty()) continue;
     }
     changes.writes.push_back(std::move(write));

@@ -105,13 +105,13 @@ TEST(StatusTest, ARevisionThatIsGoneHasNoImageToTell) {
   EXPECT_FALSE(w.status.contains("stableRevision")) << "nor does anybody know that it was stable";
 }
 
-TEST(StatusTest, ADeploymentBeforeItsRevisionIsSeenHasTodaysImage) {
+TEST(StatusTest, ADeploymentBeforeItsRevisionIsSeenHasItsOwnImage) {
   World w;
   ASSERT_TRUE(w.Settle());
   w.children.erase(StrCat("ControllerRevision demo-", w.last_hash8));
   w.defaults.agent_image = "agent:9";
   w.Reconcile();
-  EXPECT_EQ(w.status["revisions"][0]["image"], "agent:9");
+  EXPECT_EQ(w.status["revisions"][0]["image"], "agent:1");
 }
 
 TEST(StatusTest, PhasesOfARollout) {

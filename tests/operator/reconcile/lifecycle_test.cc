@@ -81,6 +81,25 @@ TEST(LifecycleTest, RecreateStopsNothingForATemplateThatWouldBeRefused) {
   EXPECT_NE(OnlyDeployment(h), revision);
 }
 
+TEST(LifecycleTest, ALostRecordRestartsNoPod) {
+  Harness h;
+  h.Apply("demo", Spec({{"replicas", 2}}));
+  h.Converge("demo");
+  const std::string revision = OnlyDeployment(h);
+  const Json before = h.Get(kDeployment, revision)["spec"];
+  const auto pods = h.Pods();
+  h.server->SendAsController({.method = "DELETE",
+                              .path = kube::ObjectPath(kControllerRevision, kNamespace, revision),
+                              .headers = {},
+                              .body = ""});
+  h.Upgrade("agent:2", "0.2.0");
+  h.Converge("demo", [&] { EXPECT_EQ(h.Pods(), pods); });
+  EXPECT_TRUE(h.Exists(kControllerRevision, revision));
+  EXPECT_EQ(h.Get(kDeployment, revision)["spec"], before);
+  EXPECT_EQ(h.Condition("demo", "Ready"), "True AllReplicasReady");
+  EXPECT_EQ(h.Condition("demo", "UpgradeAvailable"), "True NewerDefaults");
+}
+
 TEST(LifecycleTest, ASettledDeploymentCausesNoWrites) {
   Harness h;
   h.Apply("demo", Spec());

@@ -5,7 +5,7 @@
 
 #include "base/json.h"
 
-namespace deepseek::reconcile {
+namespace deepseek::decide {
 
 /// Path of the first thing in which `observed` is not what `desired` says; empty when nothing has
 /// to be written. What the API server or others added does not count: `desired` is compared as a
@@ -17,4 +17,4 @@ namespace deepseek::reconcile {
 /// `desired`, tells that.
 std::string FindDifference(const Json& desired, const Json& observed);
 
-}  // namespace deepseek::reconcile
+}  // namespace deepseek::decide

@@ -1,4 +1,4 @@
-#include "operator/reconcile/difference.h"
+#include "operator/decide/difference.h"
 
 #include <algorithm>
 #include <set>
@@ -9,7 +9,7 @@
 #include "base/strings.h"
 #include "operator/api/units.h"
 
-namespace deepseek::reconcile {
+namespace deepseek::decide {
 namespace {
 
 // Members whose values, at any depth, are quantities.
@@ -137,4 +137,4 @@ std::string FindDifference(const Json& desired, const Json& observed) {
   return Compare(desired, observed, "", "", /*quantities=*/false);
 }
 
-}  // namespace deepseek::reconcile
+}  // namespace deepseek::decide

@@ -1,10 +1,10 @@
-#include "operator/reconcile/difference.h"
+#include "operator/decide/difference.h"
 
 #include <gtest/gtest.h>
 
 #include "base/json_full.h"
 
-namespace deepseek::reconcile {
+namespace deepseek::decide {
 namespace {
 
 struct Case {
@@ -81,4 +81,4 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& info) { return std::string(info.param.name); });
 
 }  // namespace
-}  // namespace deepseek::reconcile
+}  // namespace deepseek::decide
