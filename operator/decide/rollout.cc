@@ -1,6 +1,7 @@
 #include "operator/decide/rollout.h"
 
 #include <algorithm>
+#include <limits>
 #include <numeric>
 
 namespace deepseek::decide {
@@ -17,11 +18,12 @@ int TotalWanted(const Share& current, const std::vector<Share>& old) {
                          [](int sum, const Share& share) { return sum + share.want; });
 }
 
+// Not while it is paused with old revisions in place: they stay then.
 Replicas Recreate(int replicas, bool paused, const Share& current, const std::vector<Share>& old) {
   Replicas next{.create_current = current.exists, .current = current.want, .old = {}};
   bool gone = true;
   for (const Share& share : old) {
-    next.old.push_back(paused ? share.want : 0);
+    next.old.push_back(0);
     gone = gone && share.want == 0 && share.pods == 0;
   }
   if (gone && (current.exists || !paused)) {
@@ -31,14 +33,34 @@ Replicas Recreate(int replicas, bool paused, const Share& current, const std::ve
   return next;
 }
 
-// Takes ready pods from the old revisions as far as `spare` allows.
-void TakeReady(int spare, const std::vector<Share>& old, std::vector<int>* want) {
+// Takes unready pods from the old revisions, `most` in all.
+void TakeUnready(int* most, const std::vector<Share>& old, std::vector<int>* want) {
+  for (size_t i = 0; i < old.size(); ++i) {
+    if (!old[i].settled) continue;
+    const int taken = std::min(*most, (*want)[i] - ReadyAt(old[i], (*want)[i]));
+    (*want)[i] -= taken;
+    *most -= taken;
+  }
+}
+
+// Takes ready pods from the old revisions as far as `spare` allows, `most` in all.
+void TakeReady(int spare, int most, const std::vector<Share>& old, std::vector<int>* want) {
   for (size_t i = 0; i < old.size() && spare > 0; ++i) {
-    const int taken = std::min(spare, (*want)[i]);
+    const int taken = std::min({spare, most, (*want)[i]});
     const int before = ReadyAt(old[i], (*want)[i]);
     (*want)[i] -= taken;
+    most -= taken;
     spare -= before - ReadyAt(old[i], (*want)[i]);
   }
+}
+
+// How many pods there are too many of while a change is paused: replicas was lowered. Where only
+// one revision has pods, nothing surges (as with Kubernetes' Deployment).
+int Surplus(int replicas, int max_surge, const Share& current, const std::vector<Share>& old) {
+  const auto revisions =
+      std::count_if(old.begin(), old.end(), [](const Share& share) { return share.want > 0; }) +
+      (current.want > 0 ? 1 : 0);
+  return std::max(0, TotalWanted(current, old) - replicas - (revisions > 1 ? max_surge : 0));
 }
 
 }  // namespace
@@ -47,7 +69,8 @@ Replicas NextReplicas(int replicas, const api::Rollout& rollout, bool paused, co
                       const std::vector<Share>& old) {
   const bool alone =
       std::all_of(old.begin(), old.end(), [](const Share& share) { return share.want == 0; });
-  if (rollout.strategy == api::Strategy::kRecreate) return Recreate(replicas, paused, current, old);
+  if (rollout.strategy == api::Strategy::kRecreate && (alone || !paused))
+    return Recreate(replicas, paused, current, old);
 
   Replicas next{.create_current = current.exists || !paused, .current = current.want, .old = {}};
   for (const Share& share : old) next.old.push_back(share.want);
@@ -56,25 +79,23 @@ Replicas NextReplicas(int replicas, const api::Rollout& rollout, bool paused, co
     return next;
   }
 
-  const int room = replicas + rollout.max_surge - TotalWanted(current, old);
+  int most = std::numeric_limits<int>::max();
   if (paused) {
     // A change of replicas still counts: the revision that goes last carries it.
     const int missing = replicas - TotalWanted(current, old);
     const auto last = std::find_if(next.old.rbegin(), next.old.rend(), [](int n) { return n > 0; });
     if (missing > 0) *last += missing;  // there is one: not alone
+    most = Surplus(replicas, rollout.max_surge, current, old);
   } else {
+    const int room = replicas + rollout.max_surge - TotalWanted(current, old);
     next.current = std::min(replicas, current.want + std::max(0, room));
-    for (size_t i = 0; i < old.size(); ++i) {
-      if (old[i].settled) next.old[i] = std::min(old[i].want, old[i].ready);
-    }
   }
+  TakeUnready(&most, old, &next.old);
 
   const int minimum = replicas - rollout.max_unavailable;
   int ready = ReadyAt(current, std::min(current.want, next.current));
   for (size_t i = 0; i < old.size(); ++i) ready += ReadyAt(old[i], next.old[i]);
-  const int spare = std::max(0, ready - minimum);
-  // While paused only what is beyond the surge goes (replicas was lowered).
-  TakeReady(paused ? std::min(spare, std::max(0, -room)) : spare, old, &next.old);
+  TakeReady(std::max(0, ready - minimum), most, old, &next.old);
   return next;
 }
 

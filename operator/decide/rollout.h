@@ -29,7 +29,8 @@ struct Replicas {
 /// replicas + maxSurge, except that what exists already is never cut to get there; no step takes
 /// away a ready pod unless at least replicas - maxUnavailable ready pods remain. Pods that are not
 /// ready serve nobody: those of old revisions go at once. `paused` freezes the current revision's
-/// share of an unfinished change.
+/// share of an unfinished change; more or fewer replicas are the old revisions' then, whose unready
+/// pods go first.
 Replicas NextReplicas(int replicas, const api::Rollout& rollout, bool paused, const Share& current,
                       const std::vector<Share>& old);
 
