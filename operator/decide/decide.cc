@@ -176,6 +176,21 @@ void PlanWorkloads(const State& state, Plan* plan) {
   }
 }
 
+// With Rolling the old pods stay until the new ones serve, so a template of ours may be refused
+// when its Deployment is made.
+bool NeedsTrial(const State& state) {
+  if (state.current.share.exists) return false;
+  const bool recreate = state.dsd.rollout.strategy == api::Strategy::kRecreate;
+  if (state.current.revision == nullptr) return recreate || !state.dsd.intent.overlay->is_null();
+  return recreate && !state.paused &&
+         std::any_of(state.old.begin(), state.old.end(),
+                     [](const Member& member) { return member.share.want > 0; });
+}
+
+void PlanTrial(const State& state, Plan* plan) {
+  if (NeedsTrial(state)) plan->trial = Workload(state, state.current, 0, *plan);
+}
+
 bool WaitsForRetry(const State& state, absl::Time now) {
   const Revision* revision = state.current.revision;
   return revision != nullptr && revision->retried_at && now < *revision->retried_at;
@@ -276,6 +291,7 @@ Plan Decide(const Observed& observed, const Defaults& defaults, absl::Time now) 
   plan.operator_namespace = defaults.operator_namespace;
   PlanRevisions(state, now, &plan);
   PlanWorkloads(state, &plan);
+  PlanTrial(state, &plan);
   PlanRetry(state, now, &plan);
   PlanPruning(state, &plan);
 

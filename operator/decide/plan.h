@@ -70,6 +70,9 @@ struct Plan {
   std::string operator_namespace;        ///< whose pods may ask the agents; empty: none
   std::optional<RevisionPlan> revision;  ///< the current one, if it has to be written
   std::vector<WorkloadPlan> workloads;   ///< scaled down first
+  /// Nothing is written unless the API server would take this one, which is not there yet: it has
+  /// the user's own parts in it, or old pods are stopped for it.
+  std::optional<WorkloadPlan> trial;
   std::vector<Deletion> deletions;
   std::vector<Decision> decisions;
   std::vector<EventPlan> events;  ///< of the decisions and of what changed in the conditions

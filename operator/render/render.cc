@@ -2,6 +2,7 @@
 
 #include "base/json_full.h"
 #include "operator/api/names.h"
+#include "operator/decide/json_read.h"
 #include "operator/decide/resolve.h"
 #include "operator/render/revision_config.h"
 #include "operator/render/traffic.h"
@@ -20,26 +21,19 @@ decide::Object Stamp(Json object) {
 // or, where the revision is gone, in the Deployment itself.
 Json TemplateOf(const decide::WorkloadPlan& workload, const Json& new_revision) {
   if (workload.revision != nullptr) return workload.revision->at("data").at("template");
-  if (workload.orphan != nullptr) return workload.orphan->at("spec").at("template");
+  if (workload.orphan != nullptr)
+    return decide::At(decide::At(*workload.orphan, "spec"), "template");
   return new_revision.at("data").at("template");
 }
 
 }  // namespace
 
 decide::Object RenderTrial(const decide::Plan& plan) {
-  if (!plan.manage || !plan.revision || plan.revision->stored != nullptr) return nullptr;
-  // With Rolling the old pods stay until the new ones serve: a template of ours may be refused when
-  // its Deployment is made.
-  if (plan.dsd->intent.overlay->is_null() &&
-      plan.dsd->rollout.strategy != api::Strategy::kRecreate) {
-    return nullptr;
-  }
-  decide::WorkloadPlan workload;
-  workload.name = plan.revision->name;
-  workload.hash8 = plan.revision->hash8;
-  workload.progress_deadline = absl::Minutes(10);
+  if (!plan.trial) return nullptr;
+  Json new_revision;
+  if (plan.trial->revision == nullptr) new_revision = ControllerRevision(*plan.dsd, *plan.revision);
   return std::make_shared<const Json>(
-      Deployment(*plan.dsd, workload, *plan.revision->pod_template));
+      Deployment(*plan.dsd, *plan.trial, TemplateOf(*plan.trial, new_revision)));
 }
 
 std::vector<Rendered> Render(const decide::Plan& plan) {
@@ -60,7 +54,7 @@ std::vector<Rendered> Render(const decide::Plan& plan) {
     new_revision = ControllerRevision(dsd, *plan.revision);
     add(new_revision, plan.revision->stored == nullptr
                           ? ""
-                          : plan.revision->stored->at("metadata").value("resourceVersion", ""));
+                          : decide::TextAt(*plan.revision->stored, "/metadata/resourceVersion"));
   }
   // Before the pods that must find these weights.
   for (const decide::WorkloadPlan& workload : plan.workloads) {

@@ -14,9 +14,8 @@ struct Rendered {
   std::string resource_version;  ///< precondition: the write rests on this version; empty: none
 };
 
-/// The Deployment of a revision that the plan makes, to be tried on the API server (dry run) before
-/// anything is written: one with the user's overlay in it, or one for which old pods are stopped
-/// first. Null: there is nothing to try.
+/// The Deployment of the plan's trial, to be tried on the API server (dry run) before anything is
+/// written. Null: there is nothing to try.
 decide::Object RenderTrial(const decide::Plan& plan);
 
 /// Empty when the plan manages nothing. Pure and deterministic.

@@ -100,6 +100,29 @@ TEST(DecisionTest, WithoutItsRevisionADeploymentKeepsItsOwnTemplate) {
   EXPECT_EQ(plan.workloads[1].orphan, nullptr);
 }
 
+TEST(DecisionTest, WhatIsTriedBeforeAnythingIsWritten) {
+  const Json recreate = {{"strategy", "Recreate"}};
+  World w;
+  EXPECT_FALSE(w.Reconcile().trial) << "old pods would stay";
+  ASSERT_TRUE(w.Settle());
+  w.Edit(Spec(1, {{"rollout", recreate}}));
+  EXPECT_FALSE(w.Reconcile().trial) << "it is there";
+  w.Edit(Spec(1, {{"rollout", recreate}, {"engine", {{"maxBatch", 2}}}}));
+  Plan plan = w.Reconcile();
+  ASSERT_TRUE(plan.trial);
+  EXPECT_EQ(plan.trial->name, StrCat("demo-", w.last_hash8));
+  EXPECT_EQ(plan.trial->replicas, 0);
+  EXPECT_EQ(plan.trial->revision, nullptr) << "it is the plan's new one";
+  EXPECT_FALSE(w.Reconcile().trial) << "nothing is left to be stopped";
+  ASSERT_TRUE(w.Settle());
+  w.Edit(Spec(1, {{"rollout", {{"strategy", "Recreate"}, {"paused", true}}}}));
+  EXPECT_FALSE(w.Reconcile().trial) << "nothing is stopped yet";
+  w.Edit(Spec(1, {{"rollout", recreate}}));
+  plan = w.Reconcile();
+  ASSERT_TRUE(plan.trial) << "a restored one, too";
+  EXPECT_NE(plan.trial->revision, nullptr);
+}
+
 TEST(DecisionTest, TheFiguresStandWithTheDecision) {
   World w;
   w.Edit(Spec(2));

@@ -81,6 +81,33 @@ TEST(LifecycleTest, RecreateStopsNothingForATemplateThatWouldBeRefused) {
   EXPECT_NE(OnlyDeployment(h), revision);
 }
 
+// With Rolling it was recorded before it was refused; the change to Recreate makes no other
+// revision.
+TEST(LifecycleTest, RecreateStopsNothingForARevisionThatWasRefusedUnderRolling) {
+  Harness h;
+  h.Apply("demo", Spec({{"replicas", 2}}));
+  h.Converge("demo");
+  const std::string first = OnlyDeployment(h);
+  h.server->set_admission([&](const Json& object, const Json*) {
+    return object["kind"] == "Deployment" && object["metadata"]["name"] != first ? "not this one"
+                                                                                 : "";
+  });
+  const Json engine = {{"maxBatch", 3}};
+  h.Apply("demo", Spec({{"replicas", 2}, {"engine", engine}}));
+  h.Settle();
+  EXPECT_THAT(h.server->All(kControllerRevision), SizeIs(2));
+  const Json recreate = {{"strategy", "Recreate"}};
+  h.Apply("demo", Spec({{"replicas", 2}, {"engine", engine}, {"rollout", recreate}}));
+  h.Settle();
+  EXPECT_EQ(h.ReadyPods(), 2) << "what served goes on serving";
+  EXPECT_EQ(h.Condition("demo", "Stalled"), "True InvalidSpec");
+
+  h.server->set_admission([](const Json&, const Json*) { return ""; });
+  h.Settle();
+  EXPECT_EQ(h.Condition("demo", "Ready"), "True AllReplicasReady");
+  EXPECT_NE(OnlyDeployment(h), first);
+}
+
 TEST(LifecycleTest, ALostRecordRestartsNoPod) {
   Harness h;
   h.Apply("demo", Spec({{"replicas", 2}}));

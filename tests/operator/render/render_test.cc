@@ -130,9 +130,6 @@ TEST(RenderTest, WithRecreateEveryNewRevisionIsTried) {
   const decide::Object trial = RenderTrial(plan);
   ASSERT_NE(trial, nullptr);
   EXPECT_EQ((*trial)["spec"]["template"], *plan.revision->pod_template);
-  decide::Plan stored = plan;
-  stored.revision->stored = trial;
-  EXPECT_EQ(RenderTrial(stored), nullptr);
 }
 
 TEST(RenderTest, WithRollingOnlyANewRevisionWithAnOverlayIsTried) {
@@ -146,9 +143,6 @@ TEST(RenderTest, WithRollingOnlyANewRevisionWithAnOverlayIsTried) {
   EXPECT_EQ((*trial)["spec"]["template"]["spec"]["dnsPolicy"], "Default");
   EXPECT_EQ((*trial)["spec"]["replicas"], 0);
   EXPECT_EQ(RenderTrial(PlanOf(Json::object())), nullptr) << "a refused spec";
-  decide::Plan stored = plan;
-  stored.revision->stored = trial;
-  EXPECT_EQ(RenderTrial(stored), nullptr) << "it was tried when it was made";
 }
 
 TEST(RenderTest, ARefusedSpecRendersNothing) {

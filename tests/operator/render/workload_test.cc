@@ -191,11 +191,11 @@ TEST(RenderTrialTest, IsTheDeploymentWithoutPods) {
   const Json trial = *RenderTrial(plan);
   EXPECT_EQ(trial["metadata"]["name"], plan.revision->name);
   EXPECT_EQ(trial["metadata"]["labels"][api::kRevisionLabel], plan.revision->hash8);
-  EXPECT_EQ(trial["spec"]["progressDeadlineSeconds"], 600);
+  EXPECT_EQ(trial["spec"]["progressDeadlineSeconds"], 35 * 60);
   EXPECT_EQ(trial["spec"]["template"], *plan.revision->pod_template);
   EXPECT_FALSE(trial["metadata"].contains("annotations")) << "it is never applied";
   decide::Plan unchanged = plan;
-  unchanged.revision.reset();
+  unchanged.trial.reset();
   EXPECT_EQ(RenderTrial(unchanged), nullptr);
 }
 
