@@ -141,7 +141,9 @@ absl::Status RunOperator(const RunOptions& options, std::shared_ptr<kube::Transp
   }
   // Outside of the fence, which must judge when a request is sent, not when it begins to wait.
   const auto throttled = std::make_shared<kube::ThrottledTransport>(
-      fenced, options.throttle, kube::ThrottleWorld{.monotonic = MonotonicNow, .sleep = sleep});
+      fenced, options.throttle,
+      kube::ThrottleWorld{
+          .monotonic = MonotonicNow, .wall = [] { return absl::Now(); }, .sleep = sleep});
   kube::Client client(throttled, kCallTimeout);
   kube::Caches caches(client, reconcile::Sources(), options.watch_namespaces, MonotonicNow);
   reconcile::Reconciler reconciler(

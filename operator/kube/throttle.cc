@@ -16,13 +16,17 @@ constexpr absl::Duration kLongestPause = absl::Minutes(1);
 // Of the burst; with less left it is called busy.
 constexpr double kBusy = 0.25;
 
-absl::Duration PauseOf(const HttpResponse& response, absl::Duration otherwise) {
+// Seconds, or a date as RFC 9110 writes it (IMF-fixdate): proxies in front of the API server do.
+absl::Duration PauseOf(const HttpResponse& response, absl::Time wall, absl::Duration otherwise) {
   const auto it = response.headers.find("retry-after");
+  if (it == response.headers.end()) return otherwise;
   int64_t seconds = 0;
-  if (it == response.headers.end() || !absl::SimpleAtoi(it->second, &seconds) || seconds < 0) {
-    return otherwise;
+  absl::Time until;
+  if (absl::SimpleAtoi(it->second, &seconds)) {
+    return seconds < 0 ? otherwise : std::min(absl::Seconds(seconds), kLongestPause);
   }
-  return std::min(absl::Seconds(seconds), kLongestPause);
+  if (!absl::ParseTime("%a, %d %b %Y %H:%M:%S GMT", it->second, &until, nullptr)) return otherwise;
+  return std::clamp(until - wall, absl::ZeroDuration(), kLongestPause);
 }
 
 bool IsNotNow(const HttpResponse& response) {
@@ -96,7 +100,7 @@ absl::StatusOr<HttpResponse> ThrottledTransport::Send(const HttpRequest& request
     absl::StatusOr<HttpResponse> response = inner_->Send(bounded);
     if (!response.ok() || !IsNotNow(*response)) return response;
     const absl::Time now = world_.monotonic();
-    const absl::Duration pause = PauseOf(*response, options_.pause);
+    const absl::Duration pause = PauseOf(*response, world_.wall(), options_.pause);
     {
       const std::lock_guard lock(mutex_);
       paused_until_ = std::max(paused_until_, now + pause);
@@ -112,8 +116,8 @@ absl::StatusOr<HttpResponse> ThrottledTransport::Stream(
   absl::StatusOr<HttpResponse> response = inner_->Stream(request, on_line, stop);
   if (response.ok() && IsNotNow(*response)) {
     const std::lock_guard lock(mutex_);
-    paused_until_ =
-        std::max(paused_until_, world_.monotonic() + PauseOf(*response, options_.pause));
+    paused_until_ = std::max(
+        paused_until_, world_.monotonic() + PauseOf(*response, world_.wall(), options_.pause));
   }
   return response;
 }

@@ -20,6 +20,7 @@ struct ThrottleOptions {
 
 struct ThrottleWorld {
   std::function<absl::Time()> monotonic;
+  std::function<absl::Time()> wall;  ///< what dates of the server are compared with
   /// Returns after the time, or earlier when the process ends.
   std::function<void(absl::Duration)> sleep;
 };

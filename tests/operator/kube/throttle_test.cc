@@ -42,6 +42,7 @@ class ThrottleTest : public ::testing::Test, protected Transport {
       std::shared_ptr<Transport>(std::shared_ptr<void>(), this),
       {.requests_per_second = 10, .burst = 3},
       {.monotonic = [this] { return now_; },
+       .wall = [this] { return absl::FromUnixSeconds(1'700'000'000) + (now_ - start_); },
        .sleep = [this](absl::Duration d) { now_ += ends_ ? absl::ZeroDuration() : d; }}};
 };
 
@@ -55,6 +56,33 @@ TEST_F(ThrottleTest, ABurstGoesAtOnceAndTheRestAtTheRate) {
   sent_.clear();
   for (int i = 0; i < 4; ++i) ASSERT_TRUE(Ask().ok());
   EXPECT_EQ(sent_.back() - sent_.front(), absl::Milliseconds(100));
+}
+
+TEST_F(ThrottleTest, ADateIsATimeToComeBack) {
+  const std::pair<const char*, absl::Duration> cases[] = {
+      {"Tue, 14 Nov 2023 22:13:27 GMT", absl::Seconds(7)},
+      {"Tue, 14 Nov 2023 22:13:19 GMT", absl::ZeroDuration()},  // it has passed
+      {"Wed, 15 Nov 2023 22:13:20 GMT", absl::Minutes(1)},      // as with seconds: not for ever
+      {"tomorrow", absl::Seconds(1)},
+      {"-7", absl::Seconds(1)}};
+  for (const auto& [date, pause] : cases) {
+    now_ = start_;
+    sent_.clear();
+    answers_ = {Busy(503, date)};
+    ThrottledTransport throttled(
+        std::shared_ptr<Transport>(std::shared_ptr<void>(), this), {},
+        {.monotonic = [this] { return now_; },
+         .wall = [this] { return absl::FromUnixSeconds(1'700'000'000) + (now_ - start_); },
+         .sleep = [this](absl::Duration d) { now_ += d; }});
+    ASSERT_TRUE(throttled
+                    .Send({.method = "GET",
+                           .path = "/x",
+                           .headers = {},
+                           .body = "",
+                           .timeout = absl::Minutes(5)})
+                    .ok());
+    EXPECT_EQ(sent_.back() - sent_.front(), pause) << date;
+  }
 }
 
 TEST_F(ThrottleTest, BusyIsWhenMostOfTheBurstIsUsedOrTheServerPauses) {

@@ -48,6 +48,7 @@ Harness::Harness() {
   transport_ = std::make_shared<kube::ThrottledTransport>(
       server, kube::ThrottleOptions{.requests_per_second = 1e6, .burst = 1e6},
       kube::ThrottleWorld{.monotonic = [this] { return now; },
+                          .wall = [this] { return now; },
                           .sleep = [this](absl::Duration d) { now += d; }});
   Upgrade("agent:1", "0.1.0");
 }
