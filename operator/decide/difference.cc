@@ -23,28 +23,6 @@ bool IsOneValue(std::string_view field) {
          field == "labelSelector" || field == "nodeSelector" || field == "matchLabels";
 }
 
-// Maps of the user's own keys: of none of them the absence is a value.
-bool HasOwnKeys(std::string_view field) {
-  return field == "labels" || field == "annotations" || field == "matchLabels" ||
-         field == "selector" || field == "nodeSelector" || field == "data";
-}
-
-// Members that the API's types hold by value with `omitempty`: servers do not store their false, 0
-// and "". No others: what is held by a pointer is stored as it was said, and its absence means
-// something else (replicas, automountServiceAccountToken, allowPrivilegeEscalation, runAsUser,
-// tolerationSeconds), so it must be put back where somebody takes it away.
-bool IsLeftOutWhenZero(std::string_view field) {
-  static const std::set<std::string_view> fields = {
-      "effect",   "fsType",      "host",      "hostIP",
-      "hostIPC",  "hostNetwork", "hostPID",   "hostPort",
-      "hostname", "key",         "medium",    "initialDelaySeconds",
-      "nodeName", "operator",    "paused",    "minReadySeconds",
-      "readOnly", "stdin",       "stdinOnce", "priorityClassName",
-      "subPath",  "subPathExpr", "subdomain", "publishNotReadyAddresses",
-      "tty",      "value",       "workingDir"};
-  return fields.contains(field);
-}
-
 bool IsZero(const Json& value) {
   return value == Json(false) || value == Json(0) || value == Json("");
 }
@@ -81,60 +59,91 @@ bool SameKey(const Json& a, const Json& b, const std::vector<std::string_view>& 
          });
 }
 
-std::string Compare(const Json& desired, const Json& observed, const std::string& path,
-                    std::string_view field, bool quantities);
+// One comparison: of everything if it looks for replaced zeros, else up to the first difference.
+class Comparison {
+ public:
+  Comparison(const ReplacedZeros* known, ReplacedZeros* found) : known_(known), found_(found) {}
 
-std::string CompareItems(const Json& desired, const Json& observed, const std::string& path,
-                         std::string_view field, bool quantities) {
-  if (!observed.is_array()) return path;
-  const bool keyed = !desired.empty() &&
-                     std::all_of(desired.begin(), desired.end(),
-                                 [&](const Json& item) { return !KeysOf(field, item).empty(); });
-  if (!keyed && observed.size() != desired.size()) return path;
-  for (size_t i = 0; i < desired.size(); ++i) {
-    const std::string below = StrCat(path, "/", i);
-    const Json* other = keyed ? nullptr : &observed[i];
-    if (keyed) {
-      const auto keys = KeysOf(field, desired[i]);
-      const auto at = std::find_if(observed.begin(), observed.end(), [&](const Json& item) {
-        return SameKey(desired[i], item, keys);
-      });
-      if (at == observed.end()) return below;
-      other = &*at;
-    }
-    std::string difference = Compare(desired[i], *other, below, "", quantities);
-    if (!difference.empty()) return difference;
+  // `observed` is null where there is nothing.
+  std::string Compare(const Json& desired, const Json* observed, const std::string& path,
+                      std::string_view field, bool quantities) const {
+    if (desired.is_structured() && desired.empty() && observed == nullptr) return "";
+    if (desired.is_object()) return CompareMembers(desired, observed, path, field, quantities);
+    if (desired.is_array()) return CompareItems(desired, observed, path, field, quantities);
+    const bool same = observed != nullptr &&
+                      (desired == *observed || (quantities && SameQuantity(desired, *observed)));
+    return same || IsReplaced(desired, observed, path) ? "" : Differs(path);
   }
-  return "";
-}
 
-std::string Compare(const Json& desired, const Json& observed, const std::string& path,
-                    std::string_view field, bool quantities) {
-  if (desired.is_object()) {
-    if (!observed.is_object() || (IsOneValue(field) && observed.size() > desired.size())) {
-      return path;
+ private:
+  std::string Differs(const std::string& path) const { return found_ == nullptr ? path : ""; }
+
+  bool IsReplaced(const Json& desired, const Json* observed, const std::string& path) const {
+    if (!IsZero(desired)) return false;
+    const Json instead = observed == nullptr ? Json() : *observed;
+    if (found_ == nullptr) {
+      const auto at = known_->find(path);
+      return at != known_->end() && at->second == instead;
+    }
+    // No default is true where false was said: that is somebody's doing.
+    if (observed == nullptr || !desired.is_boolean()) found_->emplace(path, instead);
+    return true;
+  }
+
+  std::string CompareMembers(const Json& desired, const Json* observed, const std::string& path,
+                             std::string_view field, bool quantities) const {
+    if (observed == nullptr || !observed->is_object() ||
+        (IsOneValue(field) && observed->size() > desired.size())) {
+      return Differs(path);
     }
     for (const auto& [key, value] : desired.items()) {
-      const std::string below = StrCat(path, "/", key);
-      const auto at = observed.find(key);
-      if (at == observed.end()) {
-        if (value.is_structured() && value.empty()) continue;
-        if (IsZero(value) && IsLeftOutWhenZero(key) && !HasOwnKeys(field)) continue;
-        return below;
-      }
-      std::string difference = Compare(value, *at, below, key, quantities || HoldsQuantities(key));
+      const auto at = observed->find(key);
+      std::string difference =
+          Compare(value, at == observed->end() ? nullptr : &*at, StrCat(path, "/", key), key,
+                  quantities || HoldsQuantities(key));
       if (!difference.empty()) return difference;
     }
     return "";
   }
-  if (desired.is_array()) return CompareItems(desired, observed, path, field, quantities);
-  return desired == observed || (quantities && SameQuantity(desired, observed)) ? "" : path;
-}
+
+  std::string CompareItems(const Json& desired, const Json* observed, const std::string& path,
+                           std::string_view field, bool quantities) const {
+    if (observed == nullptr || !observed->is_array()) return Differs(path);
+    const bool keyed = !desired.empty() &&
+                       std::all_of(desired.begin(), desired.end(),
+                                   [&](const Json& item) { return !KeysOf(field, item).empty(); });
+    if (!keyed && observed->size() != desired.size()) return Differs(path);
+    for (size_t i = 0; i < desired.size(); ++i) {
+      const Json* other = nullptr;
+      if (keyed) {
+        const auto keys = KeysOf(field, desired[i]);
+        const auto at = std::find_if(observed->begin(), observed->end(), [&](const Json& item) {
+          return SameKey(desired[i], item, keys);
+        });
+        if (at != observed->end()) other = &*at;
+      } else {
+        other = &(*observed)[i];
+      }
+      std::string difference = Compare(desired[i], other, StrCat(path, "/", i), "", quantities);
+      if (!difference.empty()) return difference;
+    }
+    return "";
+  }
+
+  const ReplacedZeros* const known_;
+  ReplacedZeros* const found_;
+};
 
 }  // namespace
 
-std::string FindDifference(const Json& desired, const Json& observed) {
-  return Compare(desired, observed, "", "", /*quantities=*/false);
+ReplacedZeros FindReplacedZeros(const Json& desired, const Json& answer) {
+  ReplacedZeros found;
+  Comparison(nullptr, &found).Compare(desired, &answer, "", "", /*quantities=*/false);
+  return found;
+}
+
+std::string FindDifference(const Json& desired, const Json& observed, const ReplacedZeros& known) {
+  return Comparison(&known, nullptr).Compare(desired, &observed, "", "", /*quantities=*/false);
 }
 
 }  // namespace deepseek::decide

@@ -18,8 +18,8 @@ Object WithoutTime(Json pod_template) {
   return std::make_shared<const Json>(std::move(pod_template));
 }
 
-// Of what is resolved, installations choose the image and how it is pulled; the rest is the intent's
-// or has been the same always.
+// Of what is resolved, installations choose the image and how it is pulled; the rest is the
+// intent's or has been the same always.
 void ReadResolved(const Json& pod_template, Resolved* resolved) {
   resolved->operator_version.clear();
   resolved->template_version = 0;
@@ -30,6 +30,10 @@ void ReadResolved(const Json& pod_template, Resolved* resolved) {
     resolved->image = TextAt(container, "/image");
     resolved->image_pull_policy = TextAt(container, "/imagePullPolicy");
   }
+}
+
+bool IsMadeToday(const Json& made, const Json& runs) {
+  return FindDifference(made, runs, FindReplacedZeros(made, runs)).empty();
 }
 
 }  // namespace
@@ -43,7 +47,7 @@ absl::Status MakeRevision(State* state) {
                          : Find(*state->current.workload->child.object, "/spec/template");
   state->recovered = runs != nullptr && runs->is_object();
   if (!state->recovered && !made.ok()) return made.status();
-  if (made.ok() && (!state->recovered || FindDifference(*made, *runs).empty())) {
+  if (made.ok() && (!state->recovered || IsMadeToday(*made, *runs))) {
     state->new_template = std::make_shared<const Json>(*std::move(made));
   } else {
     state->new_template = WithoutTime(*runs);

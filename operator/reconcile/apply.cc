@@ -34,15 +34,28 @@ std::string AppliedHash(const Json& object) {
   return decide::MetadataAt(object, "annotations", api::kAppliedHashAnnotation);
 }
 
-absl::Status Create(const Write& write, kube::Client& client, kube::Caches& caches) {
+void Remember(const Json& desired, const Json& answer, StoredZeros* stored) {
+  const std::pair key(TextAt(desired, "/kind"), TextAt(desired, "/metadata/name"));
+  decide::ReplacedZeros zeros = decide::FindReplacedZeros(desired, answer);
+  if (zeros.empty()) {
+    stored->erase(key);
+  } else {
+    (*stored)[key] = {AppliedHash(desired), std::move(zeros)};
+  }
+}
+
+absl::Status Create(const Write& write, kube::Client& client, kube::Caches& caches,
+                    StoredZeros* stored) {
   const std::string ns = TextAt(*write.desired, "/metadata/namespace");
   ASSIGN_OR_RETURN(const kube::Object created,
                    client.Create(*write.resource, ns, *write.desired, api::kFieldManager));
   caches.Saw(*write.resource, *created);
+  Remember(*write.desired, *created, stored);
   return absl::OkStatus();
 }
 
-absl::Status Apply(const Write& write, kube::Client& client, kube::Caches& caches) {
+absl::Status Apply(const Write& write, kube::Client& client, kube::Caches& caches,
+                   StoredZeros* stored) {
   const std::string ns = TextAt(*write.desired, "/metadata/namespace");
   const std::string name = TextAt(*write.desired, "/metadata/name");
   log::Debug("apply", {{"kind", write.resource->kind},
@@ -66,6 +79,7 @@ absl::Status Apply(const Write& write, kube::Client& client, kube::Caches& cache
   }
   if (!applied.ok()) return applied.status();
   caches.Saw(*write.resource, **applied);
+  Remember(*write.desired, **applied, stored);
   return absl::OkStatus();
 }
 
@@ -88,7 +102,8 @@ absl::Status Delete(const decide::Deletion& deletion, const std::string& ns, kub
 
 absl::StatusOr<Changes> FindChanges(const decide::Cluster& cluster,
                                     const std::vector<render::Rendered>& objects,
-                                    std::vector<decide::Deletion> deletions) {
+                                    std::vector<decide::Deletion> deletions,
+                                    const StoredZeros& stored) {
   Changes changes;
   for (const render::Rendered& rendered : objects) {
     const std::string kind = TextAt(*rendered.object, "/kind");
@@ -99,7 +114,11 @@ absl::StatusOr<Changes> FindChanges(const decide::Cluster& cluster,
     if (write.observed != nullptr) {
       // What is on its way out is made anew once it is gone: its deletion is watched.
       if (IsDeleting(*write.observed)) continue;
-      write.difference = decide::FindDifference(*write.desired, *write.observed);
+      const auto known = stored.find({kind, name});
+      const bool counts =
+          known != stored.end() && known->second.applied_hash == AppliedHash(*write.desired);
+      write.difference = decide::FindDifference(
+          *write.desired, *write.observed, counts ? known->second.zeros : decide::ReplacedZeros());
       if (write.difference.empty()) continue;
     }
     changes.writes.push_back(std::move(write));
@@ -119,13 +138,14 @@ absl::StatusOr<Changes> FindChanges(const decide::Cluster& cluster,
 }
 
 absl::Status CarryOut(const Changes& changes, const std::string& ns, kube::Client& client,
-                      kube::Caches& caches) {
+                      kube::Caches& caches, StoredZeros* stored) {
   for (const Write& write : changes.writes) {
-    RETURN_IF_ERROR(write.observed == nullptr ? Create(write, client, caches)
-                                              : Apply(write, client, caches));
+    RETURN_IF_ERROR(write.observed == nullptr ? Create(write, client, caches, stored)
+                                              : Apply(write, client, caches, stored));
   }
   for (const decide::Deletion& deletion : changes.deletions) {
     RETURN_IF_ERROR(Delete(deletion, ns, client, caches));
+    stored->erase({deletion.kind, deletion.name});
   }
   return absl::OkStatus();
 }

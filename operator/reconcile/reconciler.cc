@@ -217,11 +217,11 @@ absl::StatusOr<absl::Duration> Reconciler::Pass(std::string_view ns, std::string
   decide::Observed observed = decide::Read(*cluster);
   decide::Plan plan = decide::Decide(observed, defaults_, now);
   ASSIGN_OR_RETURN(const Changes changes,
-                   FindChanges(*cluster, render::Render(plan), plan.deletions));
+                   FindChanges(*cluster, render::Render(plan), plan.deletions, memory->stored));
   if (CarriesOutAWish(changes) && !look) RETURN_IF_ERROR(Confirm(*cluster->dsd));
   LogDecisions(ns, name, plan);
   absl::Status written = TryNewTemplate(client_, plan);
-  if (written.ok()) written = CarryOut(changes, std::string(ns), client_, caches_);
+  if (written.ok()) written = CarryOut(changes, std::string(ns), client_, caches_, &memory->stored);
   bool refused = false;
   if (kube::IsNamespaceTerminating(written)) {
     // Nothing more is made there; the deletion of what is there is watched.

@@ -15,6 +15,7 @@
 #include "operator/decide/plan.h"
 #include "operator/kube/caches.h"
 #include "operator/kube/client.h"
+#include "operator/reconcile/apply.h"
 #include "operator/reconcile/event_recorder.h"
 
 namespace deepseek::reconcile {
@@ -63,6 +64,7 @@ class Reconciler {
     bool in_the_way = false;                    ///< something that the caches do not hold
     absl::Time look_at = absl::InfinitePast();  ///< when to read everything; InfinitePast: not set
     absl::Duration quiet;                       ///< between the last two such reads
+    StoredZeros stored;
     std::vector<kube::Object> warnings;
     absl::Time warnings_at = absl::InfinitePast();
   };

@@ -31,12 +31,6 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"missing", R"({"spec":{"a":1}})", R"({"spec":{}})", "/spec/a"},
         Case{"empty_map_is_absence", R"({"spec":{"a":{}}})", R"({"spec":{}})", ""},
         Case{"empty_list_is_absence", R"({"ingress":[]})", R"({})", ""},
-        Case{"zeros_that_servers_leave_out",
-             R"({"spec":{"hostNetwork":false,"hostPID":false,"hostIPC":false,"priorityClassName":"",
-                 "containers":[{"name":"a","stdin":false,"tty":false,"env":[{"name":"E","value":""}],
-                                "startupProbe":{"initialDelaySeconds":0}}]}})",
-             R"({"spec":{"containers":[{"name":"a","env":[{"name":"E"}],"startupProbe":{}}]}})",
-             ""},
         Case{"but_not_when_another_value_is_there", R"({"env":[{"name":"E","value":""}]})",
              R"({"env":[{"name":"E","value":"x"}]})", "/env/0/value"},
         Case{"nor_what_is_not_zero", R"({"spec":{"hostNetwork":true}})", R"({"spec":{}})",
@@ -79,6 +73,45 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"other_strings_are_no_quantities", R"({"labels":{"v":"1.0"}})",
              R"({"labels":{"v":"1"}})", "/labels/v"}),
     [](const auto& info) { return std::string(info.param.name); });
+
+// The fields whose zeros are left out are not known here: the answer to a write tells them.
+TEST(ReplacedZerosTest, AreNoDifferenceAsLongAsTheyAreAsTheServerStoredThem) {
+  const Json desired = Json::parse(R"({"spec":{"hostNetwork":false,"replicas":0,"labels":{"a":""},
+      "containers":[{"name":"a","tty":false,"protocol":"","env":[{"name":"E","value":""}],
+                     "probe":{"period":0}}], "on":true}})");
+  const Json answer = Json::parse(R"({"spec":{"replicas":0,"labels":{"a":""},
+      "containers":[{"name":"injected"},
+                    {"name":"a","protocol":"TCP","env":[{"name":"E"}],"probe":{"period":10}}],
+      "on":true}})");
+  EXPECT_EQ(FindDifference(desired, answer), "/spec/containers/0/env/0/value");
+  const ReplacedZeros zeros = FindReplacedZeros(desired, answer);
+  EXPECT_EQ(zeros, (ReplacedZeros{{"/spec/hostNetwork", {}},
+                                  {"/spec/containers/0/tty", {}},
+                                  {"/spec/containers/0/protocol", "TCP"},
+                                  {"/spec/containers/0/env/0/value", {}},
+                                  {"/spec/containers/0/probe/period", 10}}));
+  EXPECT_EQ(FindDifference(desired, answer, zeros), "");
+  const std::pair<const char*, Json> changes[] = {{"/spec/hostNetwork", true},
+                                                  {"/spec/containers/1/env/0/value", "x"},
+                                                  {"/spec/containers/1/probe/period", 11}};
+  for (const auto& [path, value] : changes) {
+    Json changed = answer;
+    changed[Json::json_pointer(path)] = value;
+    EXPECT_NE(FindDifference(desired, changed, zeros), "") << path;
+  }
+  for (const char* parent : {"/spec", "/spec/labels"}) {
+    Json changed = answer;
+    changed[Json::json_pointer(parent)].erase("replicas");
+    changed[Json::json_pointer(parent)].erase("a");
+    EXPECT_NE(FindDifference(desired, changed, zeros), "") << parent << ": what is stored counts";
+  }
+}
+
+TEST(ReplacedZerosTest, WhatIsNotZeroOrWasMadeTrueIsSomebodysChange) {
+  EXPECT_TRUE(FindReplacedZeros(Json::parse(R"({"a":1,"b":"x","c":false,"l":[1]})"),
+                                Json::parse(R"({"a":2,"c":true,"l":[]})"))
+                  .empty());
+}
 
 }  // namespace
 }  // namespace deepseek::decide

@@ -197,6 +197,40 @@ TEST(ReadsTest, NothingIsSaidOfANamespaceThatIsBeingDeleted) {
   EXPECT_EQ(h.Condition("demo", "Ready"), "True AllReplicasReady");
 }
 
+// As servers do with fields that Go's types hold by value.
+TEST(ReadsTest, AZeroThatIsNotStoredIsWrittenOnce) {
+  Harness h;
+  h.server->set_after(
+      [&](const kube::FakeCall& call,
+          const kube::HttpResponse& response) -> std::optional<absl::StatusOr<kube::HttpResponse>> {
+        const bool writes = call.verb == "create" || call.verb == "apply";
+        if (!writes || call.collection != "apps/deployments" || response.code >= 300)
+          return std::nullopt;
+        const std::string name = Json::parse(response.body)["metadata"]["name"];
+    if (!h.Exists(kDeployment, name)) return std::nullopt;  // the trial
+        Patch(&h, kDeployment, name, R"({"spec":{"template":{"spec":{"hostNetwork":null}}}})");
+        const auto stored = h.server->Find(kDeployment, kNamespace, name);
+        return kube::HttpResponse{.code = response.code, .headers = {}, .body = stored->dump()};
+      });
+  const Json overlay = {{"spec", {{"hostNetwork", false}}}};
+  h.Apply("demo", Spec({{"workload", {{"template", overlay}}}}));
+  h.Settle();
+  EXPECT_EQ(h.Condition("demo", "Ready"), "True AllReplicasReady");
+  const auto deployments = [&] {
+    const auto calls = h.server->Calls();
+    return std::count_if(calls.begin(), calls.end(), [](const std::string& call) {
+      return call.find("apps/deployments") != std::string::npos;
+    });
+  };
+  EXPECT_LE(deployments(), 3) << "the trial, its making, and its role";
+  h.Restart();
+  h.Settle();
+  h.server->ForgetCalls();
+  h.now += absl::Hours(12);
+  h.Settle();
+  EXPECT_EQ(deployments(), 0) << "once by each process at most";
+}
+
 TEST(ReadsTest, AFightOverAFieldSlowsDown) {
   Harness h;
   h.Apply("demo", Spec());
