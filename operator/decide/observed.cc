@@ -70,6 +70,10 @@ Revision ReadRevision(const Child& child) {
   return revision;
 }
 
+bool IsObject(const Json* json) {
+  return json != nullptr && json->is_object();
+}
+
 Workload ReadWorkload(const Child& child) {
   const Json& object = *child.object;
   Workload workload;
@@ -162,7 +166,7 @@ Observed Read(const Cluster& cluster) {
     if (ours && child.kind == "ControllerRevision") {
       Revision revision = ReadRevision(child);
       // Without its template a revision cannot be restored: whoever made it, it is in the way.
-      if (revision.pod_template == nullptr || revision.resolved == nullptr) {
+      if (!IsObject(revision.pod_template) || !IsObject(revision.resolved)) {
         child.ownership = Ownership::kForeign;
       } else {
         out.revisions.push_back(std::move(revision));

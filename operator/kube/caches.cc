@@ -85,9 +85,7 @@ size_t Caches::bytes() const {
 }
 
 void Caches::Saw(const Resource& r, const Json& object) {
-  const auto meta = object.find("metadata");
-  if (meta == object.end()) return;
-  if (Informer* informer = Find(r, meta->value("namespace", ""))) informer->Saw(object);
+  if (Informer* informer = Find(r, MetadataText(object, "namespace"))) informer->Saw(object);
 }
 
 void Caches::SawGone(const Resource& r, std::string_view ns, std::string_view name,

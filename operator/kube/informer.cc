@@ -65,7 +65,7 @@ bool Informer::IsKnown(const EventHead& head) {
 void Informer::OnEvent(const WatchEvent& event) {
   const auto meta = event.object->find("metadata");
   if (meta == event.object->end() || !meta->is_object()) return;
-  std::string version = meta->value("resourceVersion", "");
+  std::string version = MetadataText(*event.object, "resourceVersion");
   if (event.initial_events_end) {
     EndList(version);
     return;

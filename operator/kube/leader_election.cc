@@ -1,6 +1,7 @@
 #include "operator/kube/leader_election.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <utility>
 
 #include "absl/time/clock.h"
@@ -8,6 +9,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "base/strings.h"
+#include "operator/kube/object_cache.h"
 
 namespace deepseek::kube {
 namespace {
@@ -18,6 +20,13 @@ constexpr char kFieldManager[] = "deepseek-operator";
 
 std::string MicroTime(absl::Time t) {
   return absl::FormatTime("%Y-%m-%dT%H:%M:%E6SZ", t, absl::UTCTimeZone());
+}
+
+// Of the Lease's spec; `otherwise` where it says nothing, or nothing that can be.
+int64_t NumberOf(const Json& lease, const char* field, int64_t otherwise) {
+  const Json::json_pointer at(StrCat("/spec/", field));
+  return lease.contains(at) && lease.at(at).is_number_integer() ? lease.at(at).get<int64_t>()
+                                                                : otherwise;
 }
 
 std::string HolderOf(const Json& lease) {
@@ -42,7 +51,9 @@ Json LeaderElection::NextRecord(const Json& old) const {
   if (!spec.is_object()) spec = Json::object();
   if (HolderOf(old) != options_.identity) {
     spec["acquireTime"] = now;
-    spec["leaseTransitions"] = spec.value("leaseTransitions", 0) + 1;
+    // int32 in the API: whoever wrote the most there ends the counting.
+    const int64_t transitions = NumberOf(old, "leaseTransitions", 0);
+    spec["leaseTransitions"] = std::clamp<int64_t>(transitions, 0, INT32_MAX - 1) + 1;
   }
   spec["holderIdentity"] = options_.identity;
   spec["leaseDurationSeconds"] = absl::ToInt64Seconds(options_.lease);
@@ -73,17 +84,15 @@ absl::StatusOr<bool> LeaderElection::TryAcquireOrRenew() {
     const Json& record = **lease;
     const std::string holder = HolderOf(record);
     if (holder != options_.identity && !holder.empty()) {
-      const std::string version = record["metadata"].value("resourceVersion", "");
+      const std::string version = MetadataText(record, "resourceVersion");
       const std::lock_guard lock(mutex_);
       renewed_ = absl::InfinitePast();
       if (version != seen_version_) {
         seen_version_ = version;
         seen_at_ = began;
       }
-      const Json::json_pointer length("/spec/leaseDurationSeconds");
-      const absl::Duration theirs = record.contains(length) && record.at(length).is_number_integer()
-                                        ? absl::Seconds(record.at(length).get<int64_t>())
-                                        : options_.lease;
+      const absl::Duration theirs = absl::Seconds(
+          NumberOf(record, "leaseDurationSeconds", absl::ToInt64Seconds(options_.lease)));
       if (began - seen_at_ < theirs) return false;
     }
     lease = client_.Update(resources::kLease, options_.ns, options_.name, NextRecord(record),

@@ -15,14 +15,6 @@ namespace {
 constexpr size_t kGone = 1024;
 constexpr int64_t kForGood = std::numeric_limits<int64_t>::max();
 
-std::string MetaString(const Json& object, const char* field) {
-  if (!object.is_object()) return "";
-  const auto meta = object.find("metadata");
-  if (meta == object.end() || !meta->is_object()) return "";
-  const auto it = meta->find(field);
-  return it != meta->end() && it->is_string() ? it->get<std::string>() : "";
-}
-
 std::string Pack(const Json& object) {
   std::string packed = DumpJson(object);
   packed.shrink_to_fit();
@@ -51,12 +43,20 @@ bool Follows(int64_t before, int64_t next) {
 
 }  // namespace
 
+std::string MetadataText(const Json& object, const char* field) {
+  if (!object.is_object()) return "";
+  const auto meta = object.find("metadata");
+  if (meta == object.end() || !meta->is_object()) return "";
+  const auto it = meta->find(field);
+  return it != meta->end() && it->is_string() ? it->get<std::string>() : "";
+}
+
 std::string KeyOf(std::string_view ns, std::string_view name) {
   return ns.empty() ? std::string(name) : StrCat(ns, "/", name);
 }
 
 std::string KeyOf(const Json& object) {
-  return KeyOf(MetaString(object, "namespace"), MetaString(object, "name"));
+  return KeyOf(MetadataText(object, "namespace"), MetadataText(object, "name"));
 }
 
 int64_t ParseVersion(std::string_view version) {
@@ -65,7 +65,7 @@ int64_t ParseVersion(std::string_view version) {
 }
 
 int64_t VersionOf(const Json& object) {
-  return ParseVersion(MetaString(object, "resourceVersion"));
+  return ParseVersion(MetadataText(object, "resourceVersion"));
 }
 
 bool ObjectCache::IsNewsLocked(Entries::const_iterator it, const std::string& uid,
@@ -83,9 +83,10 @@ bool ObjectCache::IsNews(std::string_view key, const std::string& uid, int64_t v
 }
 
 ObjectCache::Change ObjectCache::Put(const Json& object) {
+  if (!object.is_object()) return {};
   const std::string key = KeyOf(object);
   Entry next{.packed = "",
-             .uid = MetaString(object, "uid"),
+             .uid = MetadataText(object, "uid"),
              .index = options_.index ? options_.index(object) : "",
              .version = VersionOf(object),
              .list = 0};
@@ -138,7 +139,7 @@ void ObjectCache::BuryLocked(const std::string& uid, int64_t version) {
 }
 
 Object ObjectCache::Remove(const Json& last) {
-  const std::string uid = MetaString(last, "uid");
+  const std::string uid = MetadataText(last, "uid");
   const std::lock_guard lock(mutex_);
   BuryLocked(uid, VersionOf(last));
   const auto it = entries_.find(KeyOf(last));
@@ -188,7 +189,7 @@ std::vector<Object> ObjectCache::EndListOf(std::string_view index,
                                            std::string_view version) {
   const int64_t at = ParseVersion(version);
   std::set<std::string> uids;
-  for (const Object& object : listed) uids.insert(MetaString(*object, "uid"));
+  for (const Object& object : listed) uids.insert(MetadataText(*object, "uid"));
   std::vector<Object> went;
   const std::lock_guard lock(mutex_);
   const auto keys = index_.find(index);

@@ -92,6 +92,9 @@ class ObjectCache {
   size_t bytes_ = 0;
 };
 
+/// metadata's `field`; empty where there is none, or no text.
+std::string MetadataText(const Json& object, const char* field);
+
 /// "namespace/name", or "name" for cluster-wide kinds: keys of caches and work queues.
 std::string KeyOf(const Json& object);
 std::string KeyOf(std::string_view ns, std::string_view name);

@@ -47,6 +47,26 @@ class LeaderElectionTest : public ::testing::Test {
   std::unique_ptr<LeaderElection> a_ = Candidate("a"), b_ = Candidate("b");
 };
 
+// Somebody edited it by hand.
+TEST_F(LeaderElectionTest, ALeaseOfNullsAndWrongTypesIsTaken) {
+  for (const char* spec : {"null", R"({"leaseTransitions":null,"holderIdentity":null})",
+                           R"({"leaseTransitions":"7","holderIdentity":7,"renewTime":{}})",
+                           R"({"leaseTransitions":2147483647})"}) {
+    server_ = std::make_shared<FakeApiServer>();
+    a_ = Candidate("a");
+    const Json lease{{"apiVersion", "coordination.k8s.io/v1"},
+                     {"kind", "Lease"},
+                     {"metadata", {{"name", "deepseek-operator"}, {"namespace", "system"}}},
+                     {"spec", Json::parse(spec)}};
+    ASSERT_TRUE(Client(server_).Create(resources::kLease, "system", lease, "t").ok());
+    const auto led = a_->TryAcquireOrRenew();
+    ASSERT_TRUE(led.ok()) << led.status();
+    EXPECT_TRUE(*led) << spec;
+    EXPECT_EQ(Field("holderIdentity"), "a");
+  }
+  EXPECT_EQ(Field("leaseTransitions"), "2147483647");
+}
+
 TEST_F(LeaderElectionTest, TheFirstOneLeadsAndTheOtherWaits) {
   EXPECT_EQ(a_->WriteTime(), absl::ZeroDuration());
   ASSERT_TRUE(a_->Acquire().ok());

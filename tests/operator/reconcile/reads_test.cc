@@ -207,7 +207,7 @@ TEST(ReadsTest, AZeroThatIsNotStoredIsWrittenOnce) {
         if (!writes || call.collection != "apps/deployments" || response.code >= 300)
           return std::nullopt;
         const std::string name = Json::parse(response.body)["metadata"]["name"];
-    if (!h.Exists(kDeployment, name)) return std::nullopt;  // the trial
+        if (!h.Exists(kDeployment, name)) return std::nullopt;  // the trial
         Patch(&h, kDeployment, name, R"({"spec":{"template":{"spec":{"hostNetwork":null}}}})");
         const auto stored = h.server->Find(kDeployment, kNamespace, name);
         return kube::HttpResponse{.code = response.code, .headers = {}, .body = stored->dump()};
