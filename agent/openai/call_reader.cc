@@ -77,6 +77,10 @@ void CallReader::GiveUp() {
   open_ = inside_ = false;
 }
 
+void CallReader::BreakOff() {
+  syntax_.constrained ? Leave() : GiveUp();
+}
+
 bool CallReader::Offered(std::string_view name) const {
   return std::find(syntax_.names.begin(), syntax_.names.end(), name) != syntax_.names.end();
 }

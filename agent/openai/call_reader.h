@@ -72,6 +72,9 @@ class CallReader {
   void Leave();
   /// Not a call after all: everything since the last whole one is text.
   void GiveUp();
+  /// The answer ends in the head of a call. Where the engine lets only calls be said it was cut off
+  /// there, and nothing of it is text.
+  void BreakOff();
   /// Whether a tool of this name was offered.
   bool Offered(std::string_view name) const;
   /// Opens a call, or adds to the open one: its name goes out with the first piece.

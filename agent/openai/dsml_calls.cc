@@ -156,7 +156,7 @@ class Dsml final : public CallReader {
   void End() override {
     if (in_ == In::kBlock && calls_ > 0) return;
     // Cut off: what there is of the arguments, as OpenAI does.
-    if (!open_) GiveUp();
+    if (!open_) BreakOff();
   }
 
   In in_ = In::kBlock;

@@ -120,7 +120,7 @@ class Marked final : public CallReader {
       // Cut off: what there is of the arguments, as OpenAI does.
       SendArguments();
     } else if (state_ != State::kBetween || calls_ == 0) {
-      GiveUp();
+      BreakOff();
     }
   }
 

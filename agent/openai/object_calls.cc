@@ -35,7 +35,9 @@ class Object final : public CallReader {
   void Mark(char mark) override {
     told_ = true;
     if (inside_) return GiveUp();
-    if (mark == kPythonTag) Enter(mark);
+    if (mark != kPythonTag) return;
+    marked_ = true;
+    Enter(mark);
   }
 
   void Text() override {
@@ -85,7 +87,8 @@ class Object final : public CallReader {
 
   void End() override {
     if (open_) return;  // cut off: what there is
-    if (!Whole()) return GiveUp();
+    // Behind the mark only a call can be said; letters may be an answer.
+    if (!Whole()) return marked_ ? BreakOff() : GiveUp();
     Done();
     Leave();
   }
@@ -106,7 +109,8 @@ class Object final : public CallReader {
   }
 
   ObjectEnd end_;
-  bool told_ = false;  ///< the answer has begun otherwise
+  bool told_ = false;    ///< the answer has begun otherwise
+  bool marked_ = false;  ///< <|python_tag|> has come
 };
 
 }  // namespace

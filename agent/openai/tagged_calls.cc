@@ -68,7 +68,7 @@ class Tagged final : public CallReader {
   }
 
   void End() override {
-    if (!open_) return GiveUp();
+    if (!open_) return BreakOff();
     // Cut off: what there is. Before the line end the last brace is the object's own.
     const size_t line = held_.find('\n');
     Send(std::string_view(held_).substr(0,

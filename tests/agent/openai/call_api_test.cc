@@ -184,6 +184,18 @@ TEST_F(CallApi, DeepSeekV32AndV4) {
   }
 }
 
+TEST_F(CallApi, ACallThatMaxTokensCutsShowsNoneOfItsMarks) {
+  Serve({"｜DSML｜", "<think>", "</think>"},
+        engine::MakePromptEncoder(engine::PromptFormat::kDeepSeekV32),
+        "I will look." + Dsml("function_calls"));
+  const std::string lead = "I will look.\n\n<";
+  for (size_t most = lead.size() + 1; most < lead.size() + 40; ++most) {
+    const Json choice = Choice(StrCat(R"("max_tokens":)", most, ",", kTools));
+    EXPECT_EQ(choice["message"]["content"], "I will look.") << most;
+    EXPECT_EQ(choice["finish_reason"], "length");
+  }
+}
+
 TEST_F(CallApi, StopStringsEndTextAndNoCalls) {
   const std::vector<std::string> added = {"｜DSML｜", "<think>", "</think>"};
   Serve(added, engine::MakePromptEncoder(engine::PromptFormat::kDeepSeekV32),

@@ -248,7 +248,7 @@ TEST(ObjectCalls, WhatIsNoCallStaysText) {
   for (const char* text :
        {R"({"name": "Bob", "age": 7})", R"({"name": "unknown", "parameters": {}})", "{", "{}", " {",
         R"({"temperature": 20})", "a <b> {c}", R"(Say {"name": "f", "parameters": {"a": 1}})",
-        R"({"name": "f"}, {"name": "f"})", "<|python_tag|>print(1)", "x<|python_tag|>",
+        R"({"name": "f"}, {"name": "f"})", "<|python_tag|>print(1)",
         R"([{"name": "f", "parameters": {}}])"}) {
     CheckObject({text, text, ""});
   }
@@ -289,6 +289,32 @@ TEST(ObjectCalls, ArgumentsStreamAndACutOffCallKeepsWhatItHas) {
   }
   const std::string half = R"({"name": "f", "par)";
   EXPECT_EQ(Parse(syntax, half, 1).content, half);
+}
+
+TEST(CutCalls, ShowNoneOfTheirMarks) {
+  const std::pair<CallStyle, std::string> answers[] = {
+      {CallStyle::kDsml,
+       "Hm.\n\n<｜DSML｜tool_calls>\n<｜DSML｜invoke name=\"f\">\n"
+       "<｜DSML｜parameter name=\"a\" string=\"true\">x</｜DSML｜parameter>\n"
+       "</｜DSML｜invoke>\n<｜DSML｜invoke "
+       "name=\"now\">\n</｜DSML｜invoke>\n</｜DSML｜tool_calls>"},
+      {CallStyle::kTagged,
+       "Hm.\n<tool_call>\n{\"name\": \"f\", \"arguments\": {}}\n</tool_call>\n"
+       "<tool_call>\n{\"name\": \"now\", \"arguments\": {}}\n</tool_call>"},
+      {CallStyle::kObject, "<|python_tag|>{\"name\": \"f\", \"parameters\": {}}"}};
+  for (const auto& [style, spelled] : answers) {
+    const ToolSyntax syntax = Syntax(style, true);
+    const std::string text = Marked(style, spelled);
+    for (size_t cut = text.find(kMarkByte) + 2; cut <= text.size(); ++cut) {
+      if (text[cut - 1] == kMarkByte) continue;  // within a token
+      ToolParser parser(syntax);
+      std::string content;
+      std::vector<ToolDelta> calls;
+      parser.Push(std::string_view(text).substr(0, cut), &content, &calls);
+      parser.Flush(&content, &calls);
+      EXPECT_EQ(content, style == CallStyle::kObject ? "" : "Hm.") << spelled << " cut at " << cut;
+    }
+  }
 }
 
 /// R1's calls as the distills write them.

@@ -92,6 +92,21 @@ TEST(ToolParser, ACallThatIsCutOffKeepsWhatItHas) {
   EXPECT_FALSE(parsed.called);
 }
 
+TEST(ToolParser, ACallThatIsCutOffInItsHeadIsNoText) {
+  const std::string head = StrCat("I look.\n\n", kBegin);
+  for (const auto& [style, calls] :
+       {std::pair{grammar::CallStyle::kFenced,
+                  StrCat(Fenced("get_weather", "{}"), "\n", Fenced("now", "{}"), kEnd)},
+        {grammar::CallStyle::kPlain,
+         StrCat(kCall, "now", kSep, "{}", kCallEnd, kCall, "now", kSep, "{}", kCallEnd, kEnd)}}) {
+    for (size_t cut = 0; cut <= calls.size(); ++cut) {
+      if (cut > 0 && calls[cut - 1] == kMarkByte) continue;  // within a token
+      const Parsed parsed = Parse(Syntax(style, true), StrCat(head, calls.substr(0, cut)));
+      EXPECT_EQ(parsed.content, "I look.") << cut;
+    }
+  }
+}
+
 TEST(ToolParser, WhatIsNoCallStaysText) {
   const std::string plain[] = {StrCat(kBegin, "no call"),
                                StrCat(kBegin, Fenced("unknown", "{}"), kEnd),
