@@ -83,6 +83,7 @@ class ServeRun {
   static RequestLimits LimitsOf(const ServeOptions& options) {
     RequestLimits limits;
     limits.max_answers_per_key = options.max_requests_per_key;
+    limits.most_at_once = int64_t{options.max_batch} + options.max_queue;
     return limits;
   }
 

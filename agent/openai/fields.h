@@ -63,6 +63,9 @@ absl::StatusOr<OrderedJson> ParseObject(std::string_view body, const RequestLimi
 void ReadParams(Fields& fields, const RequestLimits& limits, GenerationParams* params,
                 int32_t least_tokens = 1);
 
+/// Remembers a 400 if so many answers can never be held at once: trying again would not help.
+void CheckAnswers(Fields& fields, const char* name, int64_t answers, const RequestLimits& limits);
+
 /// `response_format`: text, json_object or json_schema.
 void ReadResponseFormat(Fields& fields, ResponseFormat* format);
 

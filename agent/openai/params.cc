@@ -100,6 +100,15 @@ void RefuseUnserved(Fields& fields) {
 
 }  // namespace
 
+void CheckAnswers(Fields& fields, const char* name, int64_t answers, const RequestLimits& limits) {
+  if (answers <= limits.most_at_once) return;
+  fields.Fail(name,
+              StrCat("asks for ", answers, " answers, this server holds ", limits.most_at_once,
+                     " at once, running and waiting (send fewer in a request, or start it with a "
+                     "larger --max-batch or --max-queue)"),
+              "invalid_value");
+}
+
 void ReadParams(Fields& fields, const RequestLimits& limits, GenerationParams* params,
                 int32_t least_tokens) {
   RefuseUnserved(fields);
@@ -131,6 +140,7 @@ void ReadParams(Fields& fields, const RequestLimits& limits, GenerationParams* p
       params->max_tokens = static_cast<int32_t>(*max);
   }
   params->n = static_cast<int32_t>(fields.Integer("n", 1, limits.max_choices).value_or(1));
+  if (params->max_tokens != 0) CheckAnswers(fields, "n", params->n, limits);
   if (const auto best_of = fields.Integer("best_of", 1, limits.max_choices);
       best_of && *best_of != params->n) {
     fields.Unsupported("best_of", "other values than n");

@@ -92,6 +92,9 @@ absl::StatusOr<CompletionRequest> ParseCompletionRequest(std::string_view body,
                 StrCat("at most ", limits.max_choices, " answers (prompts x n) in one request"),
                 "invalid_value");
   }
+  // The choices of a prompt that is only echoed are one.
+  const int64_t each = request.params.max_tokens == 0 ? 1 : request.params.n;
+  CheckAnswers(fields, "prompt", static_cast<int64_t>(request.prompts.size()) * each, limits);
   RETURN_IF_ERROR(fields.status());
   if (!request.params.max_tokens) request.params.max_tokens = kCompletionMaxTokens;
   return request;

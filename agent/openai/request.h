@@ -18,7 +18,8 @@ namespace deepseek::agent {
 
 struct RequestLimits {
   size_t max_body_bytes = size_t{8} << 20;
-  int max_choices = 128;  ///< n, and prompts x n
+  int max_choices = 128;             ///< n, and prompts x n
+  int64_t most_at_once = INT32_MAX;  ///< answers that run and wait, --max-batch and --max-queue
   int max_stops = 16;
   size_t max_stop_bytes = 1024;
   size_t max_salt_bytes = 256;

@@ -319,6 +319,22 @@ TEST(ParseCompletion, HasOpenAisDefaultAndLimits) {
   EXPECT_EQ(FromStatus(empty.status()).param, "max_tokens");
 }
 
+TEST(ParseCompletion, MoreAnswersThanTheServerCanHoldAreRefusedForGood) {
+  const RequestLimits limits{.most_at_once = 4};
+  const auto refused = [&](std::string_view body) {
+    return FromStatus(ParseCompletionRequest(body, limits).status());
+  };
+  EXPECT_TRUE(ParseCompletionRequest(R"({"prompt":["a","b"],"n":2})", limits).ok());
+  EXPECT_TRUE(
+      ParseCompletionRequest(R"({"prompt":"a","n":5,"echo":true,"max_tokens":0})", limits).ok());
+  EXPECT_EQ(refused(R"({"prompt":["a","b","c"],"n":2})").param, "prompt");
+  const ApiError error = refused(R"({"prompt":"a","n":5})");
+  EXPECT_EQ(error.http_status, 400);
+  EXPECT_EQ(error.param, "n");
+  EXPECT_NE(error.message.find("asks for 5 answers, this server holds 4"), std::string::npos)
+      << error.message;
+}
+
 TEST(ParseGenerate, HasOnePromptUnderItsName) {
   EXPECT_EQ(std::get<std::string>(
                 ParseGenerateRequest(R"({"prompt":"a"})", "prompt", {})->prompts.front()),
