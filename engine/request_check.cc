@@ -27,7 +27,7 @@ absl::Status InRange(std::string_view name, float value, float low, float high) 
 
 absl::Status CheckSampling(const SamplingParams& p, int32_t vocab) {
   RETURN_IF_ERROR(InRange("temperature", p.temperature, 0, 100));
-  if (!(p.top_p > 0 && p.top_p <= 1)) return Bad("top_p", p.top_p, "above 0 and at most 1");
+  RETURN_IF_ERROR(InRange("top_p", p.top_p, 0, 1));
   if (p.top_k < 0) return Bad("top_k", p.top_k, "0 (off) or more");
   if (!(p.min_p >= 0 && p.min_p < 1)) return Bad("min_p", p.min_p, "at least 0 and below 1");
   RETURN_IF_ERROR(InRange("presence_penalty", p.presence_penalty, -2, 2));

@@ -186,7 +186,7 @@ void AddGenerate(CLI::App& app, int* exit_code) {
       ->required()
       ->type_name("N");
   sub->add_option("--temperature", flags->sampling.temperature, "0: greedy")->capture_default_str();
-  sub->add_option("--top-p", flags->sampling.top_p, "in (0, 1]")->capture_default_str();
+  sub->add_option("--top-p", flags->sampling.top_p, "0 to 1; 0: the most likely token")->capture_default_str();
   sub->add_option("--top-k", flags->sampling.top_k, "0: off")->capture_default_str();
   sub->add_option("--seed", flags->sampling.seed,
                   "of the noise; the same seed gives the same answer")

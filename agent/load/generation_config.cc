@@ -65,7 +65,7 @@ absl::StatusOr<GenerationDefaults> ParseGenerationConfig(std::string_view genera
     if (!parsed->is_object()) return absl::DataLossError(StrCat(kFile, ": must be a JSON object"));
     const Json& json = *parsed;
     RETURN_IF_ERROR(ReadFloat(json, "temperature", 0, 100, &d.temperature));
-    RETURN_IF_ERROR(ReadFloat(json, "top_p", 1e-6F, 1, &d.top_p));
+    RETURN_IF_ERROR(ReadFloat(json, "top_p", 0, 1, &d.top_p));
     RETURN_IF_ERROR(ReadFloat(json, "min_p", 0, 0.999999F, &d.min_p));
     RETURN_IF_ERROR(ReadFloat(json, "repetition_penalty", 1e-6F, 1e6F, &d.repetition_penalty));
     float top_k = 0;

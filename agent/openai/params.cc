@@ -114,7 +114,7 @@ void ReadParams(Fields& fields, const RequestLimits& limits, GenerationParams* p
   RefuseUnserved(fields);
   params->model = fields.String("model").value_or("");
   params->temperature = fields.Number("temperature", 0, 2);
-  params->top_p = fields.Number("top_p", 0, 1, /*low_open=*/true);
+  params->top_p = fields.Number("top_p", 0, 1);
   // -1 means "off" to vLLM's clients, 0 to ours.
   if (const auto top_k = fields.Integer("top_k", -1, kMaxInt32)) {
     params->top_k = static_cast<int32_t>(std::max<int64_t>(*top_k, 0));

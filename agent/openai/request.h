@@ -56,7 +56,7 @@ struct ToolRequest {
 struct GenerationParams {
   std::string model;                        ///< empty: not given
   std::optional<float> temperature;         ///< [0, 2]
-  std::optional<float> top_p;               ///< (0, 1]
+  std::optional<float> top_p;               ///< [0, 1]; 0: the most likely token
   std::optional<int32_t> top_k;             ///< 0: off
   std::optional<float> min_p;               ///< [0, 1)
   std::optional<float> repetition_penalty;  ///< (0, 10]

@@ -247,7 +247,7 @@ for what, source in (
     text(f"template {what}", chat_template=source)
 case("generation_config no json", generation=b"{")
 case("generation_config a list", generation=[])
-for field, value in (("temperature", -1), ("temperature", "hot"), ("temperature", 1e300), ("top_p", 0), ("top_k", 1e300),
+for field, value in (("temperature", -1), ("temperature", "hot"), ("temperature", 1e300), ("top_p", -1), ("top_k", 1e300),
                      ("top_k", -5), ("eos_token_id", 272), ("eos_token_id", "x"), ("bos_token_id", [2**64]),
                      ("eos_token_id", [[1]])):
     case(f"generation_config {field} {json.dumps(value)}", generation={field: value})

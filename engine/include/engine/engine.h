@@ -32,7 +32,7 @@ std::string_view Name(FinishReason reason);
 
 struct SamplingParams {
   float temperature = 1.0F;         ///< 0: greedy
-  float top_p = 1.0F;               ///< (0, 1]
+  float top_p = 1.0F;               ///< [0, 1]; 0: the most likely token
   int32_t top_k = 0;                ///< 0: off
   float min_p = 0.0F;               ///< [0, 1)
   float presence_penalty = 0.0F;    ///< [-2, 2]

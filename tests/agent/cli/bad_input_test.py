@@ -173,7 +173,7 @@ class WrongUse(AgentCase):
             ([*generate, "--ids", "1,x"], "--ids"),
             ([*generate, "--chat", "x", "--temperature", "-1"], "temperature"),
             ([*generate, "--chat", "x", "--temperature", "nan"], "temperature"),
-            ([*generate, "--chat", "x", "--top-p", "0"], "top_p"),
+            ([*generate, "--chat", "x", "--top-p", "-0.1"], "top_p"),
             ([*generate, "--chat", "x", "--stop", ""], "--stop"),
             (["generate", "--model", DEMO, "--chat", "x", "--max-tokens", "-3"], "max_tokens"),
             (["generate", "--model", DEMO, "--chat", "x", "--max-tokens", "5000"], "max_tokens"),

@@ -52,7 +52,7 @@ TEST(GenerationConfig, BadValuesAreNamed) {
   for (const auto& [text, key] : std::vector<std::pair<const char*, const char*>>{
            {R"({"temperature":-1})", "temperature"},
            {R"({"temperature":"hot"})", "temperature"},
-           {R"({"top_p":0})", "top_p"},
+           {R"({"top_p":-0.1})", "top_p"},
            {R"({"top_p":1.5})", "top_p"},
            {R"({"top_k":-1})", "top_k"},
            {R"({"min_p":1})", "min_p"},

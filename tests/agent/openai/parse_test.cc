@@ -89,7 +89,7 @@ TEST(ParseChat, RefusesAndNamesTheField) {
       {R"("temperature":2.1)", "temperature", "invalid_value"},
       {R"("temperature":-0.1)", "temperature", "invalid_value"},
       {R"("temperature":true)", "temperature", "invalid_type"},
-      {R"("top_p":0)", "top_p", "invalid_value"},
+      {R"("top_p":-0.01)", "top_p", "invalid_value"},
       {R"("top_p":1.01)", "top_p", "invalid_value"},
       {R"("top_k":-2)", "top_k", "invalid_value"},
       {R"("min_p":1)", "min_p", "invalid_value"},

@@ -64,7 +64,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"temperature", [](Request* r) { r->sampling.temperature = -0.1F; }},
         Case{"temperature", [](Request* r) { r->sampling.temperature = kNan; }},
         Case{"temperature", [](Request* r) { r->sampling.temperature = kInf; }},
-        Case{"top_p", [](Request* r) { r->sampling.top_p = 0; }},
+        Case{"top_p", [](Request* r) { r->sampling.top_p = -0.01F; }},
         Case{"top_p", [](Request* r) { r->sampling.top_p = 1.01F; }},
         Case{"top_p", [](Request* r) { r->sampling.top_p = kNan; }},
         Case{"top_k", [](Request* r) { r->sampling.top_k = -1; }},
@@ -82,7 +82,10 @@ INSTANTIATE_TEST_SUITE_P(
              [](Request* r) {
                r->sampling.logit_bias = {{1, 101.0F}};
              }},
-        Case{"logit_bias", [](Request* r) { r->sampling.logit_bias.assign(2000, {1, 1.0F}); }},
+        Case{"logit_bias",
+             [](Request* r) {
+               r->sampling.logit_bias.assign(2000, {1, 1.0F});
+             }},
         Case{"stop_ids", [](Request* r) { r->stop_ids.assign(2000, 1); }},
         Case{"top_logprobs", [](Request* r) { r->top_logprobs = 21; }},
         Case{"top_logprobs", [](Request* r) { r->top_logprobs = -2; }},

@@ -127,6 +127,13 @@ TEST(Sampling, TopPKeepsTheShortestPrefixThatReachesIt) {
   EXPECT_THAT(Ids(Draws(logits, spec)), ElementsAre(1, 2, 3));
   spec.top_p = 1e-6F;
   EXPECT_THAT(Ids(Draws(logits, spec)), ElementsAre(1));
+  spec.top_p = 0;  // as OpenAI: the first one stays
+  EXPECT_THAT(Ids(Draws(logits, spec)), ElementsAre(1));
+  std::vector<float> many(1000);
+  for (size_t i = 0; i < many.size(); ++i) many[i] = std::sin(static_cast<float>(i));
+  many[700] = 2;
+  for (spec.top_k = 0; spec.top_k <= 500; spec.top_k += 500)
+    EXPECT_THAT(Ids(Draws(many, spec, 200)), ElementsAre(700));
   // Over what top_k left, renormalised: 0.4 / 0.7 = 0.57 reaches 0.5.
   spec.top_k = 2;
   spec.top_p = 0.5F;
