@@ -60,10 +60,12 @@ void SendJson(http::ResponseWriter& writer, const std::string& request_id, const
 
 }  // namespace
 
-http::Response RefusalResponse(int status, std::string_view message) {
+http::Response RefusalResponse(int status, std::string_view message, const http::Request& head) {
   const std::string_view code = status == 413 ? "request_too_large" : "";
-  return ErrorResponse(
+  http::Response response = ErrorResponse(
       {status, std::string(message), std::string(TypeOf(status)), "", std::string(code)});
+  response.headers.push_back({"x-request-id", RequestId(head.Get("x-request-id"))});
+  return response;
 }
 
 Api::Api(Inference& inference, Probes& probes, const Gate& gate, Cors cors)

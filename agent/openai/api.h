@@ -36,6 +36,6 @@ class Api : public http::Handler {
 };
 
 /// What the server itself refuses (too large a body, malformed HTTP), in OpenAI's shape.
-http::Response RefusalResponse(int status, std::string_view message);
+http::Response RefusalResponse(int status, std::string_view message, const http::Request& head);
 
 }  // namespace deepseek::agent

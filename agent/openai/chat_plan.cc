@@ -110,7 +110,7 @@ absl::StatusOr<std::shared_ptr<const ToolSyntax>> SyntaxOf(const LoadedModel& mo
 }  // namespace
 
 absl::StatusOr<EncodedPrompt> EncodeChat(const LoadedModel& model, const OrderedJson& variables,
-                                         const OrderedJson* tools) {
+                                         const OrderedJson* tools, bool any_length) {
   if (!model.text.chat_template) {
     return ToStatus({400, "this model has no chat template, use /v1/completions",
                      "invalid_request_error", "messages", "no_chat_template"});
@@ -131,6 +131,7 @@ absl::StatusOr<EncodedPrompt> EncodeChat(const LoadedModel& model, const Ordered
   absl::StatusOr<engine::RenderedChat> rendered =
       tools != nullptr ? RenderWithTools(chat, given, *tools, *format) : chat.Render(given);
   if (!rendered.ok()) return Refused(rendered.status());
+  if (!any_length) RETURN_IF_ERROR(CheckBytes(model, rendered->text.size(), "messages"));
   EncodedPrompt prompt;
   prompt.param = "messages";
   if (variables.contains("continue_final_message")) {
@@ -163,7 +164,8 @@ absl::StatusOr<ChatPlan> PlanChat(const LoadedModel& model, const ChatRequest& r
   const bool calls = request.tools.mode != ToolRequest::kNone;
   ChatPlan plan;
   ASSIGN_OR_RETURN(plan.prompt, EncodeChat(model, *request.variables,
-                                           calls ? request.tools.tools.get() : nullptr));
+                                           calls ? request.tools.tools.get() : nullptr,
+                                           /*any_length=*/false));
   if (calls) {
     ASSIGN_OR_RETURN(plan.tools, SyntaxOf(model, request));
   }

@@ -22,9 +22,10 @@ struct ChatPlan {
 absl::StatusOr<ChatPlan> PlanChat(const LoadedModel& model, const ChatRequest& request,
                                   Grammars& grammars);
 
-/// The template's prompt for messages, with `tools` (null: none).
+/// The template's prompt for messages, with `tools` (null: none). `any_length`: also one that is
+/// longer than the context.
 absl::StatusOr<EncodedPrompt> EncodeChat(const LoadedModel& model, const OrderedJson& variables,
-                                         const OrderedJson* tools = nullptr);
+                                         const OrderedJson* tools, bool any_length);
 
 /// What response_format makes of a plain completion; null: nothing.
 absl::StatusOr<std::shared_ptr<const grammar::ConstraintPlan>> PlanText(

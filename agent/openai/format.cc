@@ -9,6 +9,17 @@
 namespace deepseek::agent {
 namespace {
 
+Json Head(const AnswerMeta& meta, const char* object) {
+  Json json = {{"id", meta.id},
+               {"object", object},
+               {"created", meta.created},
+               {"model", meta.model},
+               {"system_fingerprint", meta.fingerprint},
+               {"choices", Json::array()}};
+  if (meta.usage_follows) json["usage"] = nullptr;
+  return json;
+}
+
 Json OrNull(std::string_view text) {
   return text.empty() ? Json(nullptr) : Json(std::string(text));
 }
@@ -125,15 +136,6 @@ class Chat : public Format {
   bool splits_reasoning() const override { return true; }
 
  private:
-  static Json Head(const AnswerMeta& meta, const char* object) {
-    return {{"id", meta.id},
-            {"object", object},
-            {"created", meta.created},
-            {"model", meta.model},
-            {"system_fingerprint", meta.fingerprint},
-            {"choices", Json::array()}};
-  }
-
   /// DeepSeek's name and vLLM's newer one: clients look for either.
   static void AddReasoning(const AnswerPiece& piece, Json* message) {
     if (piece.reasoning.empty()) return;
@@ -155,20 +157,20 @@ class Completion : public Format {
   std::string Opening(const AnswerMeta&, int32_t) const override { return {}; }
 
   std::string Chunk(const AnswerMeta& meta, const ChoiceText& choice) const override {
-    Json json = Head(meta);
+    Json json = Head(meta, "text_completion");
     json["choices"].push_back(ChoiceJson(choice, !choice.logs.empty()));
     return DumpJson(json);
   }
 
   std::string UsageChunk(const AnswerMeta& meta, const AnswerUsage& usage) const override {
-    Json json = Head(meta);
+    Json json = Head(meta, "text_completion");
     json["usage"] = UsageJson(usage);
     return DumpJson(json);
   }
 
   std::string Whole(const AnswerMeta& meta, const std::vector<ChoiceText>& choices,
                     const AnswerUsage& usage) const override {
-    Json json = Head(meta);
+    Json json = Head(meta, "text_completion");
     for (const ChoiceText& choice : choices)
       json["choices"].push_back(ChoiceJson(choice, choice.with_logs));
     json["usage"] = UsageJson(usage);
@@ -176,15 +178,6 @@ class Completion : public Format {
   }
 
  private:
-  static Json Head(const AnswerMeta& meta) {
-    return {{"id", meta.id},
-            {"object", "text_completion"},
-            {"created", meta.created},
-            {"model", meta.model},
-            {"system_fingerprint", meta.fingerprint},
-            {"choices", Json::array()}};
-  }
-
   Json ChoiceJson(const ChoiceText& choice, bool with_logs) const {
     return {{"index", choice.index},
             {"text", choice.piece.content},

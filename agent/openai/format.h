@@ -20,7 +20,8 @@ struct AnswerMeta {
   std::string model;
   std::string
       fingerprint;  ///< changes when the same seed may give other tokens: version, model, compute
-  int64_t created = 0;  ///< Unix seconds
+  int64_t created = 0;         ///< Unix seconds
+  bool usage_follows = false;  ///< of a stream whose last chunk has it: the others have null
 };
 
 /// A token and where its text begins.

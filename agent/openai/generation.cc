@@ -377,6 +377,26 @@ absl::Status NameField(const absl::Status& status, const char* prompt) {
   return BadParam(name == "stop_ids" ? "stop_token_ids" : name, message, "invalid_value");
 }
 
+namespace {
+
+absl::Status TooLong(int32_t context, const char* param, std::string_view tokens, bool no_room) {
+  return BadParam(
+      param,
+      StrCat("This model's maximum context length is ", context,
+             " tokens. However, your prompt has ", tokens, " tokens",
+             no_room ? ", which leaves no room for an answer" : "", ". Please shorten the prompt."),
+      "context_length_exceeded");
+}
+
+}  // namespace
+
+absl::Status CheckBytes(const LoadedModel& model, size_t bytes, const char* param) {
+  const int32_t context = model.engine->max_context();
+  const int64_t least = model.text.tokenizer->LeastTokens(bytes);
+  if (least <= context) return absl::OkStatus();
+  return TooLong(context, param, StrCat("at least ", least), false);
+}
+
 absl::StatusOr<engine::Request> ToEngineRequest(const LoadedModel& model,
                                                 const GenerationParams& params,
                                                 const EncodedPrompt& prompt, uint64_t seed,
@@ -386,12 +406,7 @@ absl::StatusOr<engine::Request> ToEngineRequest(const LoadedModel& model,
   if (length == 0) return BadParam(prompt.param, "the prompt has no tokens", "invalid_value");
   const bool prompt_only = params.max_tokens == 0;
   if (prompt_only ? length > context : length >= context) {
-    return BadParam(prompt.param,
-                    StrCat("This model's maximum context length is ", context,
-                           " tokens. However, your prompt has ", length, " tokens",
-                           prompt_only ? "" : ", which leaves no room for an answer",
-                           ". Please shorten the prompt."),
-                    "context_length_exceeded");
+    return TooLong(context, prompt.param, StrCat(length), !prompt_only);
   }
   const GenerationDefaults& defaults = model.defaults;
   engine::Request request;

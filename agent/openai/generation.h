@@ -63,6 +63,10 @@ absl::StatusOr<engine::Request> ToEngineRequest(const LoadedModel& model,
                                                 const EncodedPrompt& prompt, uint64_t seed,
                                                 bool constrained = false);
 
+/// A text of so many bytes that cannot fit, whatever it says, is a 400 before anything is made of
+/// it. `param`: the request's field.
+absl::Status CheckBytes(const LoadedModel& model, size_t bytes, const char* param);
+
 /// A refusal of the engine's in the terms of the API: a 400 names the request's field, which is
 /// `prompt` for the engine's prompt. Others stay as they are.
 absl::Status NameField(const absl::Status& status, const char* prompt);

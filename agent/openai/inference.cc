@@ -111,7 +111,7 @@ void Inference::Run(const LoadedModel& model, const char* id_prefix, GenerationJ
                     CallContext context, Writer writer) {
   job.model = &model;
   job.meta = {StrCat(id_prefix, RandomHex()), model.served_name, Fingerprint(model),
-              absl::ToUnixSeconds(context.arrival)};
+              absl::ToUnixSeconds(context.arrival), job.params.include_usage};
   job.context = std::move(context);
   job.telemetry = &telemetry_;
   StartGeneration(std::move(job), std::move(writer));
@@ -143,6 +143,8 @@ absl::Status Inference::Complete(std::string_view body, CallContext context, Wri
   ASSIGN_OR_RETURN(job.places, clients_->Take(context.client, request.params.n * prompts));
   ASSIGN_OR_RETURN(job.constraint, PlanText(*model, request.params, grammars_));
   for (Prompt& prompt : request.prompts) {
+    if (const auto* text = std::get_if<std::string>(&prompt))
+      RETURN_IF_ERROR(CheckBytes(*model, text->size(), "prompt"));
     job.prompts.push_back(Encode(model->text, request, std::move(prompt)));
   }
   if (request.echo && request.params.top_logprobs >= 0)
@@ -162,9 +164,10 @@ absl::Status Inference::Generate(std::string_view body, std::string_view prompt_
   ASSIGN_OR_RETURN(job.places, clients_->Take(context.client, request.params.n));
   ASSIGN_OR_RETURN(job.constraint, PlanText(*model, request.params, grammars_));
   EncodedPrompt& prompt = job.prompts.emplace_back();
-  prompt.ids = model->text.Encode(std::get<std::string>(request.prompts.front()),
-                                  request.add_special_tokens, request.parse_special);
   if (prompt_field == "text") prompt.param = "text";
+  const auto& text = std::get<std::string>(request.prompts.front());
+  RETURN_IF_ERROR(CheckBytes(*model, text.size(), prompt.param));
+  prompt.ids = model->text.Encode(text, request.add_special_tokens, request.parse_special);
   job.params = std::move(request.params);
   job.format = GenerateFormat();
   Run(*model, "gen-", std::move(job), std::move(context), std::move(writer));
@@ -177,8 +180,8 @@ absl::StatusOr<Inference::Tokens> Inference::Tokenize(std::string_view body) {
   RETURN_IF_ERROR(CheckModel(*model, request.model));
   Tokens out{{}, model->engine->max_context()};
   if (request.variables) {
-    ASSIGN_OR_RETURN(EncodedPrompt prompt,
-                     EncodeChat(*model, *request.variables, request.tools.get()));
+    ASSIGN_OR_RETURN(EncodedPrompt prompt, EncodeChat(*model, *request.variables,
+                                                      request.tools.get(), /*any_length=*/true));
     out.ids = std::move(prompt.ids);
   } else {
     out.ids = model->text.Encode(request.text, request.add_special_tokens, request.parse_special);
@@ -190,7 +193,16 @@ absl::StatusOr<std::string> Inference::Detokenize(std::string_view body) {
   ASSIGN_OR_RETURN(const LoadedModel* model, Model());
   ASSIGN_OR_RETURN(const DetokenizeRequest request, ParseDetokenizeRequest(body, limits_));
   RETURN_IF_ERROR(CheckModel(*model, request.model));
-  return model->text.tokenizer->Decode(request.tokens);
+  const engine::Tokenizer& tokenizer = *model->text.tokenizer;
+  for (size_t i = 0; i < request.tokens.size(); ++i) {
+    if (!tokenizer.TokenBytes(request.tokens[i]).empty()) continue;
+    return BadParam(
+        request.field,
+        StrCat("'", request.field, "[", i, "]': ", request.tokens[i],
+               " is no token of this model (its ids end at ", tokenizer.size() - 1, ")"),
+        "invalid_value");
+  }
+  return tokenizer.Decode(request.tokens);
 }
 
 }  // namespace deepseek::agent

@@ -160,6 +160,7 @@ absl::StatusOr<DetokenizeRequest> ParseDetokenizeRequest(std::string_view body,
   if (!tokens) fields.Fail(name, "is missing", "missing_required_parameter");
   RETURN_IF_ERROR(fields.status());
   request.tokens = *std::move(tokens);
+  request.field = name;
   return request;
 }
 

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "agent/openai/error.h"
+#include "agent/openai/inference.h"
 #include "base/json_full.h"
 #include "base/strings.h"
 
@@ -25,7 +26,7 @@ Probes::Probes(Service& service, const metrics::Registry* registry, std::string 
     : service_(service), registry_(registry), version_json_(std::move(version_json)) {}
 
 void Probes::Handle(http::Request request, std::shared_ptr<http::ResponseWriter> writer) {
-  if (!TryHandle(request, *writer)) writer->Send(NotFound(request));
+  if (!TryHandle(request, *writer)) Send(request, NotFound(request), *writer);
 }
 
 bool Probes::TryHandle(const http::Request& request, http::ResponseWriter& writer) {
@@ -33,12 +34,15 @@ bool Probes::TryHandle(const http::Request& request, http::ResponseWriter& write
   const bool ours = path == "/health" || path == "/ready" || path == "/version" ||
                     (path == "/metrics" && registry_ != nullptr);
   if (!ours) return false;
-  if (request.method != "GET" && request.method != "HEAD") {
-    writer.Send(MethodNotAllowed(request, "GET, HEAD"));
-  } else {
-    writer.Send(Answer(path));
-  }
+  const bool read = request.method == "GET" || request.method == "HEAD";
+  Send(request, read ? Answer(path) : MethodNotAllowed(request, "GET, HEAD"), writer);
   return true;
+}
+
+void Probes::Send(const http::Request& request, http::Response response,
+                  http::ResponseWriter& writer) {
+  response.headers.push_back({"x-request-id", RequestId(request.Get("x-request-id"))});
+  writer.Send(std::move(response));
 }
 
 http::Response Probes::Answer(std::string_view path) const {

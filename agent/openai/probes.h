@@ -20,6 +20,8 @@ class Probes : public http::Handler {
   bool TryHandle(const http::Request& request, http::ResponseWriter& writer);
 
  private:
+  static void Send(const http::Request& request, http::Response response,
+                   http::ResponseWriter& writer);
   http::Response Answer(std::string_view path) const;
 
   Service& service_;

@@ -111,6 +111,7 @@ struct TokenizeRequest {
 struct DetokenizeRequest {
   std::string model;
   std::vector<int32_t> tokens;
+  std::string field;  ///< "tokens" or "ids": the name they came under
 };
 
 /// All errors are 400 in OpenAI's shape (error.h) and name the field. Unknown fields are tolerated;

@@ -71,8 +71,8 @@ struct ServerOptions {
   /// let in.
   std::function<std::optional<Response>(const Request& head)> admit;
   /// Makes the body of refusals that no handler sees (400, 408, 413, 415, 431, 500, 501, 503);
-  /// null: plain text.
-  std::function<Response(int status, std::string_view message)> refusal;
+  /// null: plain text. `head`: what is known of the request, without a body; maybe nothing.
+  std::function<Response(int status, std::string_view message, const Request& head)> refusal;
 };
 
 class Server {

@@ -231,16 +231,16 @@ void Session::DispatchRequest() {
   StartRead();
 }
 
-Response Session::Refusal(int status, std::string_view message) const {
+Response Session::Refusal(int status, std::string_view message, const Request& head) const {
   const auto& make = host_.options().refusal;
-  Response response =
-      make ? make(status, message) : Response{status, "text/plain", {}, StrCat(message, "\n")};
+  Response response = make ? make(status, message, head)
+                           : Response{status, "text/plain", {}, StrCat(message, "\n")};
   response.status = status;
   return response;
 }
 
 void Session::Refuse(int status, std::string_view message) {
-  RefuseWith(Refusal(status, message));
+  RefuseWith(Refusal(status, message, parser_ ? ReadHead() : Request{}));
 }
 
 void Session::RefuseWith(const Response& response, bool head_only) {
@@ -402,7 +402,7 @@ void Session::Fail(uint64_t exchange) {
     keep_alive_ = false;
     if (started_) return Post(&Session::Close);
   }
-  Send(exchange, Refusal(500, "the server failed to answer this request"));
+  Send(exchange, Refusal(500, "the server failed to answer this request", {}));
 }
 
 void Session::ScheduleFlush() {

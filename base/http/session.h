@@ -85,7 +85,7 @@ class Session : public std::enable_shared_from_this<Session> {
   bool Admit();
   Request ReadHead() const;
   void DispatchRequest();
-  Response Refusal(int status, std::string_view message) const;
+  Response Refusal(int status, std::string_view message, const Request& head) const;
   void Refuse(int status, std::string_view message);
   void RefuseWith(const Response& response, bool head_only = false);
   void ArmReadTimer(absl::Duration timeout);

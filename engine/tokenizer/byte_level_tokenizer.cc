@@ -30,6 +30,9 @@ std::string RepairRegions(std::string_view text, std::vector<Region>* regions) {
   return out;
 }
 
+// Composition takes at most 7 bytes to 2 (U+1FBE U+0308 U+0301 to U+0390).
+constexpr size_t kMostComposed = 4;
+
 }  // namespace
 
 ByteLevelTokenizer::ByteLevelTokenizer(TokenizerParts parts)
@@ -40,6 +43,12 @@ ByteLevelTokenizer::ByteLevelTokenizer(TokenizerParts parts)
     is_added_[static_cast<size_t>(token.id)] = true;
     added_ids_.emplace(token.content, token.id);
   }
+  for (int byte = 0; byte < 256; ++byte) {
+    // Bytes without a token vanish.
+    if (parts_.pairs.Find(std::string(1, static_cast<char>(byte))) < 0) return;
+  }
+  for (const std::string& token : parts_.tokens) longest_ = std::max(longest_, token.size());
+  if (parts_.nfc) longest_ *= kMostComposed;
 }
 
 template <typename Rest>
@@ -139,6 +148,11 @@ std::string ByteLevelTokenizer::Decode(absl::Span<const int32_t> ids, bool skip_
 std::string_view ByteLevelTokenizer::TokenBytes(int32_t id) const {
   if (id < 0 || id >= size()) return {};
   return parts_.tokens[static_cast<size_t>(id)];
+}
+
+int64_t ByteLevelTokenizer::LeastTokens(size_t bytes) const {
+  if (longest_ == 0) return 0;
+  return static_cast<int64_t>(bytes / longest_ + (bytes % longest_ != 0 ? 1 : 0));
 }
 
 bool ByteLevelTokenizer::IsSpecial(int32_t id) const {

@@ -46,6 +46,7 @@ class ByteLevelTokenizer final : public Tokenizer {
   bool IsAdded(int32_t id) const override;
   int32_t TokenId(std::string_view content) const override;
   absl::Span<const int32_t> PrefixIds() const override { return parts_.prefix; }
+  int64_t LeastTokens(size_t bytes) const override;
   int32_t size() const override { return static_cast<int32_t>(parts_.tokens.size()); }
 
  private:
@@ -64,6 +65,7 @@ class ByteLevelTokenizer final : public Tokenizer {
   std::vector<bool> special_;       // by id
   std::vector<bool> is_added_;      // by id
   absl::flat_hash_map<std::string, int32_t> added_ids_;
+  size_t longest_ = 0;  // bytes of text that one token can stand for; 0: without a limit
 };
 
 }  // namespace deepseek::engine

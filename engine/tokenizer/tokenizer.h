@@ -44,6 +44,8 @@ class Tokenizer {
   /// DeepSeek's files, whose BOS is asked for by `add_bos_token` in tokenizer_config.json. No
   /// Encode function adds them.
   virtual absl::Span<const int32_t> PrefixIds() const = 0;
+  /// `bytes` of text become at least so many tokens, whatever it says; 0: nothing is known.
+  virtual int64_t LeastTokens(size_t /*bytes*/) const { return 0; }
   /// Highest id + 1. May be smaller than the model's vocab (padding rows).
   virtual int32_t size() const = 0;
 };

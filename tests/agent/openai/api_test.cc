@@ -45,6 +45,14 @@ TEST_F(ApiTest, ChatStreams) {
   EXPECT_EQ(chunks[chunks.size() - 2]["choices"][0]["finish_reason"], "stop");
   EXPECT_TRUE(chunks.back()["choices"].empty());
   EXPECT_EQ(chunks.back()["usage"]["completion_tokens"], 6);
+  for (size_t i = 0; i + 1 < chunks.size(); ++i)
+    EXPECT_TRUE(chunks[i].contains("usage") && chunks[i]["usage"].is_null()) << chunks[i];
+  for (const Json& chunk : Stream("/v1/completions", R"({"prompt":"a","stream":true})"))
+    EXPECT_FALSE(chunk.contains("usage")) << "nobody asked";
+  const auto text = Stream("/v1/completions", R"({"prompt":"a","stream":true,
+                                                  "stream_options":{"include_usage":true}})");
+  EXPECT_TRUE(text.front()["usage"].is_null());
+  EXPECT_EQ(text.back()["usage"]["completion_tokens"], 6);
 }
 
 TEST_F(ApiTest, CharactersAreNeverSplit) {
@@ -168,6 +176,14 @@ TEST_F(ApiTest, SmallRoutes) {
   EXPECT_EQ(HttpGet(address_, kChat).status, 405);
 }
 
+TEST_F(ApiTest, UnknownIdsAreNamedNotDropped) {
+  StartSaying("x");
+  const Json error = Post("/detokenize", R"({"ids":[97,261,98]})", 400)["error"];
+  EXPECT_EQ(error["param"], "ids");
+  EXPECT_NE(error["message"].get<std::string>().find("'ids[1]': 261 is no token"),
+            std::string::npos);
+}
+
 TEST_F(ApiTest, ErrorsHaveOpenAisShape) {
   Start({.script = [](const engine::Request&) { return BytesThenEos("x"); }, .max_context = 20});
   const Json unknown =
@@ -180,6 +196,21 @@ TEST_F(ApiTest, ErrorsHaveOpenAisShape) {
   EXPECT_NE(loose["error"]["message"].get<std::string>().find("20 tokens"), std::string::npos);
   EXPECT_NE(loose["error"]["message"].get<std::string>().find("52 tokens"), std::string::npos);
   Post(kChat, R"({"messages":[{"role":"tool","content":"x"}]})", 400);  // the template refuses
+  // Too long by its bytes alone: it is not tokenised.
+  const std::string text(500, 'x');
+  for (const auto& [path, param, body] :
+       {std::tuple{kChat, "messages",
+                   StrCat(R"({"messages":[{"role":"user","content":")", text, "\"}]}")},
+        {"/v1/completions", "prompt", StrCat(R"({"prompt":["a",")", text, "\"]}")},
+        {"/predict", "text", StrCat(R"({"text":")", text, "\"}")}}) {
+    const Json error = Post(path, body, 400)["error"];
+    EXPECT_EQ(error["param"], param);
+    EXPECT_EQ(error["code"], "context_length_exceeded");
+    EXPECT_NE(error["message"].get<std::string>().find("at least "), std::string::npos);
+  }
+  EXPECT_EQ(Post("/tokenize",
+                 StrCat(R"({"messages":[{"role":"user","content":")", text, "\"}]}"))["count"],
+            502);
   Post(kChat, "{", 400);
 }
 
@@ -190,6 +221,28 @@ TEST_F(ApiTest, RequestIdsAreReturned) {
   EXPECT_EQ(HttpPost(address_, kChat, "{", "x-request-id: abc-8\r\n").headers.at("x-request-id"),
             "abc-8");
   EXPECT_TRUE(HttpPost(address_, kChat, kHi).headers.at("x-request-id").starts_with("req-"));
+  for (const char* path : {"/health", "/ready", "/version", "/metrics"}) {
+    EXPECT_TRUE(HttpGet(address_, path).headers.at("x-request-id").starts_with("req-")) << path;
+    EXPECT_EQ(HttpPost(address_, path, "", "x-request-id: p-1\r\n").headers.at("x-request-id"),
+              "p-1");
+  }
+  const auto refused = [this](std::string_view request, int status) {
+    testing::RawClient client(address_);
+    client.Send(request);
+    const RawResponse response = client.Read();
+    EXPECT_EQ(response.status, status) << response.body;
+    return response.headers.at("x-request-id");
+  };
+  EXPECT_EQ(refused("POST / HTTP/1.1\r\nHost: x\r\nx-request-id: r-1\r\n"
+                    "Content-Length: 99999999\r\n\r\n",
+                    413),
+            "r-1");
+  EXPECT_EQ(refused("POST / HTTP/1.1\r\nHost: x\r\nx-request-id: r-2\r\n"
+                    "Transfer-Encoding: gzip\r\n\r\n",
+                    501),
+            "r-2");
+  EXPECT_EQ(refused("GET / HTTP/1.1\r\nx-request-id: r-3\r\n\r\n", 400), "r-3");
+  EXPECT_TRUE(refused("nonsense\r\n\r\n", 400).starts_with("req-"));
   EXPECT_TRUE(RequestId(std::string(500, 'a')).starts_with("req-"));
   EXPECT_TRUE(RequestId("a b").starts_with("req-"));
 }

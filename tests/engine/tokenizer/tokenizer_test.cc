@@ -298,5 +298,43 @@ TEST(Tokenizer, EncodesAnyBytesAndDecodesTheirRepair) {
   }
 }
 
+TEST(Tokenizer, LeastTokensIsNeverMoreThanThereAre) {
+  const auto t = testing::DemoTokenizer();
+  EXPECT_GT(t->LeastTokens(10'000), 200);
+  std::mt19937 random(6);
+  for (int round = 0; round < 500; ++round) {
+    std::string text;  // of tokens, the longest included
+    for (auto i = random() % 20; i > 0; --i)
+      text += t->TokenBytes(static_cast<int32_t>(random() % static_cast<unsigned>(t->size())));
+    EXPECT_LE(t->LeastTokens(text.size()), static_cast<int64_t>(t->Encode(text).size()));
+  }
+  EXPECT_EQ(Make()->LeastTokens(1000), 0) << "most bytes have no token there and vanish";
+}
+
+// GPT-2's letter for a byte.
+std::string LetterOf(int byte, int* others) {
+  const bool itself = (byte > 0x20 && byte < 0x7f) || (byte > 0xa0 && byte != 0xad);
+  const int c = itself ? byte : 256 + (*others)++;
+  if (c < 0x80) return {static_cast<char>(c)};
+  return {static_cast<char>(0xC0 | c >> 6), static_cast<char>(0x80 | (c & 0x3F))};
+}
+
+TEST(Tokenizer, LeastTokensKnowsOfComposition) {
+  const auto t = Make([](Json& file) {
+    file["normalizer"] = {{"type", "NFC"}};
+    Json& vocab = file["model"]["vocab"];
+    for (int byte = 0, others = 0; byte < 256; ++byte) {
+      const std::string letter = LetterOf(byte, &others);
+      if (!vocab.contains(letter)) vocab[letter] = 200 + byte;
+    }
+  });
+  std::string text;
+  for (int i = 0; i < 100; ++i) text += "\u1fbe\u0308\u0301";  // 7 bytes that become 2
+  const auto tokens = static_cast<int64_t>(t->Encode(text).size());
+  EXPECT_EQ(tokens, 200);
+  EXPECT_GT(t->LeastTokens(text.size()), 0);
+  EXPECT_LE(t->LeastTokens(text.size()), tokens);
+}
+
 }  // namespace
 }  // namespace deepseek::engine

@@ -62,6 +62,9 @@ class FakeTokenizer : public engine::Tokenizer {
     return it == kAdded.end() ? -1 : static_cast<int32_t>(256 + (it - kAdded.begin()));
   }
   absl::Span<const int32_t> PrefixIds() const override { return {}; }
+  int64_t LeastTokens(size_t bytes) const override {
+    return static_cast<int64_t>(bytes / kAdded[1].size());
+  }
   int32_t size() const override { return 261; }
 };
 
