@@ -47,9 +47,9 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& help_or_version) {
-    return app.exit(help_or_version);
+    return deepseek::EndOutput(app.exit(help_or_version));
   } catch (const CLI::ParseError& error) {
     return WrongUse(app, error, argc > 1 ? argv[1] : "");
   }
-  return exit_code;
+  return deepseek::EndOutput(exit_code);
 }

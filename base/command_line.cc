@@ -1,5 +1,8 @@
 #include "base/command_line.h"
 
+#include <cstdio>
+#include <iostream>
+
 #include "absl/status/status.h"
 #include "base/status.h"
 
@@ -13,6 +16,18 @@ std::string WrongUseLine(const std::string& command, const std::string& first_wo
   }
   return ErrorLine(
       absl::InvalidArgumentError(command + ": " + why + " (see: " + command + " --help)"));
+}
+
+int EndOutput(int exit_code) {
+  std::cout.flush();
+  const bool written = std::fflush(stdout) == 0 && std::ferror(stdout) == 0 && std::cout.good();
+  if (written || exit_code != 0) return exit_code;
+  std::fprintf(stderr, "%s\n",
+               ErrorLine(absl::DataLossError(
+                             "standard output: not all of it could be written (is the disk full, "
+                             "or the reader gone?)"))
+                   .c_str());
+  return 1;
 }
 
 }  // namespace deepseek

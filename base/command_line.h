@@ -12,4 +12,8 @@ namespace deepseek {
 std::string WrongUseLine(const std::string& command, const std::string& first_word,
                          bool has_subcommand, const std::string& what);
 
+/// At the end of a program that prints its results: `exit_code`, or an error line and 1 where what
+/// should have ended well could not write all of its standard output.
+int EndOutput(int exit_code);
+
 }  // namespace deepseek

@@ -123,7 +123,7 @@ int Main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
-    if (e.get_exit_code() == 0) return app.exit(e);  // --help, --version
+    if (e.get_exit_code() == 0) return EndOutput(app.exit(e));  // --help, --version
     // CLI11 has exit codes and a format of its own; ours are documented.
     std::string command_line = "deepseek-operator";
     for (const CLI::App* sub : app.get_subcommands()) command_line += " " + sub->get_name();

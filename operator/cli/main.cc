@@ -127,7 +127,7 @@ int Main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
-    if (e.get_exit_code() == 0) return app.exit(e);  // --help, --version
+    if (e.get_exit_code() == 0) return EndOutput(app.exit(e));  // --help, --version
     // CLI11 has exit codes and a format of its own; ours are documented.
     std::string command_line = "kubectl-deepseek";
     for (const CLI::App* sub : app.get_subcommands()) command_line += " " + sub->get_name();
@@ -141,11 +141,11 @@ int Main(int argc, char** argv) {
   signal(SIGINT, OnSignal);
   signal(SIGTERM, OnSignal);
   const absl::Status status = Run(flags, command);
-  std::cout.flush();
   if (!status.ok()) std::fprintf(stderr, "%s\n", ErrorLine(status).c_str());
+  const int exit_code = EndOutput(status.ok() ? 0 : 1);
   std::fflush(nullptr);
   // No destructors of libraries' threads: a call that hangs must not keep the process alive.
-  _exit(status.ok() ? 0 : 1);
+  _exit(exit_code);
 }
 
 }  // namespace

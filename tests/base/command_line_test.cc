@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdio>
+#include <cstdlib>
+
 namespace deepseek {
 namespace {
 
@@ -17,6 +20,17 @@ TEST(WrongUseLine, NamesTheWordRatherThanAskingForASubcommand) {
 TEST(WrongUseLine, LeavesTheParsersWordsWithinASubcommand) {
   EXPECT_EQ(WrongUseLine("p run", "run", true, "--x is\nrequired"),
             "error: p run: --x is required (see: p run --help)");
+}
+
+TEST(EndOutput, SaysWhatCouldNotBeWritten) {
+  const auto end = [](int exit_code) {
+    if (std::freopen("/dev/full", "w", stdout) == nullptr) std::_Exit(99);
+    std::puts("results");
+    std::_Exit(EndOutput(exit_code));
+  };
+  EXPECT_EXIT(end(0), ::testing::ExitedWithCode(1), "^error: standard output: [^\n]+\n$");
+  EXPECT_EXIT(end(3), ::testing::ExitedWithCode(3), "^$") << "its line is already there";
+  EXPECT_EXIT(std::_Exit(EndOutput(0)), ::testing::ExitedWithCode(0), "^$");
 }
 
 }  // namespace
