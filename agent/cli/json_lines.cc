@@ -15,9 +15,10 @@ absl::Status ForEachJsonLine(const std::string& flag, const std::string& path,
   std::ifstream file;
   if (path != "-") file.open(path);
   std::istream& in = path == "-" ? std::cin : file;
-  if (!in)
-    return absl::InvalidArgumentError(
-        StrCat(flag, ": ", path, ": cannot be read (does the file exist?)"));
+  const auto unread = [&](std::string_view hint) {
+    return absl::InvalidArgumentError(StrCat(flag, ": ", path, ": cannot be read (", hint, ")"));
+  };
+  if (!in) return unread("does the file exist?");
   std::string line;
   for (int number = 1; std::getline(in, line); ++number) {
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
@@ -28,6 +29,8 @@ absl::Status ForEachJsonLine(const std::string& flag, const std::string& path,
     if (!status.ok())
       return absl::Status(status.code(), ToAbsl(StrCat(where, ": ", status.message())));
   }
+  // A folder opens well and fails in the first read.
+  if (in.bad()) return unread("is it a file?");
   return absl::OkStatus();
 }
 

@@ -1,12 +1,33 @@
 #include "agent/cli/safetensors_writer.h"
 
+#include <sys/stat.h>
+
 #include <cstdio>
+#include <filesystem>
 #include <utility>
 
 #include "base/json_full.h"
 #include "base/strings.h"
 
 namespace deepseek::agent {
+
+namespace {
+
+// The file that `path` stands for, behind links. Empty: `path` is no file that another could take
+// the place of (a device, a pipe, an open file of this process).
+std::string FileBehind(const std::string& path) {
+  struct stat info;
+  if (::stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode)) return "";
+  std::filesystem::path file = path;
+  std::error_code error;
+  for (int links = 0; links < 40 && std::filesystem::is_symlink(file, error); ++links) {
+    file = file.parent_path() / std::filesystem::read_symlink(file, error);
+    if (file.native().starts_with("/proc/")) return "";
+  }
+  return file.string();
+}
+
+}  // namespace
 
 int64_t TensorHeader::bytes() const {
   int64_t count = 4;
@@ -28,9 +49,10 @@ absl::StatusOr<SafetensorsWriter> SafetensorsWriter::Create(
 
   SafetensorsWriter writer;
   writer.path_ = path;
-  writer.part_ = path + ".part";
+  writer.file_ = FileBehind(path);
+  if (!writer.file_.empty()) writer.part_ = writer.file_ + ".part";
   writer.left_ = offset;
-  writer.out_.open(writer.part_, std::ios::binary | std::ios::trunc);
+  writer.out_.open(writer.file_.empty() ? path : writer.part_, std::ios::binary | std::ios::trunc);
   if (!writer.out_) {
     writer.part_.clear();
     return absl::InvalidArgumentError(
@@ -67,8 +89,8 @@ absl::Status SafetensorsWriter::Finish() {
     return absl::InternalError(
         StrCat(path_, ": ", left_, " bytes differ from the announced shapes"));
   out_.close();
-  if (!out_ || std::rename(part_.c_str(), path_.c_str()) != 0) {
-    std::remove(part_.c_str());
+  if (!out_ || (!file_.empty() && std::rename(part_.c_str(), file_.c_str()) != 0)) {
+    if (!part_.empty()) std::remove(part_.c_str());
     return absl::InvalidArgumentError(
         StrCat("--output: ", path_, ": writing failed (is the disk full?)"));
   }

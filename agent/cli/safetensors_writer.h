@@ -1,6 +1,7 @@
 #pragma once
 // Writes a safetensors file as a stream: all names and shapes first, then the tensors' bytes in
-// that order. The file appears under its name only when it is whole.
+// that order. The file appears under its name only when it is whole; links stay, what they name is
+// replaced. What is no plain file (a device, a pipe) is written to as the bytes come.
 
 #include <cstdint>
 #include <fstream>
@@ -39,7 +40,7 @@ class SafetensorsWriter {
   SafetensorsWriter() = default;
   void Write(const void* data, size_t bytes);
 
-  std::string path_, part_;
+  std::string path_, file_, part_;  // file_: behind links; it and part_ empty: straight into path_
   std::ofstream out_;
   int64_t left_ = 0;  // announced bytes not yet written
 };

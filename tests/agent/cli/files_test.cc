@@ -1,6 +1,9 @@
 // What the commands read and write: cases, safetensors, JSON lines.
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cstring>
 #include <filesystem>
@@ -59,6 +62,36 @@ TEST_F(Files, AWriterThatIsNotFinishedLeavesNothing) {
   EXPECT_TRUE(std::filesystem::is_empty(dir_.path()));
 }
 
+TEST_F(Files, ALinkStaysAndItsFileIsReplaced) {
+  std::filesystem::create_directory(dir_ / "there");
+  std::filesystem::create_symlink("there/file", dir_ / "link");
+  for (int round = 0; round < 2; ++round) {  // the file is not there, then it is
+    auto writer = SafetensorsWriter::Create(Path("link"), {{"a", "F32", {1}}});
+    ASSERT_TRUE(writer.ok()) << writer.status();
+    writer->Append(std::vector<float>{1});
+    ASSERT_TRUE(writer->Finish().ok());
+    EXPECT_TRUE(std::filesystem::is_symlink(dir_ / "link"));
+    EXPECT_TRUE(engine::SafetensorsFile::Open(Path("there/file")).ok());
+    EXPECT_FALSE(std::filesystem::exists(Path("there/file.part")));
+  }
+}
+
+TEST_F(Files, WhatIsNoPlainFileIsWrittenToAndStays) {
+  ASSERT_EQ(::mkfifo(Path("pipe").c_str(), 0600), 0);
+  const int reader = ::open(Path("pipe").c_str(), O_RDONLY | O_NONBLOCK);
+  for (const bool whole : {true, false}) {
+    auto writer = SafetensorsWriter::Create(Path("pipe"), {{"a", "F32", {1}}});
+    ASSERT_TRUE(writer.ok()) << writer.status();
+    if (whole) writer->Append(std::vector<float>{1});
+    EXPECT_EQ(writer->Finish().ok(), whole);
+  }
+  EXPECT_TRUE(std::filesystem::is_fifo(dir_ / "pipe"));
+  char bytes[4096];
+  EXPECT_GT(::read(reader, bytes, sizeof bytes), 12);
+  ::close(reader);
+  EXPECT_FALSE(SafetensorsWriter::Create(dir_.path(), {}).ok()) << "a folder";
+}
+
 TEST_F(Files, AnOutputThatCannotBeWrittenIsNamed) {
   EXPECT_THAT(std::string(SafetensorsWriter::Create("/no/such/folder/x", {}).status().message()),
               HasSubstr("/no/such/folder/x"));
@@ -105,8 +138,11 @@ TEST_F(Files, JsonLinesSkipBlankOnesAndNameTheBadOne) {
   });
   EXPECT_THAT(seen, ElementsAre(1, 2));
   EXPECT_THAT(std::string(status.message()), HasSubstr("line 5"));
-  EXPECT_EQ(ForEachJsonLine("--f", Path("none"), nullptr).code(),
-            absl::StatusCode::kInvalidArgument);
+  for (const std::string& path : {Path("none"), dir_.path().string()}) {
+    const absl::Status unread = ForEachJsonLine("--f", path, nullptr);
+    EXPECT_EQ(unread.code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_THAT(std::string(unread.message()), HasSubstr(path));
+  }
 }
 
 }  // namespace
