@@ -190,14 +190,15 @@ void AddBench(CLI::App& app, int* exit_code) {
   auto flags = std::make_shared<Flags>();
   CLI::App* sub = app.add_subcommand("bench", "Tokens per second of prompts and answers");
   AddModelFlags(*sub, &flags->model);
-  sub->add_option("--prompt", flags->bench.prompt, "tokens of each prompt")->capture_default_str();
-  sub->add_option("--generate", flags->bench.generate,
-                  "measured tokens of each answer, after the first one (0: prompts only)")
-      ->capture_default_str();
-  sub->add_option("--batch", flags->bench.batch, "answers at once")->capture_default_str();
-  sub->add_option("--repeat", flags->bench.repeat, "measured runs")->capture_default_str();
-  sub->add_option("--warm-up", flags->bench.warm_up, "runs before the measured ones")
-      ->capture_default_str();
+  const auto integer = [&](const char* name, int32_t* value, const char* meaning) {
+    Within(sub->add_option(name, *value, meaning)->capture_default_str(), 0);
+  };
+  integer("--prompt", &flags->bench.prompt, "tokens of each prompt");
+  integer("--generate", &flags->bench.generate,
+          "measured tokens of each answer, after the first one (0: prompts only)");
+  integer("--batch", &flags->bench.batch, "answers at once");
+  integer("--repeat", &flags->bench.repeat, "measured runs");
+  integer("--warm-up", &flags->bench.warm_up, "runs before the measured ones");
   sub->add_option("--jsonl", flags->cases,
                   "several cases with one loaded model: lines {\"prompt\",\"generate\",\"batch\","
                   "\"repeat\",\"warm-up\"}, - reads standard input; --batch is the largest")

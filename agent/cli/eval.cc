@@ -124,8 +124,6 @@ void PrintResult(const Flags& flags, const std::map<std::string, Count>& skills,
 }
 
 absl::Status Run(const Flags& flags) {
-  if (flags.limit < 0)
-    return absl::InvalidArgumentError(StrCat("--limit: ", flags.limit, ": must be 0 or more"));
   ASSIGN_OR_RETURN(const std::vector<Prompt> prompts, ReadPrompts(flags));
   LoadOptions options;
   ASSIGN_OR_RETURN(options.engine.model, ToOptions(flags.model));
@@ -171,7 +169,9 @@ void AddEval(CLI::App& app, int* exit_code) {
          "lines {\"skill\",\"messages\",\"tools\",\"expected\",\"match\": exact | json | label}")
       ->required()
       ->type_name("FILE.jsonl");
-  sub->add_option("--limit", flags->limit, "only the first N prompts (0: all)")->type_name("N");
+  Within(
+      sub->add_option("--limit", flags->limit, "only the first N prompts (0: all)")->type_name("N"),
+      0);
   sub->add_flag("--json", flags->json, "one line: {\"overall\",\"skills\",\"n\",..}");
   sub->callback([flags, exit_code] { *exit_code = Report(Run(*flags)); });
 }

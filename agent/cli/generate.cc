@@ -22,7 +22,7 @@ struct Flags {
   ModelFlags model;
   std::string prompt, chat;
   std::vector<int32_t> ids;
-  bool has_prompt = false, has_chat = false;
+  bool has_prompt = false, has_chat = false, has_ids = false;
   int32_t max_tokens = 0;
   engine::SamplingParams sampling;
   std::vector<std::string> stops;
@@ -116,7 +116,7 @@ bool BareIds(const Flags& flags, const std::string& model_dir) {
 }
 
 absl::Status Run(const Flags& flags) {
-  if (int{flags.has_prompt} + int{flags.has_chat} + int{!flags.ids.empty()} != 1) {
+  if (int{flags.has_prompt} + int{flags.has_chat} + int{flags.has_ids} != 1) {
     return absl::InvalidArgumentError("generate: give one of --prompt, --ids and --chat");
   }
   if (std::find(flags.stops.begin(), flags.stops.end(), "") != flags.stops.end()) {
@@ -180,22 +180,29 @@ void AddGenerate(CLI::App& app, int* exit_code) {
   CLI::Option* prompt = sub->add_option("--prompt", flags->prompt, "text to continue");
   CLI::Option* chat =
       sub->add_option("--chat", flags->chat, "a user's message, put through the chat template");
-  sub->add_option("--ids", flags->ids, "token ids to continue")->delimiter(',')->type_name("1,2,3");
-  sub->add_option("--max-tokens", flags->max_tokens,
-                  "new tokens at most (0: up to the context limit)")
-      ->required()
-      ->type_name("N");
+  CLI::Option* ids = sub->add_option("--ids", flags->ids, "token ids to continue")
+                         ->delimiter(',')
+                         ->type_name("1,2,3");
+  Within(ids, 0);
+  Within(sub->add_option("--max-tokens", flags->max_tokens,
+                         "new tokens at most (0: up to the context limit)")
+             ->required()
+             ->type_name("N"),
+         0);
   sub->add_option("--temperature", flags->sampling.temperature, "0: greedy")->capture_default_str();
-  sub->add_option("--top-p", flags->sampling.top_p, "0 to 1; 0: the most likely token")->capture_default_str();
-  sub->add_option("--top-k", flags->sampling.top_k, "0: off")->capture_default_str();
-  sub->add_option("--seed", flags->sampling.seed,
-                  "of the noise; the same seed gives the same answer")
+  sub->add_option("--top-p", flags->sampling.top_p, "0 to 1; 0: the most likely token")
       ->capture_default_str();
+  Within(sub->add_option("--top-k", flags->sampling.top_k, "0: off")->capture_default_str(), 0);
+  Within(sub->add_option("--seed", flags->sampling.seed,
+                         "of the noise; the same seed gives the same answer")
+             ->capture_default_str(),
+         0, UINT64_MAX);
   sub->add_option("--stop", flags->stops, "text that ends the answer; may be given several times")
       ->allow_extra_args(false);
   sub->add_flag("--json", flags->json, "one line of JSON at the end, nothing else");
-  sub->callback([flags, prompt, chat, exit_code] {
+  sub->callback([flags, prompt, chat, ids, exit_code] {
     flags->has_prompt = prompt->count() > 0;
+    flags->has_ids = ids->count() > 0;
     flags->has_chat = chat->count() > 0;
     *exit_code = Report(AboutModel(Run(*flags)));
   });

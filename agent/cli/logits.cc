@@ -70,10 +70,6 @@ absl::Status RunCase(engine::Engine& engine, const Case& c, const Flags& flags,
 }
 
 absl::Status CheckFlags(const Flags& flags, const engine::ModelSpec& spec) {
-  if (flags.chunk < 0)
-    return absl::InvalidArgumentError(StrCat("--chunk: ", flags.chunk, ": must be 0 or more"));
-  if (flags.greedy < 0)
-    return absl::InvalidArgumentError(StrCat("--greedy: ", flags.greedy, ": must be 0 or more"));
   if (flags.mtp && spec.mtp_layers == 0) {
     return absl::InvalidArgumentError(
         StrCat("--mtp: ", flags.model.model,
@@ -133,12 +129,14 @@ void AddLogits(CLI::App& app, int* exit_code) {
                   "gets F32 NAME.logits [T or P, vocab] and what is asked for below")
       ->required()
       ->type_name("OUT.safetensors");
-  sub->add_option("--chunk", flags->chunk,
-                  "rows fed per step (1: token by token; 0: as many as fit)")
-      ->capture_default_str();
-  sub->add_option("--greedy", flags->greedy,
-                  "also I32 NAME.greedy [N]: N tokens of greedy continuation")
-      ->type_name("N");
+  Within(sub->add_option("--chunk", flags->chunk,
+                         "rows fed per step (1: token by token; 0: as many as fit)")
+             ->capture_default_str(),
+         0);
+  Within(sub->add_option("--greedy", flags->greedy,
+                         "also I32 NAME.greedy [N]: N tokens of greedy continuation")
+             ->type_name("N"),
+         0);
   sub->add_flag("--hidden", flags->hidden, "also F32 NAME.hidden [layers + 1, T, hidden]");
   sub->add_flag("--mtp", flags->mtp, "also F32 NAME.mtp_logits [T - 1, vocab]");
   sub->callback([flags, exit_code] { *exit_code = Report(AboutModel(Run(*flags))); });

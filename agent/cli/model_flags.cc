@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "absl/strings/numbers.h"
 #include "agent/cli/bytes_flag.h"
 #include "agent/load/loaded_model.h"
 #include "base/status.h"
@@ -28,11 +29,13 @@ void AddModelFlags(CLI::App& app, ModelFlags* flags) {
   app.add_option("--weights", flags->weights, "weights in memory: native | int8 | int4")
       ->capture_default_str();
   app.add_option("--kv", flags->kv, "KV cache: auto | fp32 | bf16 | int8")->capture_default_str();
-  app.add_option("--threads", flags->threads, "compute threads (0: the CPUs of the cgroup)")
-      ->capture_default_str();
-  app.add_option("--max-context", flags->max_context,
-                 "tokens of one sequence (0: the model's own limit)")
-      ->capture_default_str();
+  Within(app.add_option("--threads", flags->threads, "compute threads (0: the CPUs of the cgroup)")
+             ->capture_default_str(),
+         0, kMostThreads);
+  Within(app.add_option("--max-context", flags->max_context,
+                        "tokens of one sequence (0: the model's own limit)")
+             ->capture_default_str(),
+         0);
   app.add_option("--kv-memory", flags->kv_memory,
                  "bytes of KV cache (also 512Mi, 4Gi); 0: automatic")
       ->capture_default_str();
@@ -45,10 +48,6 @@ absl::StatusOr<engine::ModelOptions> ToOptions(const ModelFlags& flags) {
   ASSIGN_OR_RETURN(options.compute, engine::ParseCompute(flags.compute));
   ASSIGN_OR_RETURN(options.weights, engine::ParseWeightType(flags.weights));
   ASSIGN_OR_RETURN(options.kv, engine::ParseKvType(flags.kv));
-  if (flags.threads < 0 || flags.threads > kMostThreads) {
-    return absl::InvalidArgumentError(
-        StrCat("--threads: ", flags.threads, ": must be between 0 and ", kMostThreads));
-  }
   options.threads = flags.threads;
   options.max_context = flags.max_context;
   ASSIGN_OR_RETURN(options.kv_memory_bytes, ParseBytesFlag("--kv-memory", flags.kv_memory));
@@ -68,8 +67,22 @@ int Report(const absl::Status& status) {
   return ExitCode(status);
 }
 
-absl::Status AsWrongUse(const absl::Status& status) {
-  return status.ok() ? status : absl::InvalidArgumentError(status.message());
+void Within(CLI::Option* option, int64_t low, uint64_t high) {
+  option->check(CLI::Validator(
+      [low, high](const std::string& text) -> std::string {
+        int64_t negative = 0;
+        uint64_t number = 0;
+        const bool fits =
+            absl::SimpleAtoi(text, &number)
+                ? number <= high && (low <= 0 || number >= static_cast<uint64_t>(low))
+                : absl::SimpleAtoi(text, &negative) && negative < 0 && negative >= low;
+        return fits ? "" : StrCat("'", text, "': must be an integer from ", low, " to ", high);
+      },
+      ""));
+}
+
+absl::Status AsWrongUse(const absl::Status& status, std::string_view flag) {
+  return status.ok() ? status : absl::InvalidArgumentError(StrCat(flag, status.message()));
 }
 
 }  // namespace deepseek::agent

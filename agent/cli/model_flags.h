@@ -1,6 +1,7 @@
 #pragma once
 // Flags that several commands share, and how every command ends.
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -10,7 +11,8 @@
 
 namespace CLI {
 class App;
-}
+class Option;
+}  // namespace CLI
 
 namespace deepseek::agent {
 
@@ -41,7 +43,11 @@ absl::Status LimitContext(int64_t tokens, engine::ModelOptions* options);
 int Report(const absl::Status& status);
 
 /// `status` of a file that the user named: a wrong use (exit code 1), whatever is wrong with the
-/// file.
-absl::Status AsWrongUse(const absl::Status& status);
+/// file. `flag`: goes before the message.
+absl::Status AsWrongUse(const absl::Status& status, std::string_view flag = "");
+
+/// The option takes integers from `low` to `high`; others, those beyond 64 bits too, are refused
+/// with that range.
+void Within(CLI::Option* option, int64_t low, uint64_t high = INT32_MAX);
 
 }  // namespace deepseek::agent

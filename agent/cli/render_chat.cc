@@ -45,7 +45,7 @@ absl::StatusOr<std::unique_ptr<engine::ChatTemplate>> Load(const Flags& flags) {
   }
   if (!flags.template_file.empty()) {
     auto file = engine::ReadTextFile(flags.template_file, kMaxTemplateBytes);
-    if (!file.ok()) return AsWrongUse(file.status());
+    if (!file.ok()) return AsWrongUse(file.status(), "--template: ");
     const std::string& name = flags.template_file;
     const bool json = name.size() > 5 && name.compare(name.size() - 5, 5, ".json") == 0;
     (json ? config : text) = *std::move(file);
@@ -56,6 +56,8 @@ absl::StatusOr<std::unique_ptr<engine::ChatTemplate>> Load(const Flags& flags) {
     }
   }
   auto chat = engine::ParseChatTemplate(config, text);
+  if (!chat.ok() && !flags.template_file.empty())
+    return AsWrongUse(chat.status(), StrCat("--template: ", flags.template_file, ": "));
   if (!absl::IsNotFound(chat.status()) || dir.empty()) return chat;
   auto encoder = PromptEncoderOf(dir);
   if (encoder == nullptr) return chat;

@@ -7,6 +7,7 @@
 #include "absl/strings/ascii.h"
 #include "agent/cli/commands.h"
 #include "agent/cli/edge_options.h"
+#include "agent/cli/model_flags.h"
 #include "agent/cli/serve_options.h"
 #include "agent/cli/serve_run.h"
 #include "agent/cli/termination_log.h"
@@ -65,8 +66,9 @@ int Serve(CLI::App& app, ServeOptions& options) {
   const bool level_is_fixed = app.count("--log-level") > 0;
   const auto prepare = [&]() -> absl::StatusOr<std::pair<LoadOptions, ServeTimes>> {
     if (!options.config.empty()) {
-      ASSIGN_OR_RETURN(const std::string yaml, ReadTextFile(options.config));
-      RETURN_IF_ERROR(ApplyConfig(app, yaml, options.config));
+      const absl::StatusOr<std::string> yaml = ReadTextFile(options.config);
+      if (!yaml.ok()) return AsWrongUse(yaml.status(), "--config: ");
+      RETURN_IF_ERROR(ApplyConfig(app, *yaml, options.config));
     }
     RETURN_IF_ERROR(log::SetLevelByName(options.log_level));
     RETURN_IF_ERROR(CheckEdgeOptions(options));

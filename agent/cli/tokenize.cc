@@ -30,7 +30,9 @@ absl::StatusOr<TextModel> Load(const Flags& flags) {
     ASSIGN_OR_RETURN(const std::string dir, ResolveModelDir(flags.model));
     return LoadText(dir);
   }
-  return LoadTokenizerFile(flags.tokenizer);
+  auto text = LoadTokenizerFile(flags.tokenizer);
+  if (!text.ok()) return AsWrongUse(text.status(), "--tokenizer: ");
+  return text;
 }
 
 absl::Status Tokenize(const TextModel& model, const Flags& flags, const std::string& text) {
@@ -118,7 +120,7 @@ void AddDetokenize(CLI::App& app, int* exit_code) {
   auto flags = std::make_shared<Flags>();
   CLI::App* sub = app.add_subcommand("detokenize", "Token ids to text, as JSON");
   AddSource(*sub, flags.get());
-  sub->add_option("--ids", flags->ids, "the ids")->delimiter(',')->type_name("1,2,3");
+  Within(sub->add_option("--ids", flags->ids, "the ids")->delimiter(',')->type_name("1,2,3"), 0);
   sub->add_option("--jsonl", flags->jsonl,
                   "lines {\"ids\"} -> lines {\"text\"} (-: standard input)")
       ->type_name("FILE");

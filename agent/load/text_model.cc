@@ -106,16 +106,25 @@ absl::StatusOr<TextModel> LoadText(const std::string& model_dir,
 
   const std::string template_file =
       chat_template_file.empty() ? ChatTemplateFileOf(model_dir) : chat_template_file;
+  // What the user names beside the model is no fault of the model's.
+  const auto given = [&chat_template_file](const absl::Status& status) {
+    if (chat_template_file.empty()) return status;
+    return absl::InvalidArgumentError(StrCat("--chat-template: ", status.message()));
+  };
   std::string template_text;
   if (!template_file.empty()) {
-    ASSIGN_OR_RETURN(template_text, engine::ReadTextFile(template_file, kMaxConfigBytes));
+    auto file = engine::ReadTextFile(template_file, kMaxConfigBytes);
+    if (!file.ok()) return given(file.status());
+    template_text = *std::move(file);
   }
   const bool in_config =
       config->contains("chat_template") && !config->at("chat_template").is_null();
   if (!template_text.empty() || in_config) {
     auto chat = engine::ParseChatTemplate(*config_text, template_text);
-    if (!chat.ok())
-      return InFile(template_text.empty() ? config_path : template_file, chat.status());
+    if (!chat.ok()) {
+      return template_text.empty() ? InFile(config_path, chat.status())
+                                   : given(InFile(template_file, chat.status()));
+    }
     text.chat_template = *std::move(chat);
   } else {
     text.chat_template = PromptEncoderOf(model_dir);

@@ -93,21 +93,18 @@ std::optional<float> Fields::Number(const char* name, double low, double high, b
 std::optional<int64_t> Fields::Integer(const char* name, int64_t low, int64_t high) {
   const OrderedJson* value = Find(name);
   if (!value) return std::nullopt;
-  if (!value->is_number_integer()) {
-    Fail(name, StrCat("expected an integer, got ", Kind(*value)), "invalid_type");
+  const auto fail = [&](std::string_view got, std::string_view code) {
+    Fail(name, StrCat("expected an integer from ", low, " to ", high, ", got ", got), code);
     return std::nullopt;
-  }
+  };
+  // A number of too many digits reads as a decimal one.
+  if (value->is_number_float()) return fail(value->dump(), "invalid_type");
+  if (!value->is_number_integer()) return fail(Kind(*value), "invalid_type");
   const bool huge =
       value->is_number_unsigned() &&
       value->get<uint64_t>() > static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
   const int64_t number = huge ? 0 : value->get<int64_t>();
-  if (huge || number < low || number > high) {
-    const std::string upper = high == std::numeric_limits<int64_t>::max() ? std::string(" or more")
-                                                                          : StrCat(" to ", high);
-    Fail(name, StrCat("expected an integer from ", low, upper, ", got ", value->dump()),
-         "invalid_value");
-    return std::nullopt;
-  }
+  if (huge || number < low || number > high) return fail(value->dump(), "invalid_value");
   return number;
 }
 

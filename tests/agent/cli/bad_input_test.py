@@ -3,8 +3,9 @@
 import json
 import os
 import struct
+import subprocess
 
-from agent_case import DEMO, GOLDEN, AgentCase, main, read, write
+from agent_case import AGENT, DEMO, GOLDEN, AgentCase, main, read, write
 
 SHARDED = os.path.join(GOLDEN, "deepseek_v3_sharded")
 FP8 = os.path.join(GOLDEN, "deepseek_v3_fp8")
@@ -175,7 +176,18 @@ class WrongUse(AgentCase):
             ([*generate, "--chat", "x", "--temperature", "nan"], "temperature"),
             ([*generate, "--chat", "x", "--top-p", "-0.1"], "top_p"),
             ([*generate, "--chat", "x", "--stop", ""], "--stop"),
-            (["generate", "--model", DEMO, "--chat", "x", "--max-tokens", "-3"], "max_tokens"),
+            (["generate", "--model", DEMO, "--chat", "x", "--max-tokens", "-3"], "--max-tokens: '-3'"),
+            ([*generate, "--chat", "x", "--seed", "9" * 30], "from 0 to 18446744073709551615"),
+            ([*generate, "--chat", "x", "--top-k", "3000000000"], "from 0 to 2147483647"),
+            ([*generate, "--ids", ""], "--ids: ''"),
+            (["detokenize", "--model", DEMO, "--ids", ""], "--ids: ''"),
+            (["detokenize", "--model", DEMO, "--ids", "1,99999999999"], "--ids: '99999999999'"),
+            (["tokenize", "--tokenizer", self.path("none"), "--text", "x"], "error: --tokenizer: "),
+            (["tokenize", "--tokenizer", prompts, "--text", "x"], "error: --tokenizer: "),
+            (["tokenize", "--model", DEMO, "--jsonl", self.tmp], "--jsonl: "),
+            (["render-chat", "--template", self.path("none"), "--jsonl", prompts], "error: --template: "),
+            (["serve", "--config", self.path("none")], "error: --config: "),
+
             (["generate", "--model", DEMO, "--chat", "x", "--max-tokens", "5000"], "max_tokens"),
             ([*generate, "--chat", "x", "--weights", "int2"], "--weights \"int2\" is not known"),
             ([*generate, "--chat", "x", "--compute", "int8"], "--compute int8"),
@@ -213,6 +225,14 @@ class WrongUse(AgentCase):
             done = self.agent("eval", "--model", DEMO, "--prompts", self.path("p.jsonl"), code=1)
             self.assertIn(mention, done.stderr)
             self.assertIn("line 2", done.stderr)
+
+    def test_what_cannot_be_printed_is_an_error(self):
+        for args in (["tokenize", "--model", DEMO, "--text", "x"], ["inspect", "--model", DEMO], ["--version"],
+                     ["generate", "--model", DEMO, "--chat", "x", "--max-tokens", "2"], ["serve", "--help"]):
+            with open("/dev/full", "w", encoding="utf-8") as full, self.subTest(args=args):
+                done = subprocess.run([AGENT, *args], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+                self.assertEqual(done.returncode, 1)
+                self.assertRegex(done.stderr, r"\Aerror: standard output: [^\n]+\n\Z")
 
     def test_too_little_memory_is_exit_code_3(self):
         done = self.agent("generate", "--model", DEMO, "--chat", "x", "--max-tokens", "4", "--kv-memory", "1000", code=3)

@@ -98,6 +98,9 @@ TEST_F(TextModelFolder, TheTemplateInAFileOfItsOwnComesFirst) {
   EXPECT_EQ(Load(), "in the file");
   Put("given", "given");
   EXPECT_EQ(Load(dir_ / "given"), "given");
+  EXPECT_THAT(Load(dir_ / "none"), HasSubstr("INVALID_ARGUMENT: --chat-template: "));
+  Put("given", "{% endfor %}");
+  EXPECT_THAT(Load(dir_ / "given"), HasSubstr("INVALID_ARGUMENT: --chat-template: "));
   Put("chat_template.jinja", "{% endfor %}");
   EXPECT_THAT(Load(), HasSubstr("/chat_template.jinja: "));
 }
