@@ -1,5 +1,8 @@
 #include "base/command_line.h"
 
+#include <poll.h>
+#include <unistd.h>
+
 #include <cstdio>
 #include <iostream>
 
@@ -18,15 +21,26 @@ std::string WrongUseLine(const std::string& command, const std::string& first_wo
       absl::InvalidArgumentError(command + ": " + why + " (see: " + command + " --help)"));
 }
 
+namespace {
+
+// Of standard output, as in `... | head`.
+bool IsReaderGone() {
+  pollfd out{STDOUT_FILENO, POLLOUT, 0};
+  return ::poll(&out, 1, 0) == 1 && (out.revents & POLLERR) != 0;
+}
+
+}  // namespace
+
 int EndOutput(int exit_code) {
   std::cout.flush();
   const bool written = std::fflush(stdout) == 0 && std::ferror(stdout) == 0 && std::cout.good();
   if (written || exit_code != 0) return exit_code;
-  std::fprintf(stderr, "%s\n",
-               ErrorLine(absl::DataLossError(
-                             "standard output: not all of it could be written (is the disk full, "
-                             "or the reader gone?)"))
-                   .c_str());
+  if (IsReaderGone()) return kReaderGone;
+  std::fprintf(
+      stderr, "%s\n",
+      ErrorLine(absl::DataLossError(
+                    "standard output: not all of it could be written (is the disk full?)"))
+          .c_str());
   return 1;
 }
 

@@ -12,8 +12,12 @@ namespace deepseek {
 std::string WrongUseLine(const std::string& command, const std::string& first_word,
                          bool has_subcommand, const std::string& what);
 
+/// What shells report of a program that SIGPIPE ended.
+inline constexpr int kReaderGone = 141;
+
 /// At the end of a program that prints its results: `exit_code`, or an error line and 1 where what
-/// should have ended well could not write all of its standard output.
+/// should have ended well could not write all of its standard output; kReaderGone without a line
+/// where nobody reads it any more.
 int EndOutput(int exit_code);
 
 }  // namespace deepseek

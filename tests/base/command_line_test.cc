@@ -1,6 +1,8 @@
 #include "base/command_line.h"
 
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <cstdlib>
@@ -31,6 +33,18 @@ TEST(EndOutput, SaysWhatCouldNotBeWritten) {
   EXPECT_EXIT(end(0), ::testing::ExitedWithCode(1), "^error: standard output: [^\n]+\n$");
   EXPECT_EXIT(end(3), ::testing::ExitedWithCode(3), "^$") << "its line is already there";
   EXPECT_EXIT(std::_Exit(EndOutput(0)), ::testing::ExitedWithCode(0), "^$");
+}
+
+TEST(EndOutput, SaysNothingWhenTheReaderIsGone) {
+  const auto end = [] {
+    signal(SIGPIPE, SIG_IGN);
+    int ends[2];
+    if (::pipe(ends) != 0 || ::dup2(ends[1], STDOUT_FILENO) < 0) std::_Exit(99);
+    ::close(ends[0]);
+    std::puts("results");
+    std::_Exit(EndOutput(0));
+  };
+  EXPECT_EXIT(end(), ::testing::ExitedWithCode(kReaderGone), "^$");
 }
 
 }  // namespace
