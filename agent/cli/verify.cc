@@ -63,11 +63,14 @@ absl::Status Run(const Flags& flags) {
   struct stat info;
   const bool has_text = ::stat((dir + "/tokenizer.json").c_str(), &info) == 0;
   if (has_text) RETURN_IF_ERROR(LoadAgreeingText(dir, report.spec).status());
-  std::printf("ok: %s: %s, %lld tensors, %lld bytes, checksums %s, tokenizer %s\n%s\n", dir.c_str(),
-              report.spec.family.c_str(), static_cast<long long>(report.tensors),
+  const bool without_mtp = report.spec.mtp_layers > 0 && !report.mtp;
+  std::printf("ok: %s: %s, %lld tensors, %lld bytes, checksums %s, tokenizer %s%s\n%s\n",
+              dir.c_str(), report.spec.family.c_str(), static_cast<long long>(report.tensors),
               static_cast<long long>(report.bytes),
               report.manifest || !flags.manifest.empty() ? "agree" : "not given",
-              has_text ? "agrees" : "not there", report.digest.c_str());
+              has_text ? "agrees" : "not there",
+              without_mtp ? ", MTP layers not there (serving needs none)" : "",
+              report.digest.c_str());
   return absl::OkStatus();
 }
 

@@ -1,6 +1,7 @@
 #include "engine/arch/expected_tensors.h"
 
 #include <functional>
+#include <string_view>
 #include <utility>
 
 #include "base/strings.h"
@@ -100,6 +101,11 @@ class Lister {
 };
 
 }  // namespace
+
+bool OfMtpLayer(const ModelSpec& spec, const std::string& name) {
+  constexpr std::string_view kLayers = "model.layers.";
+  return name.starts_with(kLayers) && std::stoi(name.substr(kLayers.size())) >= spec.layers;
+}
 
 void ForEachExpectedTensor(const ModelSpec& spec, bool mtp,
                            const std::function<bool(const ExpectedTensor&)>& on) {

@@ -23,6 +23,8 @@ struct ExpectedTensor {
   bool optional = false;  ///< may be left out; checked when it is there
 };
 
+/// Whether an expected tensor of that name belongs to a multi-token-prediction layer.
+bool OfMtpLayer(const ModelSpec& spec, const std::string& name);
 /// `mtp`: also the tensors of the multi-token-prediction layers.
 std::vector<ExpectedTensor> ExpectedTensors(const ModelSpec& spec, bool mtp);
 /// The same one by one, until `on` returns false. A config.json of a few bytes can ask for millions

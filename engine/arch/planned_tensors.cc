@@ -14,10 +14,7 @@ bool Contains(const std::string& name, std::string_view part) {
 
 WeightPart PartOf(const ExpectedTensor& tensor, const ModelSpec& spec) {
   const std::string& name = tensor.name;
-  constexpr std::string_view kLayers = "model.layers.";
-  if (name.starts_with(kLayers) && std::stoi(name.substr(kLayers.size())) >= spec.layers) {
-    return WeightPart::kMtp;
-  }
+  if (OfMtpLayer(spec, name)) return WeightPart::kMtp;
   if (Contains(name, "embed_tokens")) return WeightPart::kEmbedding;
   if (name.starts_with("lm_head")) return WeightPart::kHead;
   if (Contains(name, ".mlp.gate.")) return WeightPart::kRouter;

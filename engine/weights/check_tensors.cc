@@ -61,6 +61,15 @@ absl::Status CheckTensors(const Checkpoint& checkpoint, const ModelSpec& spec, b
   return status;
 }
 
+bool HasMtp(const Checkpoint& checkpoint, const ModelSpec& spec) {
+  bool found = false;
+  ForEachExpectedTensor(spec, true, [&](const ExpectedTensor& expected) {
+    found = OfMtpLayer(spec, expected.name) && checkpoint.Find(expected.name) != nullptr;
+    return !found;
+  });
+  return found;
+}
+
 int64_t ExpectedBytes(const Checkpoint& checkpoint, const ModelSpec& spec, bool mtp) {
   int64_t bytes = 0;
   for (const ExpectedTensor& expected : ExpectedTensors(spec, mtp)) {

@@ -19,6 +19,10 @@ absl::Status CheckTensor(const Checkpoint& checkpoint, const ModelSpec& spec,
                          const ExpectedTensor& expected);
 absl::Status CheckTensors(const Checkpoint& checkpoint, const ModelSpec& spec, bool mtp);
 
+/// Whether any tensor of the multi-token-prediction layers is there. Serving needs none of them, so
+/// that copies without them are whole, and one with some of them is not.
+bool HasMtp(const Checkpoint& checkpoint, const ModelSpec& spec);
+
 /// Stored bytes of the expected tensors, scales included: what a load reads. Optional ones are
 /// checked, but never read.
 int64_t ExpectedBytes(const Checkpoint& checkpoint, const ModelSpec& spec, bool mtp);

@@ -61,8 +61,9 @@ absl::StatusOr<VerifyReport> VerifyCheckpoint(const std::string& dir) {
   ASSIGN_OR_RETURN(report.spec, ReadModelSpec(dir));
   ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::Open(dir));
   report.bytes = checkpoint.total_bytes();
+  report.mtp = HasMtp(checkpoint, report.spec);
   absl::Status checked;
-  ForEachExpectedTensor(report.spec, true, [&](const ExpectedTensor& expected) {
+  ForEachExpectedTensor(report.spec, report.mtp, [&](const ExpectedTensor& expected) {
     checked = CheckTensor(checkpoint, report.spec, expected);
     const TensorView* view = checkpoint.Find(expected.name);
     if (!checked.ok() || view == nullptr) return checked.ok();  // null: optional

@@ -14,6 +14,7 @@ namespace deepseek::engine {
 struct VerifyReport {
   ModelSpec spec;
   int64_t tensors = 0;    ///< checked, MTP layers included
+  bool mtp = false;       ///< the checkpoint has MTP layers
   int64_t bytes = 0;      ///< of the weight files
   bool manifest = false;  ///< SHA256SUMS was there and agrees
   std::vector<std::pair<std::string, std::string>>
@@ -21,8 +22,9 @@ struct VerifyReport {
   std::string digest;  ///< "sha256:..." over the lines "HEX  NAME\n" above
 };
 
-/// Checks config.json, presence, shape, type and finiteness of every tensor, and SHA256SUMS (the
-/// format of sha256sum) where the folder has one. Errors as LoadModel; a changed file is kDataLoss
+/// Checks config.json, presence, shape, type and finiteness of every tensor (of MTP layers, where
+/// the checkpoint has any of theirs), and SHA256SUMS (the format of sha256sum) where the folder has
+/// one. Errors as LoadModel; a changed file is kDataLoss
 /// naming it.
 absl::StatusOr<VerifyReport> VerifyCheckpoint(const std::string& dir);
 

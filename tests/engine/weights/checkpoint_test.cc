@@ -131,6 +131,25 @@ TEST(Checkpoint, BadIndex) {
               HasSubstr("tensor lm_head.weight is missing"));
 }
 
+// Many copies of V3 leave the MTP layers out, and `serve` never reads them: a whole model. With
+// some of their tensors something was lost.
+TEST(Checkpoint, MtpLayersAreThereOrNot) {
+  EXPECT_TRUE(VerifyCheckpoint(Golden("deepseek_v3"))->mtp);
+  const Folder without("deepseek_v3_sharded");
+  without.EditConfig([](Json& j) { j["num_nextn_predict_layers"] = 1; });
+  const auto report = VerifyCheckpoint(without.path);
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_FALSE(report->mtp);
+  EXPECT_EQ(report->spec.mtp_layers, 1);
+  const Folder part("deepseek_v3");
+  const std::string lost = "model.layers.3.enorm.weight";
+  part.EditHeader([&](Json& j) {
+    j["lost"] = j[lost];
+    j.erase(lost);
+  });
+  EXPECT_THAT(part.Error(), HasSubstr("tensor " + lost + " is missing"));
+}
+
 TEST(Checkpoint, TruncatedFile) {
   const Folder folder("deepseek_v3");
   const std::string whole = folder.Read("model.safetensors");
