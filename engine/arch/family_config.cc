@@ -47,10 +47,11 @@ void ReadQuantization(const Json& json, ConfigReader* parent, ModelSpec* spec) {
 }
 
 void ReadTokenIds(ConfigReader* r, ModelSpec* spec) {
-  r->OptionalInt("bos_token_id", 0, spec->vocab - 1, &spec->bos_id);
+  r->OptionalInt("bos_token_id", -1, spec->vocab - 1, &spec->bos_id);
   const Json* eos = r->Find("eos_token_id");
   if (eos == nullptr) return;
   const auto add = [&](const Json& id) {
+    if (id.is_null() || id == -1) return;  // "none", also within a list
     if (!id.is_number_integer() || id.get<int64_t>() < 0 || id.get<int64_t>() >= spec->vocab) {
       r->Fail("eos_token_id", "token ids below vocab_size");
     } else {

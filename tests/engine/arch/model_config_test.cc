@@ -78,6 +78,10 @@ TEST(ModelConfig, NewSpellings) {
   json["rope_scaling"].erase("type");
   json["eos_token_id"] = {1, 5};
   EXPECT_EQ(Parse(json)->eos_ids, (std::vector<int32_t>{1, 5}));
+  json["eos_token_id"] = {nullptr, 5, -1};  // null and -1: none
+  json["bos_token_id"] = -1;
+  EXPECT_EQ(Parse(json)->eos_ids, (std::vector<int32_t>{5}));
+  EXPECT_EQ(Parse(json)->bos_id, -1);
   json["rope_parameters"] = json["rope_scaling"];
   json["rope_parameters"]["rope_theta"] = 5000;
   json.erase("rope_scaling");
@@ -166,6 +170,7 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"norm", Set("norm_topk_prob", 1), kBad, "norm_topk_prob is 1, expected true or false"},
         Bad{"eos", Set("eos_token_id", 129280), kBad, "eos_token_id"},
         Bad{"eos_list", Set("eos_token_id", {1, "x"}), kBad, "eos_token_id"},
+        Bad{"eos_negative", Set("eos_token_id", -2), kBad, "eos_token_id"},
         Bad{"bos", Set("bos_token_id", 129280), kBad, "bos_token_id"},
         Bad{"theta", Set("rope_theta", 0), kBad, "rope_theta is 0"},
         Bad{"interleave", Set("rope_interleave", "no"), kBad, "rope_interleave is \"no\""},
