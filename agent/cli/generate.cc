@@ -125,6 +125,7 @@ absl::Status Run(const Flags& flags) {
   LoadOptions options;
   ASSIGN_OR_RETURN(options.engine.model, ToOptions(flags.model));
   options.engine.model.max_batch = 1;
+  options.needs_chat = flags.has_chat;
   if (flags.max_tokens > 0) {
     // A token has at least one byte of the text, and a template adds some of its own.
     constexpr size_t kTemplateTokens = 4096;

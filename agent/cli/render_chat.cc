@@ -40,8 +40,8 @@ absl::StatusOr<std::unique_ptr<engine::ChatTemplate>> Load(const Flags& flags) {
   std::string config = "{}", text, dir;
   if (!flags.model.empty()) {
     ASSIGN_OR_RETURN(dir, ResolveModelDir(flags.model));
-    ASSIGN_OR_RETURN(config,
-                     engine::ReadTextFile(dir + "/tokenizer_config.json", kMaxTemplateBytes));
+    ASSIGN_OR_RETURN(const OrderedJson read, ReadTokenizerConfig(dir));
+    config = DumpJson(read);
   }
   if (!flags.template_file.empty()) {
     auto file = engine::ReadTextFile(flags.template_file, kMaxTemplateBytes);
@@ -49,11 +49,6 @@ absl::StatusOr<std::unique_ptr<engine::ChatTemplate>> Load(const Flags& flags) {
     const std::string& name = flags.template_file;
     const bool json = name.size() > 5 && name.compare(name.size() - 5, 5, ".json") == 0;
     (json ? config : text) = *std::move(file);
-  } else if (!dir.empty()) {
-    const std::string own = ChatTemplateFileOf(dir);
-    if (!own.empty()) {
-      ASSIGN_OR_RETURN(text, engine::ReadTextFile(own, kMaxTemplateBytes));
-    }
   }
   auto chat = engine::ParseChatTemplate(config, text);
   if (!chat.ok() && !flags.template_file.empty())

@@ -62,7 +62,10 @@ absl::Status Run(const Flags& flags) {
   // Bare weights can be evaluated, so that a folder without a tokenizer is no fault.
   struct stat info;
   const bool has_text = ::stat((dir + "/tokenizer.json").c_str(), &info) == 0;
-  if (has_text) RETURN_IF_ERROR(LoadAgreeingText(dir, report.spec).status());
+  if (has_text) {
+    ASSIGN_OR_RETURN(const TextAndDefaults text, LoadAgreeingText(dir, report.spec));
+    RETURN_IF_ERROR(text.text.chat_template_error);  // as serve
+  }
   const bool without_mtp = report.spec.mtp_layers > 0 && !report.mtp;
   std::printf("ok: %s: %s, %lld tensors, %lld bytes, checksums %s, tokenizer %s%s\n%s\n",
               dir.c_str(), report.spec.family.c_str(), static_cast<long long>(report.tensors),

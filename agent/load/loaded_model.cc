@@ -87,6 +87,7 @@ absl::StatusOr<std::unique_ptr<LoadedModel>> Load(const LoadOptions& options) {
   const std::string& dir = options.engine.model.model_dir;
   ASSIGN_OR_RETURN(const engine::ModelSpec spec, engine::ReadModelSpec(dir));
   ASSIGN_OR_RETURN(TextAndDefaults text, LoadAgreeingText(dir, spec, options.chat_template_file));
+  if (options.needs_chat) RETURN_IF_ERROR(text.text.chat_template_error);
   auto loaded = std::make_unique<LoadedModel>();
   ASSIGN_OR_RETURN(loaded->digest, engine::WeightsDigest(dir));
   RETURN_IF_ERROR(CheckDigest(dir, loaded->digest, options.expected_digest));

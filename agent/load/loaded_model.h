@@ -33,6 +33,7 @@ struct GenerationDefaults {
 struct TextModel {
   std::unique_ptr<engine::Tokenizer> tokenizer;         ///< never null
   std::unique_ptr<engine::ChatTemplate> chat_template;  ///< or encoder; null: the model has neither
+  absl::Status chat_template_error;                     ///< why it is null though there is one
   bool add_bos = false;                                 ///< tokenizer_config's add_bos_token
   int32_t bos_id = -1;                                  ///< tokenizer_config's bos_token; -1: none
   int32_t eos_id = -1;
@@ -57,6 +58,7 @@ struct LoadOptions {
   engine::EngineOptions engine;
   std::string served_name;         ///< empty: the last part of the model directory's path
   std::string chat_template_file;  ///< empty: the model's own
+  bool needs_chat = true;          ///< refuse a model whose template cannot be used
   /// The digest that the weights must have; empty: any. Others are kDataLoss.
   std::string expected_digest;
 };
@@ -76,12 +78,14 @@ absl::StatusOr<TextModel> LoadTokenizerFile(const std::string& path);
 /// model_type); null for others.
 std::unique_ptr<engine::ChatTemplate> PromptEncoderOf(const std::string& model_dir);
 
-/// The path of its chat_template.jinja, which comes before the template of tokenizer_config.json;
-/// "" where there is none.
-std::string ChatTemplateFileOf(const std::string& model_dir);
+/// tokenizer_config.json with what transformers takes from the files beside it: the tokens of
+/// special_tokens_map.json that it does not name, the template in chat_template.jinja (which comes
+/// before its own) and the one for tools in additional_chat_templates. {}: there is none of them.
+absl::StatusOr<OrderedJson> ReadTokenizerConfig(const std::string& model_dir);
 
 /// Reads tokenizer.json, tokenizer_config.json and the chat template of `model_dir`. kNotFound /
-/// kDataLoss name the file.
+/// kDataLoss name the file. A template that cannot be used is no error yet, but
+/// `chat_template_error`: tokens and plain text need none.
 absl::StatusOr<TextModel> LoadText(const std::string& model_dir,
                                    const std::string& chat_template_file = "");
 

@@ -8,6 +8,7 @@
 #include "base/strings.h"
 #include "engine/tokenizer/prompt_encoder.h"
 #include "engine/weights/checkpoint.h"
+#include "engine/weights/digest.h"
 
 namespace deepseek::agent {
 namespace {
@@ -24,9 +25,9 @@ absl::Status InFile(const std::string& path, const absl::Status& status) {
 }
 
 // "bos_token": "<s>" or {"content": "<s>", ...}; empty: none.
-std::string TokenContent(const Json& config, const char* key) {
+std::string TokenContent(const OrderedJson& config, const char* key) {
   if (!config.contains(key)) return "";
-  const Json& token = config.at(key);
+  const OrderedJson& token = config.at(key);
   if (token.is_string()) return token.get<std::string>();
   if (token.is_object() && token.contains("content") && token.at("content").is_string()) {
     return token.at("content").get<std::string>();
@@ -34,7 +35,7 @@ std::string TokenContent(const Json& config, const char* key) {
   return "";
 }
 
-absl::StatusOr<int32_t> TokenOf(const Json& config, const char* key,
+absl::StatusOr<int32_t> TokenOf(const OrderedJson& config, const char* key,
                                 const engine::Tokenizer& tokenizer, const std::string& path) {
   const std::string content = TokenContent(config, key);
   if (content.empty()) return -1;
@@ -83,52 +84,98 @@ std::unique_ptr<engine::ChatTemplate> PromptEncoderOf(const std::string& model_d
   return format ? engine::MakePromptEncoder(*format) : nullptr;
 }
 
-std::string ChatTemplateFileOf(const std::string& model_dir) {
-  std::string path = model_dir + "/chat_template.jinja";
-  return ::access(path.c_str(), F_OK) == 0 ? path : "";
+namespace {
+
+// What transformers reads besides tokenizer_config.json, put into it where it is said there alone:
+// the tokens of special_tokens_map.json where the config names none.
+absl::Status AddSpecialTokens(const std::string& model_dir, OrderedJson* config) {
+  const std::string path = model_dir + "/special_tokens_map.json";
+  const auto text = engine::ReadTextFile(path, kMaxConfigBytes);
+  if (absl::IsNotFound(text.status())) return absl::OkStatus();
+  RETURN_IF_ERROR(text.status());
+  const auto map = ParseOrderedJson(*text, path, ModelFileLimits(kMaxConfigBytes));
+  if (!map.ok()) return absl::DataLossError(map.status().message());
+  for (const char* name : {"bos_token", "eos_token", "pad_token", "unk_token"}) {
+    if (map->is_object() && map->contains(name) && !config->contains(name))
+      (*config)[name] = map->at(name);
+  }
+  return absl::OkStatus();
+}
+
+// chat_template.jinja, and beside it the template for tools, as in a list of named ones.
+absl::Status AddTemplates(const std::string& model_dir, OrderedJson* config) {
+  for (const char* name : {"default", "tool_use"}) {
+    const bool main = std::string_view(name) == "default";
+    auto text = engine::ReadTextFile(
+        StrCat(model_dir, "/", main ? "chat_template.jinja" : engine::kToolTemplateFile),
+        kMaxConfigBytes);
+    if (absl::IsNotFound(text.status()) && main) continue;
+    if (absl::IsNotFound(text.status())) return absl::OkStatus();
+    RETURN_IF_ERROR(text.status());
+    OrderedJson& all = (*config)["chat_template"];
+    if (main) {
+      all = *text;
+      continue;
+    }
+    if (all.is_string())
+      all = OrderedJson::array({OrderedJson{{"name", "default"}, {"template", all}}});
+    if (!all.is_array()) all = OrderedJson::array();
+    all.push_back({{"name", name}, {"template", *text}});
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<OrderedJson> ReadTokenizerConfig(const std::string& model_dir) {
+  const std::string path = model_dir + "/tokenizer_config.json";
+  auto text = engine::ReadTextFile(path, kMaxConfigBytes);
+  if (absl::IsNotFound(text.status())) text = "{}";  // a tokenizer alone is enough for text
+  RETURN_IF_ERROR(text.status());
+  auto config = ParseOrderedJson(*text, path, ModelFileLimits(kMaxConfigBytes));
+  if (!config.ok()) return absl::DataLossError(config.status().message());
+  if (!config->is_object()) return absl::DataLossError(StrCat(path, ": must be a JSON object"));
+  RETURN_IF_ERROR(AddSpecialTokens(model_dir, &*config));
+  RETURN_IF_ERROR(AddTemplates(model_dir, &*config));
+  return config;
 }
 
 absl::StatusOr<TextModel> LoadText(const std::string& model_dir,
                                    const std::string& chat_template_file) {
   ASSIGN_OR_RETURN(TextModel text, LoadTokenizerFile(model_dir + "/tokenizer.json"));
   const std::string config_path = model_dir + "/tokenizer_config.json";
-  auto config_text = engine::ReadTextFile(config_path, kMaxConfigBytes);
-  if (absl::IsNotFound(config_text.status()))
-    config_text = "{}";  // a tokenizer alone is enough to complete text
-  RETURN_IF_ERROR(config_text.status());
-  auto config = ParseJson(*config_text, config_path, ModelFileLimits(kMaxConfigBytes));
-  if (!config.ok()) return absl::DataLossError(config.status().message());
-  if (!config->is_object())
-    return absl::DataLossError(StrCat(config_path, ": must be a JSON object"));
-  ASSIGN_OR_RETURN(text.bos_id, TokenOf(*config, "bos_token", *text.tokenizer, config_path));
-  ASSIGN_OR_RETURN(text.eos_id, TokenOf(*config, "eos_token", *text.tokenizer, config_path));
-  text.add_bos = config->contains("add_bos_token") && config->at("add_bos_token") == true;
+  ASSIGN_OR_RETURN(const OrderedJson config, ReadTokenizerConfig(model_dir));
+  ASSIGN_OR_RETURN(text.bos_id, TokenOf(config, "bos_token", *text.tokenizer, config_path));
+  ASSIGN_OR_RETURN(text.eos_id, TokenOf(config, "eos_token", *text.tokenizer, config_path));
+  text.add_bos = config.contains("add_bos_token") && config.at("add_bos_token") == true;
 
-  const std::string template_file =
-      chat_template_file.empty() ? ChatTemplateFileOf(model_dir) : chat_template_file;
   // What the user names beside the model is no fault of the model's.
-  const auto given = [&chat_template_file](const absl::Status& status) {
-    if (chat_template_file.empty()) return status;
+  const auto given = [](const absl::Status& status) {
     return absl::InvalidArgumentError(StrCat("--chat-template: ", status.message()));
   };
   std::string template_text;
-  if (!template_file.empty()) {
-    auto file = engine::ReadTextFile(template_file, kMaxConfigBytes);
+  if (!chat_template_file.empty()) {
+    auto file = engine::ReadTextFile(chat_template_file, kMaxConfigBytes);
     if (!file.ok()) return given(file.status());
     template_text = *std::move(file);
   }
-  const bool in_config =
-      config->contains("chat_template") && !config->at("chat_template").is_null();
-  if (!template_text.empty() || in_config) {
-    auto chat = engine::ParseChatTemplate(*config_text, template_text);
-    if (!chat.ok()) {
-      return template_text.empty() ? InFile(config_path, chat.status())
-                                   : given(InFile(template_file, chat.status()));
-    }
-    text.chat_template = *std::move(chat);
-  } else {
+  const bool in_config = config.contains("chat_template") && !config.at("chat_template").is_null();
+  if (template_text.empty() && !in_config) {
     text.chat_template = PromptEncoderOf(model_dir);
+    return text;
   }
+  auto chat = engine::ParseChatTemplate(DumpJson(config), template_text);
+  if (chat.ok()) {
+    text.chat_template = *std::move(chat);
+    return text;
+  }
+  if (!template_text.empty()) return given(InFile(chat_template_file, chat.status()));
+  const bool own_file = ::access((model_dir + "/chat_template.jinja").c_str(), F_OK) == 0;
+  const std::string file = own_file ? model_dir + "/chat_template.jinja" : config_path;
+  text.chat_template_error =
+      InFile(file, absl::Status(chat.status().code(),
+                                StrCat(ToStd(chat.status().message()),
+                                       " (give another template with serve --chat-template)")));
   return text;
 }
 

@@ -67,8 +67,9 @@ absl::Status AddSamples(const MappedFile& file, int64_t size, Sha256* sum) {
 std::vector<std::string> ModelFiles(const std::string& dir, const Checkpoint& checkpoint) {
   std::vector<std::string> names = checkpoint.files();
   names.push_back("config.json");
-  for (const char* optional : {"tokenizer.json", "tokenizer_config.json", "chat_template.jinja",
-                               "model.safetensors.index.json"}) {
+  for (const char* optional :
+       {"tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "special_tokens_map.json",
+        kToolTemplateFile, "model.safetensors.index.json"}) {
     if (::access(StrCat(dir, "/", optional).c_str(), F_OK) == 0) names.push_back(optional);
   }
   std::sort(names.begin(), names.end());

@@ -13,6 +13,9 @@ namespace deepseek::engine {
 /// Files up to this size count with all their bytes.
 inline constexpr int64_t kWholeFileBytes = int64_t{256} << 20;
 
+/// The template for requests with tools, where a model keeps its templates in files.
+inline constexpr const char* kToolTemplateFile = "additional_chat_templates/tool_use.jinja";
+
 /// The names of the files of `dir` that make the model what it is: config.json, the weight files,
 /// the tokenizer's files and the chat template's, as far as they are there. Sorted.
 std::vector<std::string> ModelFiles(const std::string& dir, const Checkpoint& checkpoint);

@@ -54,7 +54,7 @@ for field, value in (
         ("num_hidden_layers", 0), ("num_hidden_layers", 10**12), ("num_hidden_layers", [2]), ("vocab_size", None),
         ("vocab_size", 2**31), ("vocab_size", 273), ("num_experts_per_tok", 99), ("n_group", 3), ("n_group", 0),
         ("topk_group", 3), ("rms_norm_eps", 0), ("rms_norm_eps", "small"), ("rope_theta", -1), ("hidden_act", "relu"),
-        ("norm_topk_prob", 1), ("eos_token_id", 272), ("eos_token_id", [2**64]), ("eos_token_id", -1),
+        ("norm_topk_prob", 1), ("eos_token_id", 272), ("eos_token_id", [2**64]), ("eos_token_id", -2),
         ("bos_token_id", 1.5), ("qk_rope_head_dim", 3), ("num_key_value_heads", 1), ("kv_lora_rank", 9),
         ("rope_scaling", []), ("rope_scaling", {"type": "yarn"}), ("rope_scaling", {"type": "ntk"}),
         ("rope_scaling", {"type": "yarn", "factor": 0, "original_max_position_embeddings": 64}),

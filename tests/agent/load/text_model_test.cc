@@ -85,6 +85,7 @@ class TextModelFolder : public ::testing::Test {
  private:
   static std::string Said(const absl::StatusOr<TextModel>& text) {
     if (!text.ok()) return text.status().ToString();
+    if (!text->chat_template_error.ok()) return text->chat_template_error.ToString();
     if (text->chat_template == nullptr) return "no template";
     const auto chat = text->chat_template->Render({{"messages", OrderedJson::array()}});
     return chat.ok() ? chat->text : chat.status().ToString();
@@ -108,6 +109,45 @@ TEST_F(TextModelFolder, TheTemplateInAFileOfItsOwnComesFirst) {
 TEST_F(TextModelFolder, ATemplateThatIsNullIsNone) {
   Put("tokenizer_config.json", R"({"chat_template":null})");
   EXPECT_EQ(Load(), "no template");
+}
+
+// Tokens and plain text need no template: what a template has that we lack refuses a chat only.
+TEST_F(TextModelFolder, ATemplateThatCannotBeUsedLeavesTheRest) {
+  Put("tokenizer_config.json", R"({"chat_template":"{% include 'x' %}"})");
+  const auto text = LoadText(dir_.path());
+  ASSERT_TRUE(text.ok()) << text.status();
+  EXPECT_EQ(text->chat_template, nullptr);
+  EXPECT_EQ(ExitCode(text->chat_template_error), 2);
+  EXPECT_THAT(std::string(text->chat_template_error.message()),
+              testing::AllOf(HasSubstr("tokenizer_config.json: "), HasSubstr("{% include %}"),
+                             HasSubstr("--chat-template")));
+}
+
+TEST_F(TextModelFolder, TokensOfTheSpecialTokensMapCountWhereTheConfigNamesNone) {
+  Put("special_tokens_map.json", R"({"bos_token":{"content":"<｜begin▁of▁sentence｜>"},
+                                     "eos_token":"<｜User｜>"})");
+  Put("tokenizer_config.json", R"({"eos_token":"<｜end▁of▁sentence｜>","chat_template":
+                                   "{{ bos_token }}{{ eos_token }}"})");
+  const auto text = LoadText(dir_.path());
+  ASSERT_TRUE(text.ok()) << text.status();
+  EXPECT_EQ(text->bos_id, 0);
+  EXPECT_EQ(text->eos_id, 1);
+  EXPECT_EQ(Load(), "<｜begin▁of▁sentence｜><｜end▁of▁sentence｜>");
+  Put("special_tokens_map.json", "[");
+  EXPECT_THAT(Load(), HasSubstr("special_tokens_map.json"));
+}
+
+TEST_F(TextModelFolder, ATemplateForToolsMayBeAFileOfItsOwn) {
+  Put("chat_template.jinja", "plain");
+  std::filesystem::create_directory(dir_ / "additional_chat_templates");
+  Put("additional_chat_templates/tool_use.jinja", "with tools");
+  EXPECT_EQ(Load(), "plain");
+  const auto text = LoadText(dir_.path());
+  const auto chat = text->chat_template->Render(
+      {{"messages", OrderedJson::array()}, {"tools", OrderedJson::array({1})}});
+  EXPECT_EQ(chat->text, "with tools");
+  Put("given", "given");
+  EXPECT_EQ(Load(dir_ / "given"), "given");
 }
 
 TEST(CheckTokenizer, FindsTheTokenizerOfAnotherModel) {

@@ -58,6 +58,16 @@ TEST_F(DigestTest, AChatTemplateOfItsOwnCounts) {
   EXPECT_EQ(Digest(), VerifyCheckpoint(path_.string())->digest);
 }
 
+TEST_F(DigestTest, FilesThatSpeakForTheTokenizerCount) {
+  fs::create_directory(path_ / "additional_chat_templates");
+  for (const char* name : {"special_tokens_map.json", kToolTemplateFile}) {
+    const std::string before = Digest();
+    std::ofstream(path_ / name) << "{}";
+    EXPECT_NE(Digest(), before) << name;
+    EXPECT_EQ(Digest(), VerifyCheckpoint(path_.string())->digest);
+  }
+}
+
 TEST_F(DigestTest, EveryByteOfASmallModelCounts) {
   const std::string before = Digest();
   Flip("model.safetensors", Size("model.safetensors") - 12345);
