@@ -10,6 +10,9 @@ namespace deepseek::engine::jinja {
 namespace {
 
 constexpr std::string_view kPrefix = "chat template";
+// Within each other, macros included, since evaluation recurses: three times what the parser lets
+// one expression have.
+constexpr int kMaxExpressions = 600;
 
 // Puts the line in front of an error that has no place yet.
 absl::Status At(int line, const absl::Status& status) {
@@ -125,6 +128,9 @@ absl::Status Evaluator::RunNode(const Node& node) {
       return RunFor(node);
     case Statement::kSet:
       return RunSet(node);
+    case Statement::kMacro:
+      Set(node.name, Value(Value::Variant(Macro{&node, scopes_.size()})));
+      return absl::OkStatus();
     case Statement::kBreak:
       flow_ = Flow::kBreak;
       return absl::OkStatus();
@@ -151,20 +157,29 @@ absl::Status Evaluator::RunFor(const Node& node) {
   return ended ? absl::OkStatus() : Run(node.otherwise);
 }
 
+// The scopes from `depth` on, which a condition or a macro does not see: the caller puts them back.
+std::vector<Evaluator::Scope> Evaluator::SetAside(size_t depth) {
+  const auto first = scopes_.begin() + static_cast<ptrdiff_t>(depth);
+  std::vector<Scope> inner(std::make_move_iterator(first), std::make_move_iterator(scopes_.end()));
+  scopes_.resize(depth);
+  return inner;
+}
+
+void Evaluator::PutBack(std::vector<Scope> inner) {
+  std::move(inner.begin(), inner.end(), std::back_inserter(scopes_));
+}
+
 // jinja2's condition is a generator: an item's turn comes right before its round, or when `loop`
 // looks ahead, so it sees what the rounds before have changed. It does not see their names.
 void Evaluator::FilterLazily(const Node& node, std::vector<Value> source, Loop* loop) {
   loop->more = [this, &node, loop, source = std::move(source), next = size_t{0},
-                depth = scopes_.size()]() mutable -> absl::StatusOr<bool> {
+                depth = scopes_.size(), frame = macros_]() mutable -> absl::StatusOr<bool> {
     // Not from within a condition that is evaluated for this loop or one around it, which a
-    // namespace would allow: the names that this condition needs are set aside.
-    if (depth >= ahead_)
+    // namespace would allow, nor from within a macro: the names that it needs are set aside.
+    if (depth >= ahead_ || frame != macros_)
       return Fail("the condition of a for loop looks ahead in a loop that waits for it");
     const size_t outer = std::exchange(ahead_, depth);
-    std::vector<Scope> inner(
-        std::make_move_iterator(scopes_.begin() + static_cast<ptrdiff_t>(depth)),
-        std::make_move_iterator(scopes_.end()));
-    scopes_.resize(depth);
+    std::vector<Scope> inner = SetAside(depth);
     bool found = false;
     while (!found && next < source.size()) {
       Value item = std::move(source[next++]);
@@ -176,7 +191,7 @@ void Evaluator::FilterLazily(const Node& node, std::vector<Value> source, Loop* 
       if (found) loop->items.push_back(std::move(item));
     }
     loop->count = loop->items.size();
-    std::move(inner.begin(), inner.end(), std::back_inserter(scopes_));
+    PutBack(std::move(inner));
     ahead_ = outer;
     return found;
   };
@@ -255,7 +270,12 @@ void Evaluator::Set(const std::string& name, Value value) {
 
 absl::StatusOr<Value> Evaluator::Eval(const Expr& expr) {
   RETURN_IF_ERROR(At(expr.line, budget_.Charge()));
+  if (++expressions_ > kMaxExpressions) {
+    return At(expr.line, absl::ResourceExhaustedError(StrCat("more than ", kMaxExpressions,
+                                                             " expressions wait for each other")));
+  }
   absl::StatusOr<Value> value = EvalInner(expr);
+  --expressions_;
   if (!value.ok()) return At(expr.line, value.status());
   return value;
 }
@@ -371,6 +391,10 @@ absl::StatusOr<Value> Evaluator::EvalCall(const Expr& expr) {
     return CallMethod(budget_, callee.name, self, arguments);
   }
   ASSIGN_OR_RETURN(const Value function, Eval(callee));
+  if (const Macro* macro = function.As<Macro>()) {
+    ASSIGN_OR_RETURN(const Arguments arguments, EvalArguments(expr));
+    return CallMacro(*macro, arguments);
+  }
   const Function* known = function.As<Function>();
   if (known == nullptr || callee.op != Op::kName) {
     if (const Undefined* missing = function.As<Undefined>())

@@ -99,12 +99,15 @@ class Evaluator {
   absl::Status Run(const Block& block);
   absl::Status RunNode(const Node& node);
   absl::Status RunFor(const Node& node);
+  std::vector<Scope> SetAside(size_t depth);
+  void PutBack(std::vector<Scope> inner);
   absl::StatusOr<bool> RunRounds(const Node& node, const LoopRef& loop);
   void FilterLazily(const Node& node, std::vector<Value> source, Loop* loop);
   absl::Status RunSet(const Node& node);
   absl::Status Assign(const std::vector<std::string>& targets, const Value& value);
   absl::StatusOr<Value> Eval(const Expr& expr);
   absl::StatusOr<Value> EvalInner(const Expr& expr);
+  absl::StatusOr<Value> CallMacro(const Macro& macro, const Arguments& arguments);
   absl::StatusOr<Value> EvalCall(const Expr& expr);
   absl::StatusOr<Value> EvalCompare(const Expr& expr);
   absl::StatusOr<Value> EvalSlice(const Expr& expr);
@@ -119,6 +122,8 @@ class Evaluator {
   MarkedText out_;
   Flow flow_ = Flow::kNext;
   int depth_ = 0;
+  int expressions_ = 0;      // that wait for the value of an inner one
+  int macros_ = 0;           // that are being called
   size_t ahead_ = SIZE_MAX;  // scopes around the loop whose condition is evaluated
 };
 

@@ -258,6 +258,8 @@ absl::StatusOr<ExprRef> ExpressionParser::Primary() {
       expr->constant = Value::Boolean(name == "true" || name == "True");
     } else if (name == "none" || name == "None") {
       expr->constant = Value::Nothing();
+    } else if (in_macro_ > 0 && (name == "varargs" || name == "kwargs" || name == "caller")) {
+      return Unsupported(token.line, StrCat(name, " in a macro"));
     } else {
       expr->op = Op::kName;
       expr->name = name;
@@ -373,7 +375,7 @@ absl::StatusOr<ExprRef> ExpressionParser::Call(ExprRef callee) {
   const int line = callee->line;
   if (callee->op == Op::kAttribute && !IsKnownMethod(callee->name))
     return Unsupported(line, StrCat("the method .", callee->name, "()"));
-  if (callee->op == Op::kName && !IsKnownFunction(callee->name))
+  if (callee->op == Op::kName && !IsKnownFunction(callee->name) && !macros_.contains(callee->name))
     return Unsupported(line, StrCat("the function ", callee->name, "()"));
   ASSIGN_OR_RETURN(ExprRef call, Make(Op::kCall, line, Args(std::move(callee))));
   RETURN_IF_ERROR(Arguments(call.get()));

@@ -2,8 +2,10 @@
 // Expressions, with Jinja's precedence: a filter binds tighter than any operator except unary
 // minus's operand.
 
+#include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "engine/tokenizer/jinja_lexer.h"
@@ -11,10 +13,12 @@
 
 namespace deepseek::engine::jinja {
 
-/// A cursor over tokens (which outlive it) and the recursive descent for expressions.
+/// A cursor over tokens (which outlive it) and the recursive descent for expressions. `macros` are
+/// the template's own functions.
 class ExpressionParser {
  public:
-  explicit ExpressionParser(const std::vector<Token>& tokens) : tokens_(tokens) {}
+  ExpressionParser(const std::vector<Token>& tokens, std::set<std::string> macros)
+      : tokens_(tokens), macros_(std::move(macros)) {}
 
   bool Kind(TokenKind kind) const { return Peek().kind == kind; }
   bool IsName(std::string_view name) const { return Kind(TokenKind::kName) && Peek().text == name; }
@@ -30,6 +34,8 @@ class ExpressionParser {
   absl::Status Unsupported(int line, std::string_view what) const;
 
   absl::StatusOr<ExprRef> Expression();
+  /// 1: what follows is the body of a macro; -1: no longer.
+  void EnterMacro(int by) { in_macro_ += by; }
   /// One or more expressions with commas between: a list if there are commas.
   absl::StatusOr<ExprRef> Tuple();
   /// As Tuple, but without `x if y`: after `for .. in`, the `if` is the loop's own.
@@ -62,7 +68,9 @@ class ExpressionParser {
 
   const std::vector<Token>& tokens_;
   size_t at_ = 0;
+  const std::set<std::string> macros_;
   int depth_ = 0;
+  int in_macro_ = 0;
 };
 
 }  // namespace deepseek::engine::jinja

@@ -342,7 +342,7 @@ absl::StatusOr<bool> OfType(std::string_view name, const Value& v, const Argumen
   if (name == "float") return real;
   if (name == "number") return boolean || integer || real;
   if (name == "mapping") return v.As<DictRef>() != nullptr;
-  if (name == "callable") return v.As<Function>() != nullptr;
+  if (name == "callable") return v.As<Function>() != nullptr || v.As<Macro>() != nullptr;
   if (name == "iterable") return sequence || v.undefined();
   return sequence || v.undefined();  // "sequence": has a length and can be indexed
 }

@@ -17,9 +17,10 @@ namespace deepseek::engine::jinja {
 namespace {
 
 constexpr std::string_view kMethods[] = {
-    "split",   "rsplit", "splitlines", "strip",      "lstrip",  "rstrip", "startswith", "endswith",
-    "upper",   "lower",  "title",      "capitalize", "replace", "find",   "count",      "join",
-    "isdigit", "items",  "keys",       "values",     "get",     "index",  "format",
+    "split",    "rsplit", "splitlines", "strip",   "lstrip",     "rstrip",  "startswith",
+    "endswith", "upper",  "lower",      "title",   "capitalize", "replace", "find",
+    "count",    "join",   "isdigit",    "items",   "keys",       "values",  "get",
+    "index",    "format", "cycle",      "changed",
 };
 constexpr std::string_view kFunctions[] = {"raise_exception", "strftime_now", "namespace", "range",
                                            "dict"};
@@ -273,6 +274,20 @@ absl::StatusOr<Value> CallDict(std::string_view name, const Dict& dict,
   return MakeList(std::move(out));
 }
 
+absl::StatusOr<Value> CallLoop(std::string_view name, Loop& loop, const Arguments& arguments) {
+  const std::vector<Value>& values = arguments.positional;
+  RETURN_IF_ERROR(arguments.Check(values.size()));
+  if (name == "cycle") {
+    if (values.empty()) return Fail("cycle: there is nothing to choose from");
+    return values[loop.index % values.size()];
+  }
+  if (name != "changed") return Fail(StrCat("loops have no method ", name));
+  ASSIGN_OR_RETURN(Value seen, MakeList(values, true));
+  const bool changed = !Equal(seen, loop.seen);
+  loop.seen = std::move(seen);
+  return Value::Boolean(changed);
+}
+
 // The time is the template's text unless the request had a hand in the format.
 absl::StatusOr<Value> StrftimeNow(const Arguments& arguments, const RenderLimits& limits) {
   RETURN_IF_ERROR(arguments.Check(1));
@@ -326,6 +341,7 @@ absl::StatusOr<Value> CallMethod(Budget& budget, std::string_view name, const Va
                                  const Arguments& arguments) {
   if (const Undefined* missing = self.As<Undefined>())
     return Fail(StrCat("'", missing->name, "' is undefined"));
+  if (const LoopRef* loop = self.As<LoopRef>()) return CallLoop(name, **loop, arguments);
   if (self.text() != nullptr) return CallString(budget, name, *self.text(), arguments);
   if (self.As<DictRef>() != nullptr) {
     RETURN_IF_ERROR(budget.Charge(self.dict()->entries.size()));

@@ -181,10 +181,11 @@ absl::StatusOr<Value> GetAttribute(const Value& object, std::string_view name) {
   static constexpr std::string_view kDictMethods[] = {"items",      "keys",    "values",  "get",
                                                       "copy",       "pop",     "update",  "clear",
                                                       "setdefault", "popitem", "fromkeys"};
-  const bool method = object.As<DictRef>() != nullptr
-                          ? std::find(std::begin(kDictMethods), std::end(kDictMethods), name) !=
-                                std::end(kDictMethods)
-                          : object.text() != nullptr && IsKnownMethod(name);
+  const bool method =
+      object.As<DictRef>() != nullptr
+          ? std::find(std::begin(kDictMethods), std::end(kDictMethods), name) !=
+                std::end(kDictMethods)
+          : object.text() != nullptr && IsKnownMethod(name) && name != "cycle" && name != "changed";
   if (method) return Value(Value::Variant(Function{std::string(name)}));
   if (const Dict* dict = object.dict()) {
     if (const Value* value = dict->Find(name)) return *value;

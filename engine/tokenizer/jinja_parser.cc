@@ -1,5 +1,8 @@
 #include "engine/tokenizer/jinja_parser.h"
 
+#include <set>
+#include <utility>
+
 #include "base/status.h"
 #include "base/strings.h"
 #include "engine/tokenizer/jinja_expression.h"
@@ -11,7 +14,8 @@ constexpr int kMaxBlockDepth = 60;
 
 class Parser {
  public:
-  explicit Parser(std::vector<Token> tokens) : tokens_(std::move(tokens)), expressions_(tokens_) {}
+  explicit Parser(std::vector<Token> tokens)
+      : tokens_(std::move(tokens)), expressions_(tokens_, MacroNames(tokens_)) {}
 
   absl::StatusOr<Block> Run() {
     ASSIGN_OR_RETURN(Block block, Body({}));
@@ -20,6 +24,16 @@ class Parser {
 
  private:
   using Names = std::vector<std::string_view>;
+
+  // What may be called though it is no function of ours, before the macro is written or after.
+  static std::set<std::string> MacroNames(const std::vector<Token>& tokens) {
+    std::set<std::string> names;
+    for (size_t i = 0; i + 2 < tokens.size(); ++i) {
+      if (tokens[i].kind == TokenKind::kBlockBegin && tokens[i + 1].text == "macro")
+        names.insert(tokens[i + 2].text);
+    }
+    return names;
+  }
 
   // Statements up to one of the tags of `ends`, whose name is left as the current token; up to the
   // end if there are none.
@@ -61,6 +75,8 @@ class Parser {
       RETURN_IF_ERROR(For(&node));
     } else if (name.text == "set") {
       RETURN_IF_ERROR(Set(&node));
+    } else if (name.text == "macro") {
+      RETURN_IF_ERROR(Macro(&node));
     } else if (name.text == "break" || name.text == "continue") {
       if (loops_ == 0) return e().ErrorAt(name.line, StrCat(name.text, " outside of a for loop"));
       node.kind = name.text == "break" ? Statement::kBreak : Statement::kContinue;
@@ -130,6 +146,33 @@ class Parser {
       RETURN_IF_ERROR(e().Expect(TokenKind::kBlockEnd));
       ASSIGN_OR_RETURN(node->otherwise, Body({"endfor"}));
     }
+    e().Take();
+    return e().Expect(TokenKind::kBlockEnd);
+  }
+
+  absl::Status Macro(Node* node) {
+    node->kind = Statement::kMacro;
+    if (!e().Kind(TokenKind::kName)) return e().Error("a macro lacks its name");
+    node->name = e().Take().text;
+    if (!e().TakeOperator("(")) return e().Error("( is missing");
+    while (!e().IsOperator(")")) {
+      if (!e().Kind(TokenKind::kName)) return e().Error("a name is missing");
+      node->targets.push_back(e().Take().text);
+      if (e().TakeOperator("=")) {
+        ASSIGN_OR_RETURN(ExprRef value, e().Expression());
+        node->defaults.push_back(std::move(value));
+      } else if (!node->defaults.empty()) {
+        return e().Error("a parameter without a default follows one that has one");
+      }
+      if (!e().TakeOperator(",")) break;
+    }
+    if (!e().TakeOperator(")")) return e().Error(") is missing");
+    RETURN_IF_ERROR(e().Expect(TokenKind::kBlockEnd));
+    const int loops = std::exchange(loops_, 0);  // no break out of a macro
+    e().EnterMacro(1);
+    ASSIGN_OR_RETURN(node->body, Body({"endmacro"}));
+    e().EnterMacro(-1);
+    loops_ = loops;
     e().Take();
     return e().Expect(TokenKind::kBlockEnd);
   }

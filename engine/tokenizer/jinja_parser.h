@@ -61,7 +61,7 @@ struct Expr {
 struct Node;
 using Block = std::vector<Node>;
 
-enum class Statement { kText, kOutput, kIf, kFor, kSet, kBreak, kContinue };
+enum class Statement { kText, kOutput, kIf, kFor, kSet, kMacro, kBreak, kContinue };
 
 struct Node {
   Node(Statement kind_of, int at_line) : kind(kind_of), line(at_line) {}
@@ -69,11 +69,13 @@ struct Node {
   int line;
   Value text;    ///< kText
   ExprRef expr;  ///< kOutput; kFor: what is looped over; kSet: the value (null: `body` is)
-  std::vector<std::string> targets;                 ///< kFor, kSet: names
+  std::vector<std::string> targets;                 ///< kFor, kSet: names; kMacro: parameters
   std::string attribute;                            ///< kSet: targets[0].attribute of a namespace
   ExprRef filter;                                   ///< kFor: condition or null
   std::vector<std::pair<ExprRef, Block>> branches;  ///< kIf: condition (null: else) and body
   Block body, otherwise;                            ///< kFor: body and else
+  std::string name;                                 ///< kMacro
+  std::vector<ExprRef> defaults;                    ///< kMacro: of the last parameters
 };
 
 /// kUnimplemented: a feature of Jinja that is not supported, with its line. kInvalidArgument: a

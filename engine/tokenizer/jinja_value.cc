@@ -97,9 +97,9 @@ size_t Value::Weight() const {
 }
 
 std::string_view Value::TypeName() const {
-  static constexpr std::string_view kNames[] = {"undefined", "None",        "bool",    "int",
-                                                "float",     "str",         "list",    "dict",
-                                                "Namespace", "LoopContext", "function"};
+  static constexpr std::string_view kNames[] = {"undefined", "None",        "bool",     "int",
+                                                "float",     "str",         "list",     "dict",
+                                                "Namespace", "LoopContext", "function", "Macro"};
   return kNames[v_.index()];
 }
 

@@ -19,6 +19,7 @@ namespace deepseek::engine::jinja {
 class Value;
 struct Dict;
 struct Loop;
+struct Node;
 
 /// A name or key that is not there: false, empty when printed or looped over, an error in most
 /// other places.
@@ -38,10 +39,16 @@ struct Function {
   std::string name;
 };
 
+/// {% macro %}: its statement, which the template owns, and how many scopes it sees.
+struct Macro {
+  const Node* node;
+  size_t scopes;
+};
+
 class Value {
  public:
   using Variant = std::variant<Undefined, None, bool, int64_t, double, Text, List, DictRef,
-                               Namespace, LoopRef, Function>;
+                               Namespace, LoopRef, Function, Macro>;
   Value() : v_(Undefined{}) {}
   Value(Variant v) : v_(std::move(v)) {}  // NOLINT: every alternative is a value
   static Value String(std::string_view text, bool input);
@@ -99,6 +106,7 @@ struct Dict {
 struct Loop {
   std::vector<Value> items;     ///< as far as they are known
   size_t index = 0, count = 0;  ///< of the round; known items
+  Value seen;                   ///< by loop.changed()
   /// With a condition that is evaluated on the way: adds the next item that it keeps, false if
   /// there is none. Null: all are known.
   std::function<absl::StatusOr<bool>()> more;
