@@ -36,11 +36,10 @@ int EndOutput(int exit_code) {
   const bool written = std::fflush(stdout) == 0 && std::ferror(stdout) == 0 && std::cout.good();
   if (written || exit_code != 0) return exit_code;
   if (IsReaderGone()) return kReaderGone;
-  std::fprintf(
-      stderr, "%s\n",
-      ErrorLine(absl::DataLossError(
-                    "standard output: not all of it could be written (is the disk full?)"))
-          .c_str());
+  std::fprintf(stderr, "%s\n",
+               ErrorLine(absl::DataLossError(
+                             "standard output: not all of it could be written (is the disk full?)"))
+                   .c_str());
   return 1;
 }
 

@@ -50,7 +50,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
   };
 
   absl::Status Submit();
-  void AddChoice(size_t p, const engine::Request& request);
+  void AddChoice(size_t p);
   absl::Status SubmitChoice(size_t p, const engine::Request& request);
   void OnPrompt(size_t i, absl::Span<const engine::TokenEvent> tokens);
   void OnToken(size_t i, const engine::TokenEvent& token);
@@ -156,7 +156,7 @@ absl::Status Generation::Submit() {
             grammar::MakeConstraint(job_.constraint, *job_.model->text.tokenizer);
       }
       if (n > 0 && requests[p].prompt_only) {
-        AddChoice(p, requests[p]);
+        AddChoice(p);
         choices_.back().ended = choices_.back().echo_only = true;
         continue;
       }
@@ -168,7 +168,7 @@ absl::Status Generation::Submit() {
   return absl::OkStatus();
 }
 
-void Generation::AddChoice(size_t p, const engine::Request& request) {
+void Generation::AddChoice(size_t p) {
   const EncodedPrompt& prompt = job_.prompts[p];
   const size_t i = choices_.size();
   ChoiceOptions options;
@@ -187,7 +187,7 @@ void Generation::AddChoice(size_t p, const engine::Request& request) {
 
 absl::Status Generation::SubmitChoice(size_t p, const engine::Request& request) {
   const size_t i = choices_.size();
-  AddChoice(p, request);
+  AddChoice(p);
   const auto id = engine().Submit(request, std::make_shared<ChoiceSink>(shared_from_this(), i));
   if (!id.ok()) {
     choices_.pop_back();
