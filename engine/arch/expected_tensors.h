@@ -12,8 +12,8 @@ namespace deepseek::engine {
 
 enum class TensorRole : uint8_t {
   kFloat,   ///< BF16, F16 or F32
-  kLinear,  ///< as kFloat, or F8_E4M3 with F32 NAME_scale_inv of [ceil(rows / block), ceil(cols /
-            ///< block)]
+  kLinear,  ///< as kFloat, or F8_E4M3 with NAME_scale_inv (as kFloat) of [ceil(rows / block),
+            ///< ceil(cols / block)]
 };
 
 struct ExpectedTensor {

@@ -15,6 +15,10 @@ absl::Status Missing(const std::string& name) {
   return absl::DataLossError(StrCat("tensor ", name, " is missing"));
 }
 
+bool IsFloat(std::string_view dtype) {
+  return dtype == "BF16" || dtype == "F16" || dtype == "F32";
+}
+
 absl::Status CheckScales(const Checkpoint& checkpoint, const ModelSpec& spec,
                          const TensorView& weight) {
   if (!spec.fp8_blocks) {
@@ -25,9 +29,10 @@ absl::Status CheckScales(const Checkpoint& checkpoint, const ModelSpec& spec,
   if (scales == nullptr) return Missing(weight.name + "_scale_inv");
   const std::vector<int64_t> shape = {CeilDiv(weight.shape[0], spec.fp8_block_rows),
                                       CeilDiv(weight.shape[1], spec.fp8_block_cols)};
-  if (scales->shape != shape || scales->dtype != "F32") {
+  if (scales->shape != shape || !IsFloat(scales->dtype)) {
     return absl::DataLossError(StrCat("tensor ", scales->name, " is ", scales->dtype, " ",
-                                      scales->ShapeText(), ", expected F32 ", ShapeText(shape)));
+                                      scales->ShapeText(), ", expected F32, BF16 or F16 ",
+                                      ShapeText(shape)));
   }
   return CheckFinite(*scales);
 }
@@ -42,8 +47,7 @@ absl::Status CheckTensor(const Checkpoint& checkpoint, const ModelSpec& spec,
     return absl::DataLossError(StrCat("tensor ", expected.name, " has shape ", view->ShapeText(),
                                       ", config.json asks for ", ShapeText(expected.shape)));
   }
-  if (view->dtype == "BF16" || view->dtype == "F16" || view->dtype == "F32")
-    return absl::OkStatus();
+  if (IsFloat(view->dtype)) return absl::OkStatus();
   if (expected.role == TensorRole::kLinear && view->dtype == "F8_E4M3") {
     return CheckScales(checkpoint, spec, *view);
   }

@@ -133,7 +133,7 @@ case("weights code minus NaN", weights=with_values(WEIGHT, 127, b"\xff"))
 case("weights norm NaN", weights=with_values("model.norm.weight", 30, b"\xc0\x7f"))
 case("weights embedding infinite", weights=with_values("model.embed_tokens.weight", 32, b"\x80\x7f"))
 case("weights scale of another shape", weights=image(GOOD | {SCALE: ("F32", [1, 2], struct.pack("<2f", 1, 1))}))
-case("weights scale bf16", weights=image(GOOD | {SCALE: ("BF16", GOOD[SCALE][1], b"\x80\x3f" * 2)}))
+case("weights scale of integers", weights=image(GOOD | {SCALE: ("I16", GOOD[SCALE][1], b"\x80\x3f" * 2)}))
 
 
 # the index of shards

@@ -21,8 +21,29 @@ Json SmallConfig() {
     "norm_topk_prob": true, "routed_scaling_factor": 1.5, "num_nextn_predict_layers": 1})");
 }
 
-RandomCheckpoint::RandomCheckpoint(const Json& config, const std::string& dtype, uint32_t seed)
-    : random_(seed) {
+namespace {
+
+void AppendAs(const std::string& dtype, float v, std::string* bytes) {
+  if (dtype == "F32") {
+    bytes->append(reinterpret_cast<const char*>(&v), 4);
+  } else if (dtype == "BF16") {
+    const uint16_t b = FloatToBf16(v);
+    bytes->append(reinterpret_cast<const char*>(&b), 2);
+  } else {  // F16 by way of F32's bits: truncated, within F16's normal range
+    const uint32_t u = std::bit_cast<uint32_t>(v);
+    const int32_t exponent = static_cast<int32_t>((u >> 23) & 0xff) - 112;
+    const auto h = static_cast<uint16_t>(
+        (u >> 16 & 0x8000U) |
+        (exponent <= 0 ? 0U : (static_cast<uint32_t>(exponent) << 10) | (u >> 13 & 0x3ffU)));
+    bytes->append(reinterpret_cast<const char*>(&h), 2);
+  }
+}
+
+}  // namespace
+
+RandomCheckpoint::RandomCheckpoint(const Json& config, const std::string& dtype, uint32_t seed,
+                                   std::string scales)
+    : scales_(std::move(scales)), random_(seed) {
   std::ofstream(dir + "/config.json") << config.dump();
   const ModelSpec spec = *ParseModelConfig(config.dump());
   for (const ExpectedTensor& tensor : ExpectedTensors(spec, true)) {
@@ -54,19 +75,7 @@ void RandomCheckpoint::AddFloat(const ExpectedTensor& tensor, const std::string&
   std::normal_distribution<float> normal(matrix ? 0.0F : 1.0F, sigma);
   for (int64_t i = 0; i < n; ++i) {
     const float v = normal(random_);
-    if (dtype == "F32") {
-      bytes.append(reinterpret_cast<const char*>(&v), 4);
-    } else if (dtype == "BF16") {
-      const uint16_t b = FloatToBf16(v);
-      bytes.append(reinterpret_cast<const char*>(&b), 2);
-    } else {  // F16 by way of F32's bits: truncated, within F16's normal range
-      const uint32_t u = std::bit_cast<uint32_t>(v);
-      const int32_t exponent = static_cast<int32_t>((u >> 23) & 0xff) - 112;
-      const auto h = static_cast<uint16_t>(
-          (u >> 16 & 0x8000U) |
-          (exponent <= 0 ? 0U : (static_cast<uint32_t>(exponent) << 10) | (u >> 13 & 0x3ffU)));
-      bytes.append(reinterpret_cast<const char*>(&h), 2);
-    }
+    AppendAs(dtype, v, &bytes);
   }
   Add(tensor.name, dtype, tensor.shape, bytes);
 }
@@ -80,13 +89,12 @@ void RandomCheckpoint::AddFp8(const ExpectedTensor& tensor, const ModelSpec& spe
   Add(tensor.name, "F8_E4M3", tensor.shape, codes);
   const int64_t rows = (tensor.shape[0] + spec.fp8_block_rows - 1) / spec.fp8_block_rows;
   const int64_t cols = (tensor.shape[1] + spec.fp8_block_cols - 1) / spec.fp8_block_cols;
-  std::uniform_real_distribution<float> uniform(0.0005F, 0.0015F);
+  // Exact in every type.
+  std::uniform_int_distribution<int> steps(128, 384);
   std::string scales;
-  for (int64_t i = 0; i < rows * cols; ++i) {
-    const float v = uniform(random_);
-    scales.append(reinterpret_cast<const char*>(&v), 4);
-  }
-  Add(tensor.name + "_scale_inv", "F32", {rows, cols}, scales);
+  for (int64_t i = 0; i < rows * cols; ++i)
+    AppendAs(scales_, static_cast<float>(steps(random_) / 2 * 2) * 0x1p-18F, &scales);
+  Add(tensor.name + "_scale_inv", scales_, {rows, cols}, scales);
 }
 
 }  // namespace deepseek::engine

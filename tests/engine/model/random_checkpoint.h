@@ -14,10 +14,12 @@ namespace deepseek::engine {
 /// A DeepSeek-V3 of odd widths with two layers and an MTP layer.
 Json SmallConfig();
 
-/// A folder with random weights of `dtype` for `config`; removed at the end.
+/// A folder with random weights of `dtype` for `config`, and FP8 scales of `scales`, whose values
+/// are the same in each type; removed at the end.
 class RandomCheckpoint {
  public:
-  RandomCheckpoint(const Json& config, const std::string& dtype, uint32_t seed);
+  RandomCheckpoint(const Json& config, const std::string& dtype, uint32_t seed,
+                   std::string scales = "F32");
 
  private:
   const TempDir folder_{"shapes_test"};
@@ -31,6 +33,7 @@ class RandomCheckpoint {
   void AddFloat(const ExpectedTensor& tensor, const std::string& dtype);
   void AddFp8(const ExpectedTensor& tensor, const ModelSpec& spec);
 
+  const std::string scales_;
   std::mt19937 random_;
   Json header_;
   std::string data_;

@@ -107,6 +107,23 @@ void Fp8(Json& json, int64_t rows, int64_t cols) {
       {"quant_method", "fp8"}, {"fmt", "e4m3"}, {"weight_block_size", {rows, cols}}};
 }
 
+TEST(Fp8Scales, AreTheSameInEveryType) {
+  Json config = SmallConfig();
+  Fp8(config, 8, 16);
+  const std::vector<int32_t> tokens = {3, 1, 4, 15, 92, 65};
+  RunSpec run;
+  run.prompt = 4;
+  std::vector<float> expected;
+  for (const char* type : {"F32", "BF16", "F16"}) {
+    const RandomCheckpoint checkpoint(config, "BF16", 12, type);
+    LoadSpec spec;
+    spec.dir = checkpoint.dir;
+    const std::vector<float> logits = RunModel(MustLoad(spec).get(), tokens, run).logits;
+    if (expected.empty()) expected = logits;
+    EXPECT_EQ(logits, expected) << type;
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Table, Shapes,
     testing::Values(Case{"bf16", &SmallConfig, "BF16", [](Json&) {}},
