@@ -207,13 +207,16 @@ start_kube-apiserver() {
     --profiling=false ${CLUSTER_APISERVER_FLAGS:-}
 }
 start_kube-controller-manager() {
+  # The grace period: when an API server comes back after two minutes, the only node, which could not say that it lives, would
+  # be called lost for some seconds and all its pods taken out of their Services: Kubernetes' doing, which no test is about.
   # shellcheck disable=SC2086
   cluster_start kube-controller-manager "$CLUSTER_BIN/kube-controller-manager" --kubeconfig "$CLUSTER_PKI/kcm.kubeconfig" \
     --authentication-kubeconfig "$CLUSTER_PKI/kcm.kubeconfig" --authorization-kubeconfig "$CLUSTER_PKI/kcm.kubeconfig" \
     --bind-address 127.0.0.1 --secure-port "$CLUSTER_KCM_PORT" --cert-dir "$CLUSTER_STATE/kcm-certs" --leader-elect=false --profiling=false \
     --cluster-signing-cert-file "$CLUSTER_PKI/ca.crt" --cluster-signing-key-file "$CLUSTER_PKI/ca.key" --root-ca-file "$CLUSTER_PKI/ca.crt" \
     --service-account-private-key-file "$CLUSTER_PKI/sa.key" --use-service-account-credentials=true \
-    --cluster-cidr "$CLUSTER_POD_CIDR" --service-cluster-ip-range "$CLUSTER_SVC_CIDR" --allocate-node-cidrs=false ${CLUSTER_KCM_FLAGS:-}
+    --cluster-cidr "$CLUSTER_POD_CIDR" --service-cluster-ip-range "$CLUSTER_SVC_CIDR" --allocate-node-cidrs=false \
+    --node-monitor-grace-period=5m ${CLUSTER_KCM_FLAGS:-}
 }
 start_kube-scheduler() {
   cluster_start kube-scheduler "$CLUSTER_BIN/kube-scheduler" --kubeconfig "$CLUSTER_PKI/scheduler.kubeconfig" \
