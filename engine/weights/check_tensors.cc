@@ -11,8 +11,11 @@ int64_t CeilDiv(int64_t a, int64_t b) {
   return (a + b - 1) / b;
 }
 
-absl::Status Missing(const std::string& name) {
-  return absl::DataLossError(StrCat("tensor ", name, " is missing"));
+absl::Status Missing(const Checkpoint& checkpoint, const std::string& name) {
+  const std::string file = checkpoint.IndexedIn(name);
+  return absl::DataLossError(
+      StrCat("tensor ", name, " is missing",
+             file.empty() ? "" : StrCat(" (the index says it is in ", file, ")")));
 }
 
 bool IsFloat(std::string_view dtype) {
@@ -26,7 +29,7 @@ absl::Status CheckScales(const Checkpoint& checkpoint, const ModelSpec& spec,
         StrCat("tensor ", weight.name, " is F8_E4M3 but config.json has no quantization_config"));
   }
   const TensorView* scales = checkpoint.Find(weight.name + "_scale_inv");
-  if (scales == nullptr) return Missing(weight.name + "_scale_inv");
+  if (scales == nullptr) return Missing(checkpoint, weight.name + "_scale_inv");
   const std::vector<int64_t> shape = {CeilDiv(weight.shape[0], spec.fp8_block_rows),
                                       CeilDiv(weight.shape[1], spec.fp8_block_cols)};
   if (scales->shape != shape || !IsFloat(scales->dtype)) {
@@ -42,7 +45,8 @@ absl::Status CheckScales(const Checkpoint& checkpoint, const ModelSpec& spec,
 absl::Status CheckTensor(const Checkpoint& checkpoint, const ModelSpec& spec,
                          const ExpectedTensor& expected) {
   const TensorView* view = checkpoint.Find(expected.name);
-  if (view == nullptr) return expected.optional ? absl::OkStatus() : Missing(expected.name);
+  if (view == nullptr)
+    return expected.optional ? absl::OkStatus() : Missing(checkpoint, expected.name);
   if (view->shape != expected.shape) {
     return absl::DataLossError(StrCat("tensor ", expected.name, " has shape ", view->ShapeText(),
                                       ", config.json asks for ", ShapeText(expected.shape)));

@@ -119,21 +119,21 @@ absl::StatusOr<Checkpoint> Checkpoint::Open(const std::string& dir) {
     if (!file.ok()) return file.status();
     checkpoint.files_.emplace(name, *std::move(file));
   }
-  if (!sharded) {
-    for (const auto& [name, view] : checkpoint.files_.begin()->second.tensors())
-      checkpoint.tensors_.emplace(ToAbsl(name), &view);
-    return checkpoint;
+  // Where two shards have a tensor of one name, the index says which is meant. Beyond that the
+  // shards say what there is: an index may be older, and converters copy that of other files with
+  // entries for tensors that they left out (a tied lm_head).
+  if (sharded) {
+    RETURN_IF_ERROR(
+        ForEachIndexed(index_path, index, [&](const std::string& tensor, const std::string& file) {
+          const TensorView* view = checkpoint.files_.at(file).Find(tensor);
+          if (view != nullptr) checkpoint.tensors_[ToAbsl(view->name)] = view;
+          return absl::OkStatus();
+        }));
   }
-  RETURN_IF_ERROR(
-      ForEachIndexed(index_path, index, [&](const std::string& tensor, const std::string& file) {
-        const TensorView* view = checkpoint.files_.at(file).Find(tensor);
-        if (view == nullptr) {
-          return absl::DataLossError(StrCat(dir, "/", file, ": tensor ", tensor.substr(0, 200),
-                                            " is missing (", kIndex, " says it is here)"));
-        }
-        checkpoint.tensors_[ToAbsl(view->name)] = view;
-        return absl::OkStatus();
-      }));
+  for (const auto& [file, shard] : checkpoint.files_) {
+    for (const auto& [name, view] : shard.tensors())
+      checkpoint.tensors_.emplace(ToAbsl(name), &view);
+  }
   return checkpoint;
 }
 
@@ -146,6 +146,18 @@ absl::StatusOr<const TensorView*> Checkpoint::Get(const std::string& name) const
   const TensorView* view = Find(name);
   if (view == nullptr) return absl::DataLossError(StrCat(dir_, ": tensor ", name, " is missing"));
   return view;
+}
+
+std::string Checkpoint::IndexedIn(const std::string& name) const {
+  std::string found;
+  const std::string path = StrCat(dir_, "/", kIndex);
+  const auto index = ReadTextFile(path, kMaxIndexBytes);
+  if (!index.ok()) return found;
+  (void)ForEachIndexed(path, *index, [&](const std::string& tensor, const std::string& file) {
+    if (tensor == name) found = file;
+    return absl::OkStatus();
+  });
+  return found;
 }
 
 std::vector<std::string> Checkpoint::files() const {

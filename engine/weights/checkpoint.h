@@ -28,6 +28,8 @@ class Checkpoint {
   absl::StatusOr<const TensorView*> Get(const std::string& name) const;
   /// null when there is no such tensor.
   const TensorView* Find(const std::string& name) const;
+  /// The shard that the index says has a tensor; empty: it does not say. Reads the index anew.
+  std::string IndexedIn(const std::string& name) const;
   /// Base names of the weight files, in order.
   std::vector<std::string> files() const;
   int64_t total_bytes() const;
@@ -41,7 +43,7 @@ class Checkpoint {
  private:
   std::string dir_;
   std::map<std::string, SafetensorsFile> files_;  // by base name
-  // The tensors that the index names, or all of the one file. Keys are the views' own names.
+  // The tensors of all files. Keys are the views' own names.
   absl::flat_hash_map<absl::string_view, const TensorView*> tensors_;
 };
 

@@ -153,10 +153,10 @@ def sharded(name, change):
 sharded("index shard missing", lambda d, i: os.remove(f"{d}/b.safetensors"))
 sharded("index shard a folder", lambda d, i: (os.remove(f"{d}/b.safetensors"), os.mkdir(f"{d}/b.safetensors"), None)[-1])
 sharded("index shard truncated", lambda d, i: os.truncate(f"{d}/b.safetensors", 1000))
-sharded("index names a tensor that is not there", lambda d, i: i["weight_map"].update({"x": "a.safetensors"}))
+sharded("index names a tensor that is not there", lambda d, i: put(d, i["weight_map"][WEIGHT], image(
+    {k: GOOD[k] for k, shard in i["weight_map"].items() if shard == i["weight_map"][WEIGHT] and k != WEIGHT})))
 sharded("index names the other shard", lambda d, i: i["weight_map"].update(
     {k: "a.safetensors" for k in i["weight_map"]}))
-sharded("index lacks a tensor", lambda d, i: i["weight_map"].pop(WEIGHT) and None)
 sharded("index leaves the folder", lambda d, i: i["weight_map"].update({WEIGHT: "../b.safetensors"}))
 sharded("index names an absolute path", lambda d, i: i["weight_map"].update({WEIGHT: "/etc/passwd"}))
 sharded("index names itself", lambda d, i: i["weight_map"].update({WEIGHT: INDEX}))

@@ -124,11 +124,32 @@ TEST(Checkpoint, BadIndex) {
               HasSubstr("not a plain file name"));
   EXPECT_THAT(error_of([](Json& j) { j["weight_map"]["lm_head.weight"] = 1; }),
               HasSubstr("not a file name"));
-  EXPECT_THAT(
-      error_of([](Json& j) { j["weight_map"]["extra"] = "model-00001-of-00003.safetensors"; }),
-      HasSubstr("tensor extra is missing"));
-  EXPECT_THAT(error_of([](Json& j) { j["weight_map"].erase("lm_head.weight"); }),
-              HasSubstr("tensor lm_head.weight is missing"));
+}
+
+// Indices of other files than these: converters copy them with entries for what they left out, such
+// as a tied lm_head, and people add tensors to a shard without naming them.
+TEST(Checkpoint, ShardsSayWhatThereIs) {
+  const Folder folder("deepseek_v3_sharded");
+  const std::string name = "model.safetensors.index.json", head = "lm_head.weight";
+  Json index = Json::parse(folder.Read(name));
+  const std::string shard = index["weight_map"][head];
+  index["weight_map"]["extra"] = shard;
+  index["weight_map"].erase(head);
+  folder.Write(name, index.dump());
+  EXPECT_EQ(folder.Error(), "");
+  // What the model needs is missed with the shard that should have it.
+  const std::string lost = "model.norm.weight", other = "model-00001-of-00003.safetensors";
+  ASSERT_NE(index["weight_map"][lost], other);
+  fs::remove(folder.path / index["weight_map"][lost].get<std::string>());
+  for (auto& [tensor, file] : index["weight_map"].items()) {
+    if (!fs::exists(folder.path / file.get<std::string>())) file = other;
+  }
+  folder.EditConfig([](Json& j) {
+    j["num_hidden_layers"] = 1;
+    j["tie_word_embeddings"] = true;
+  });
+  folder.Write(name, index.dump());
+  EXPECT_THAT(folder.Error(), HasSubstr("is missing (the index says it is in " + other + ")"));
 }
 
 // Many copies of V3 leave the MTP layers out, and `serve` never reads them: a whole model. With
