@@ -74,6 +74,8 @@ absl::StatusOr<MarkedText> Strip(const MarkedText& text, const Value* characters
                                  bool right);
 absl::StatusOr<MarkedText> Replace(Budget& budget, const MarkedText& text, const MarkedText& from,
                                    const MarkedText& to, int64_t count);
+/// str.splitlines.
+std::vector<Value> SplitLines(const MarkedText& text, bool keep_ends);
 /// upper, lower, title (str.title), words (the filter `title`) or capitalize, character by
 /// character.
 MarkedText ChangeCase(const MarkedText& text, std::string_view how);

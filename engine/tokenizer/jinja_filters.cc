@@ -108,7 +108,7 @@ Result Join(Budget& budget, std::string_view, const Value& input, const Argument
 Result Case(Budget& budget, std::string_view name, const Value& input, const Arguments& arguments) {
   RETURN_IF_ERROR(arguments.Check(0));
   ASSIGN_OR_RETURN(const MarkedText text, TextOf(budget, input));
-  return Value::String(ChangeCase(text, name == "title" ? "words" : name));
+  return budget.String(ChangeCase(text, name == "title" ? "words" : name));
 }
 
 Result Default(Budget&, std::string_view, const Value& input, const Arguments& arguments) {
@@ -149,8 +149,15 @@ Result Number(Budget&, std::string_view name, const Value& input, const Argument
   if (const MarkedText* text = input.text()) {
     ASSIGN_OR_RETURN(const MarkedText trimmed, Strip(*text, nullptr, true, true));
     const std::string& s = trimmed.text();
-    const auto [end, error] = std::from_chars(s.data(), s.data() + s.size(), number);
-    known = error == std::errc() && end == s.data() + s.size();
+    const char* const end = s.data() + s.size();
+    const char* const begin = s.data() + (s.size() > 1 && s[0] == '+' && s[1] != '-' ? 1 : 0);
+    const auto whole = [end](const std::from_chars_result& read) {
+      return read.ec == std::errc() && read.ptr == end;
+    };
+    // All of its digits, which a float would round.
+    int64_t exact = 0;
+    if (name == "int" && whole(std::from_chars(begin, end, exact))) return Value::Integer(exact);
+    known = whole(std::from_chars(begin, end, number));
   }
   if (!known) {
     if (const Value* otherwise = arguments.Get(0, "default")) return *otherwise;
@@ -231,19 +238,20 @@ Result Indent(Budget& budget, std::string_view, const Value& input, const Argume
     prefix.Append(std::string(static_cast<size_t>(std::clamp<int64_t>(width, 0, 1024)), ' '),
                   false);
   }
-  ASSIGN_OR_RETURN(const MarkedText text, TextOf(budget, input));
-  MarkedText out;
-  const std::string& s = text.text();
-  bool indent = first != nullptr && first->Truth();
+  ASSIGN_OR_RETURN(MarkedText text, TextOf(budget, input));
+  text.Append("\n", true);
   const bool indent_blank = blank != nullptr && blank->Truth();
-  for (size_t begin = 0; begin <= s.size();) {
-    const size_t end = std::min(s.find('\n', begin), s.size());
-    if (indent && (indent_blank || end > begin)) out.Append(prefix);
-    out.Append(text, begin, std::min(end + 1, s.size()));
+  MarkedText out;
+  bool begins = true;
+  for (const Value& line : SplitLines(text, false)) {
+    const bool indented =
+        begins ? first != nullptr && first->Truth() : indent_blank || !line.text()->empty();
+    if (!begins) out.Append("\n", true);
+    if (indented) out.Append(prefix);
+    out.Append(*line.text());
     RETURN_IF_ERROR(budget.ChargeText(
         out.size() > budget.limits().max_output_bytes ? out.size() : prefix.size()));
-    indent = true;
-    begin = end + 1;
+    begins = false;
   }
   return budget.String(std::move(out));
 }

@@ -1,7 +1,5 @@
 // Methods of strings, dicts and lists, and the global functions.
 
-#include <utf8proc.h>
-
 #include <algorithm>
 #include <cctype>
 #include <cstring>
@@ -120,28 +118,6 @@ absl::StatusOr<Value> Split(Budget& budget, const MarkedText& text, const Argume
   return MakeList(std::move(parts));
 }
 
-// str.splitlines: also at \v, \f, the separators 1C to 1E, NEL and the Unicode separators.
-bool EndsLine(uint32_t c) {
-  return (c >= 0x0A && c <= 0x0D) || (c >= 0x1C && c <= 0x1E) || c == 0x85 || c == 0x2028 ||
-         c == 0x2029;
-}
-
-std::vector<Value> SplitLines(const MarkedText& text, bool keep_ends) {
-  std::vector<Value> lines;
-  const std::string_view s = text.text();
-  for (size_t begin = 0, end = 0; begin < s.size(); begin = end) {
-    Utf8Char c{};
-    for (; end < s.size(); end += c.length) {
-      c = FirstChar(s.substr(end));
-      if (EndsLine(c.code_point)) break;
-    }
-    const size_t line = end;
-    if (end < s.size()) end += s.substr(end, 2) == "\r\n" ? 2 : c.length;
-    lines.push_back(Value::String(text.Slice(begin, keep_ends ? end : line)));
-  }
-  return lines;
-}
-
 // str.startswith and str.endswith, with a start and an end as in slices.
 absl::StatusOr<Value> StartsOrEnds(Budget& budget, const MarkedText& text,
                                    const Arguments& arguments, bool starts) {
@@ -243,7 +219,7 @@ absl::StatusOr<Value> CallString(Budget& budget, std::string_view name, const Ma
         !s.empty() && std::all_of(s.begin(), s.end(), [](char c) { return c >= '0' && c <= '9'; }));
   }
   if (name == "upper" || name == "lower" || name == "title" || name == "capitalize")
-    return Value::String(ChangeCase(text, name));
+    return budget.String(ChangeCase(text, name));
   return Fail(StrCat("strings have no method ", name));
 }
 
@@ -381,6 +357,32 @@ absl::StatusOr<Value> CallFunction(Budget& budget, std::string_view name,
   return Value(Value::Variant(namespaces->back()));
 }
 
+namespace {
+
+// str.splitlines: also at \v, \f, the separators 1C to 1E, NEL and the Unicode separators.
+bool EndsLine(uint32_t c) {
+  return (c >= 0x0A && c <= 0x0D) || (c >= 0x1C && c <= 0x1E) || c == 0x85 || c == 0x2028 ||
+         c == 0x2029;
+}
+
+}  // namespace
+
+std::vector<Value> SplitLines(const MarkedText& text, bool keep_ends) {
+  std::vector<Value> lines;
+  const std::string_view s = text.text();
+  for (size_t begin = 0, end = 0; begin < s.size(); begin = end) {
+    Utf8Char c{};
+    for (; end < s.size(); end += c.length) {
+      c = FirstChar(s.substr(end));
+      if (EndsLine(c.code_point)) break;
+    }
+    const size_t line = end;
+    if (end < s.size()) end += s.substr(end, 2) == "\r\n" ? 2 : c.length;
+    lines.push_back(Value::String(text.Slice(begin, keep_ends ? end : line)));
+  }
+  return lines;
+}
+
 absl::StatusOr<MarkedText> Strip(const MarkedText& text, const Value* characters, bool left,
                                  bool right) {
   std::vector<uint32_t> set;
@@ -434,36 +436,6 @@ absl::StatusOr<MarkedText> Replace(Budget& budget, const MarkedText& text, const
   }
   out.Append(text, done, s.size());
   RETURN_IF_ERROR(budget.ChargeText(out.size()));
-  return out;
-}
-
-namespace {
-
-// The filter `title` splits at [-\s({\[<]+.
-bool BeginsWords(uint32_t c) {
-  return c == '-' || c == '(' || c == '{' || c == '[' || c == '<' || IsPythonSpace(c);
-}
-
-}  // namespace
-
-MarkedText ChangeCase(const MarkedText& text, std::string_view how) {
-  MarkedText out;
-  bool word = false;  // inside of a word
-  size_t at = 0;
-  const std::string& s = text.text();
-  for (const MarkedText::Run& run : text.runs()) {
-    std::string changed;
-    while (at < run.end) {
-      const Utf8Char c = FirstChar(std::string_view(s).substr(at));
-      const auto point = static_cast<utf8proc_int32_t>(c.code_point);
-      const utf8proc_int32_t up = utf8proc_toupper(point), low = utf8proc_tolower(point);
-      const bool upper = how == "upper" || (how != "lower" && !word);
-      AppendUtf8(static_cast<uint32_t>(upper ? up : low), &changed);
-      word = how == "title" ? up != low : how != "words" || !BeginsWords(c.code_point);
-      at += c.length;
-    }
-    out.Append(changed, run.input);
-  }
   return out;
 }
 
