@@ -71,8 +71,10 @@ absl::Status AboutModel(const absl::Status& status);
 /// unset), else a path. kInvalidArgument: a builtin name with path separators or an empty one.
 absl::StatusOr<std::string> ResolveModelDir(std::string_view model);
 
-/// A tokenizer.json alone: no beginning-of-sequence token, no template.
-absl::StatusOr<TextModel> LoadTokenizerFile(const std::string& path);
+/// A tokenizer.json alone: no beginning-of-sequence token, no template. `added_tokens_decoder`: as
+/// ParseTokenizer's.
+absl::StatusOr<TextModel> LoadTokenizerFile(const std::string& path,
+                                            const std::string& added_tokens_decoder = "");
 
 /// The built-in prompt format of a model whose family comes without a Jinja template (config.json's
 /// model_type); null for others.

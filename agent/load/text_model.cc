@@ -64,10 +64,11 @@ std::vector<int32_t> TextModel::Encode(std::string_view plain, bool add_special,
   return ids;
 }
 
-absl::StatusOr<TextModel> LoadTokenizerFile(const std::string& path) {
+absl::StatusOr<TextModel> LoadTokenizerFile(const std::string& path,
+                                            const std::string& added_tokens_decoder) {
   TextModel text;
   ASSIGN_OR_RETURN(const std::string json, engine::ReadTextFile(path, kMaxTokenizerBytes));
-  auto tokenizer = engine::ParseTokenizer(json);
+  auto tokenizer = engine::ParseTokenizer(json, added_tokens_decoder);
   if (!tokenizer.ok()) return InFile(path, tokenizer.status());
   text.tokenizer = *std::move(tokenizer);
   return text;
@@ -142,9 +143,15 @@ absl::StatusOr<OrderedJson> ReadTokenizerConfig(const std::string& model_dir) {
 
 absl::StatusOr<TextModel> LoadText(const std::string& model_dir,
                                    const std::string& chat_template_file) {
-  ASSIGN_OR_RETURN(TextModel text, LoadTokenizerFile(model_dir + "/tokenizer.json"));
   const std::string config_path = model_dir + "/tokenizer_config.json";
-  ASSIGN_OR_RETURN(const OrderedJson config, ReadTokenizerConfig(model_dir));
+  const auto read = ReadTokenizerConfig(model_dir);
+  std::string added;
+  if (read.ok() && read->contains("added_tokens_decoder") &&
+      read->at("added_tokens_decoder").is_object())
+    added = DumpJson(read->at("added_tokens_decoder"));
+  ASSIGN_OR_RETURN(TextModel text, LoadTokenizerFile(model_dir + "/tokenizer.json", added));
+  RETURN_IF_ERROR(read.status());
+  const OrderedJson& config = *read;
   ASSIGN_OR_RETURN(text.bos_id, TokenOf(config, "bos_token", *text.tokenizer, config_path));
   ASSIGN_OR_RETURN(text.eos_id, TokenOf(config, "eos_token", *text.tokenizer, config_path));
   text.add_bos = config.contains("add_bos_token") && config.at("add_bos_token") == true;

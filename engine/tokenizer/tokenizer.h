@@ -51,8 +51,10 @@ class Tokenizer {
 };
 
 /// `json`: contents of tokenizer.json. kUnimplemented names a feature that we do not serve;
-/// kDataLoss: malformed.
-absl::StatusOr<std::unique_ptr<Tokenizer>> ParseTokenizer(std::string_view json);
+/// kDataLoss: malformed. `added_tokens_decoder`: that object of tokenizer_config.json, "" if it has
+/// none: its tokens are added where tokenizer.json does not list them, as transformers does.
+absl::StatusOr<std::unique_ptr<Tokenizer>> ParseTokenizer(
+    std::string_view json, std::string_view added_tokens_decoder = {});
 
 /// Streaming decoder: emits text as soon as a character is complete or certain to be invalid. Never
 /// splits UTF-8.

@@ -1,6 +1,9 @@
 // tokenizer.json -> ByteLevelTokenizer. What the file asks for and we do not do is refused, never
 // ignored.
 
+#include <set>
+
+#include "absl/strings/numbers.h"
 #include "base/json_full.h"
 #include "base/status.h"
 #include "base/strings.h"
@@ -200,6 +203,33 @@ absl::Status ReadAdded(const Json& token, int32_t ids, TokenizerParts* parts) {
   return absl::OkStatus();
 }
 
+// The tokens of added_tokens_decoder ({"100": {"content": ..}, ..}) that the file itself lacks.
+// They may stand in the vocabulary, as ordinary ones.
+absl::Status ReadAddedDecoder(std::string_view text, int32_t ids, TokenizerParts* parts) {
+  constexpr std::string_view kWhere = "added_tokens_decoder of tokenizer_config.json";
+  const auto decoder = ParseJson(text, kWhere, kLimits);
+  if (!decoder.ok()) return absl::DataLossError(decoder.status().message());
+  std::set<std::string> listed;
+  for (const AddedToken& token : parts->added) listed.insert(token.content);
+  for (const auto& [key, value] : decoder->items()) {
+    const Json* content = Find(value, "content");
+    if (content == nullptr || !content->is_string())
+      return Malformed(kWhere, StrCat("id ", key.substr(0, 20), " has no content"));
+    const std::string& spelling = content->get_ref<const std::string&>();
+    if (!listed.insert(spelling).second) continue;
+    Json token = value;
+    int32_t id = -1;
+    if (!absl::SimpleAtoi(key, &id)) return Malformed(kWhere, "a key is not an id");
+    token["id"] = id;
+    RETURN_IF_ERROR(ReadAdded(token, ids, parts));
+    const auto at = static_cast<size_t>(id);
+    if (at < parts->tokens.size() && !parts->tokens[at].empty() && parts->tokens[at] != spelling)
+      return Malformed(kWhere, StrCat("id ", id, " is another token's in tokenizer.json"));
+    PutToken(id, spelling, parts);
+  }
+  return absl::OkStatus();
+}
+
 // Only TemplateProcessing adds ids, and only those before the text are served.
 absl::Status ReadPostProcessor(const Json& step, int32_t ids, TokenizerParts* parts) {
   const std::string type = TypeOf(step);
@@ -242,7 +272,7 @@ absl::Status CheckDecoder(const Json& decoder) {
   return Unsupported("decoder", StrCat("type ", type));
 }
 
-absl::Status CheckFile(const Json& file, LargeParts* large) {
+absl::Status CheckFile(const Json& file, std::string_view added_tokens_decoder, LargeParts* large) {
   TokenizerParts* parts = large->parts;
   if (const Json* normalizer = Find(file, "normalizer"))
     RETURN_IF_ERROR(ReadNormalizer(*normalizer, parts));
@@ -263,6 +293,8 @@ absl::Status CheckFile(const Json& file, LargeParts* large) {
     RETURN_IF_ERROR(large->added);
   }
   for (const AddedToken& token : parts->added) PutToken(token.id, token.content, parts);
+  if (!added_tokens_decoder.empty())
+    RETURN_IF_ERROR(ReadAddedDecoder(added_tokens_decoder, large->ids, parts));
   for (const int32_t id : parts->prefix) {
     const auto at = static_cast<size_t>(id);
     if (at >= parts->tokens.size() || parts->tokens[at].empty())
@@ -301,7 +333,8 @@ absl::Status ReadLarge(std::string_view json, LargeParts* large, bool second_pas
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Tokenizer>> ParseTokenizer(std::string_view json) {
+absl::StatusOr<std::unique_ptr<Tokenizer>> ParseTokenizer(std::string_view json,
+                                                          std::string_view added_tokens_decoder) {
   TokenizerParts parts;
   // An entry takes over four bytes of the file, and real files leave few ids out.
   const auto ids = std::min<size_t>(size_t{1} << 22, (size_t{1} << 16) + json.size() / 4);
@@ -309,7 +342,7 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> ParseTokenizer(std::string_view json)
   absl::StatusOr<Json> file;
   RETURN_IF_ERROR(ReadLarge(json, &large, false, &file));
   if (large.merges_before) RETURN_IF_ERROR(ReadLarge(json, &large, true, &file));
-  RETURN_IF_ERROR(CheckFile(*file, &large));
+  RETURN_IF_ERROR(CheckFile(*file, added_tokens_decoder, &large));
   std::vector<int32_t> control;
   for (const AddedToken& token : parts.added) control.push_back(token.id);
   parts.pairs.Finish(Flag(*Find(*file, "model"), "ignore_merges"), control);

@@ -8,6 +8,7 @@
 #include "agent/load/loaded_model.h"
 #include "base/json_full.h"
 #include "base/status.h"
+#include "base/strings.h"
 #include "tests/support/temp_dir.h"
 
 namespace deepseek::agent {
@@ -104,6 +105,33 @@ TEST_F(TextModelFolder, TheTemplateInAFileOfItsOwnComesFirst) {
   EXPECT_THAT(Load(dir_ / "given"), HasSubstr("INVALID_ARGUMENT: --chat-template: "));
   Put("chat_template.jinja", "{% endfor %}");
   EXPECT_THAT(Load(), HasSubstr("/chat_template.jinja: "));
+}
+
+// As transformers reads it: tokens that tokenizer.json lists keep what it says of them.
+TEST_F(TextModelFolder, TokensThatOnlyTheConfigAddsAreRead) {
+  Put("tokenizer_config.json", R"({"eos_token":"<|im_end|>","added_tokens_decoder":{
+      "2035":{"content":"<｜User｜>","special":true},
+      "2048":{"content":"<|im_end|>","special":true},
+      "2049":{"content":"<mark>","special":false,"lstrip":false}}})");
+  const auto text = LoadText(dir_.path());
+  ASSERT_TRUE(text.ok()) << text.status();
+  EXPECT_EQ(text->eos_id, 2048);
+  EXPECT_THAT(text->Encode("<mark><|im_end|>", false, true), ElementsAre(2049, 2048));
+  EXPECT_EQ(text->tokenizer->Decode(std::vector<int32_t>{2049, 2048}), "<mark><|im_end|>");
+  EXPECT_TRUE(text->tokenizer->IsSpecial(2048));
+  EXPECT_FALSE(text->tokenizer->IsSpecial(2049));
+  EXPECT_EQ(text->tokenizer->IsSpecial(2035), LoadText(kDemo)->tokenizer->IsSpecial(2035));
+  for (const auto& [decoder, why] :
+       {std::pair{R"({"100":{"content":"<x>"}})", "id 100 is another token's in tokenizer.json"},
+        {R"({"2035":{"content":"<x>"}})", "id 2035 is another token's in tokenizer.json"},
+        {R"({"x":{"content":"<x>"}})", "a key is not an id"},
+        {R"({"-1":{"content":"<x>"}})", "id -1 is out of range"},
+        {R"({"99999999999":{"content":"<x>"}})", "a key is not an id"},
+        {R"({"2048":{}})", "id 2048 has no content"},
+        {R"({"2048":{"content":"<x>","lstrip":true}})", "lstrip of <x>"}}) {
+    Put("tokenizer_config.json", StrCat(R"({"added_tokens_decoder":)", decoder, "}"));
+    EXPECT_THAT(Load(), HasSubstr(why));
+  }
 }
 
 TEST_F(TextModelFolder, ATemplateThatIsNullIsNone) {
