@@ -75,9 +75,11 @@ void CheckToolCalls(Fields& message, OrderedJson* out) {
                           "expected {\"type\", \"function\": {\"name\", \"arguments\"}}",
                           "invalid_type");
     }
-    if (!call.contains("type")) call["type"] = "function";
-    // OpenAI's form is a string of JSON; some clients send the JSON itself.
+    if (OrderedJson& type = call["type"]; type.is_null()) type = "function";
+    // OpenAI's form is a string of JSON; some clients send the JSON itself, or nothing where a
+    // stream brought no piece of it.
     OrderedJson& arguments = call["function"]["arguments"];
+    if (arguments.is_null() || arguments == "") arguments = "{}";
     if (!arguments.is_string()) arguments = arguments.dump();
   }
   // An answer that only calls has no content: V3's template wants none, not an empty text.

@@ -65,6 +65,10 @@ void ReadFunctions(Fields& fields, const OrderedJson& tools, ToolRequest* reques
                    "invalid_type");
       }
       out.parameters = std::make_shared<const OrderedJson>(*parameters);
+    } else {
+      // OpenAI's meaning: a function of no parameters.
+      out.parameters = std::make_shared<const OrderedJson>(
+          OrderedJson{{"type", "object"}, {"properties", OrderedJson::object()}});
     }
     fields.Adopt(inner);
   }

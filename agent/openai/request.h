@@ -38,7 +38,7 @@ struct ResponseFormat {
 struct ToolRequest {
   struct Function {
     std::string name;
-    std::shared_ptr<const OrderedJson> parameters;  ///< null: none given
+    std::shared_ptr<const OrderedJson> parameters;  ///< where none are given, of an empty object
     bool strict = false;
   };
   enum Mode {

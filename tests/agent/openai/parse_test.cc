@@ -184,6 +184,9 @@ TEST(ParseChat, ReadsToolsAndTheirChoice) {
   EXPECT_EQ(automatic->tools.mode, ToolRequest::kAuto);
   ASSERT_EQ(automatic->tools.functions.size(), 2U);
   EXPECT_TRUE(automatic->tools.functions[0].strict);
+  EXPECT_EQ(*automatic->tools.functions[1].parameters,
+            OrderedJson::parse(R"({"type":"object","properties":{}})"))
+      << "none given: it takes none";
   EXPECT_TRUE(automatic->tools.parallel);
   EXPECT_EQ(Chat(tools + R"(,"tool_choice":"none")")->tools.mode, ToolRequest::kNone);
   EXPECT_EQ(Chat(tools + R"(,"tool_choice":"required")")->tools.mode, ToolRequest::kRequired);
@@ -216,6 +219,19 @@ TEST(ParseChat, CallsOfEarlierAnswersReachTheTemplateAsStrings) {
   EXPECT_EQ(messages[1]["tool_calls"][0]["type"], "function");
   EXPECT_EQ(messages[1]["tool_calls"][0]["function"]["arguments"], R"({"a":1})");
   EXPECT_EQ(messages[2]["content"], "5");
+}
+
+TEST(ParseChat, ACallWithoutArgumentsHasAnEmptyObjectOfThem) {
+  for (const char* arguments : {R"("")", "null", R"("{}")", "{}"}) {
+    const auto request = ParseChatRequest(StrCat(R"({"messages":[{"role":"assistant","tool_calls":[
+                    {"id":"c","type":null,"function":{"name":"f","arguments":)",
+                                                 arguments, "}}]}]}"),
+                                          RequestLimits{});
+    ASSERT_TRUE(request.ok()) << request.status();
+    const OrderedJson& call = (*request->variables)["messages"][0]["tool_calls"][0];
+    EXPECT_EQ(call["type"], "function");
+    EXPECT_EQ(call["function"]["arguments"], "{}") << arguments;
+  }
 }
 
 TEST(ParseChat, AnEmptyListOfCallsIsNone) {
