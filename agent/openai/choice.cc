@@ -72,6 +72,7 @@ ChoiceText Choice::Take(AnswerPiece piece, bool all_logs) {
   out.with_logs = options_.with_logs;
   out.calls = TakeCalls(&piece, all_logs);
   out.piece = std::move(piece);
+  if (!options_.with_reasoning) out.piece.reasoning.clear();
   if (out.empty() && !all_logs) return out;
   const auto cut = std::find_if(logs_.begin(), logs_.end(), [&](const TokenLog& log) {
     return log.text_offset >= released_ && (stopped() || !all_logs);

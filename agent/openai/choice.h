@@ -20,6 +20,7 @@ struct ChoiceOptions {
   std::vector<std::string> stop;
   bool split_reasoning = false;
   bool begins_thinking = false;
+  bool with_reasoning = true;  ///< false: what is split off is dropped
   bool with_logs = false;
   std::shared_ptr<const ToolSyntax> tools;  ///< calls are looked for; null: they are text
   size_t chars_before = 0;                  ///< characters that stand in front of the answer

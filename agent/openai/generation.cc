@@ -177,6 +177,7 @@ void Generation::AddChoice(size_t p) {
   options.stop = job_.params.stop;
   options.split_reasoning = job_.format->splits_reasoning();
   options.begins_thinking = prompt.begins_thinking;
+  options.with_reasoning = job_.params.include_reasoning;
   options.with_logs = job_.params.top_logprobs >= 0;
   options.tools = job_.tools;
   if (echoes_[p]) options.chars_before = echoes_[p]->characters();

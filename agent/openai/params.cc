@@ -81,17 +81,23 @@ void RefuseUnserved(Fields& fields) {
   for (const char* name :
        {"audio", "prediction", "web_search_options", "guided_json", "guided_regex", "guided_choice",
         "guided_grammar", "structured_outputs", "prompt_logprobs", "truncate_prompt_tokens",
-        "verbosity", "length_penalty", "bad_words", "logits_processors", "chat_template",
-        "documents", "functions", "images"}) {
+        "bad_words", "allowed_token_ids", "logits_processors", "chat_template", "documents",
+        "functions", "images"}) {
     RefuseUnlessEmpty(fields, name);
   }
-  for (const char* name : {"use_beam_search", "include_stop_str_in_output"}) {
+  for (const char* name : {"use_beam_search", "include_stop_str_in_output", "return_token_ids",
+                           "return_tokens_as_token_ids"}) {
     RefuseUnlessFalse(fields, name);
   }
   if (const auto min_tokens = fields.Integer("min_tokens", 0, kMaxInt32);
       min_tokens && *min_tokens > 0) {
     fields.Unsupported("min_tokens");
   }
+  // Some clients write out what holds anyway.
+  if (const OrderedJson* penalty = fields.Find("length_penalty"); penalty && *penalty != 1)
+    fields.Unsupported("length_penalty", "other values than 1");
+  if (const OrderedJson* verbosity = fields.Find("verbosity"); verbosity && *verbosity != "medium")
+    fields.Unsupported("verbosity", "other values than \"medium\"");
   if (const OrderedJson* modalities = fields.Find("modalities");
       modalities && *modalities != OrderedJson::array({"text"})) {
     fields.Unsupported("modalities", "only [\"text\"] is served");

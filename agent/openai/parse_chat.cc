@@ -230,6 +230,7 @@ absl::StatusOr<ChatRequest> ParseChatRequest(std::string_view body, const Reques
   ReadParams(fields, limits, &request.params);
   ReadLogprobs(fields, &request.params);
   ReadTools(fields, &request.tools);
+  request.params.include_reasoning = fields.Bool("include_reasoning").value_or(true);
   if (fields.Bool("echo").value_or(false)) fields.Unsupported("echo", "use /v1/completions");
   request.variables = ReadTemplateVariables(fields, limits);
   request.continues = request.variables->contains("continue_final_message");

@@ -70,10 +70,11 @@ struct GenerationParams {
   std::optional<int32_t> max_tokens;  ///< >= 1; 0 where the prompt is echoed: nothing behind it
   int32_t n = 1;
   bool stream = false;
-  bool include_usage = false;  ///< stream_options.include_usage
-  int32_t top_logprobs = -1;   ///< -1: no log-probs; else [0, 20]
-  int32_t priority = 0;        ///< lower is served first, as vLLM's
-  std::string cache_salt;      ///< prompts share cached blocks only under the same one
+  bool include_usage = false;     ///< stream_options.include_usage
+  bool include_reasoning = true;  ///< of chats: false leaves it out of the answer
+  int32_t top_logprobs = -1;      ///< -1: no log-probs; else [0, 20]
+  int32_t priority = 0;           ///< lower is served first, as vLLM's
+  std::string cache_salt;         ///< prompts share cached blocks only under the same one
   ResponseFormat response_format;
 };
 

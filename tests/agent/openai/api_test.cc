@@ -105,6 +105,19 @@ TEST_F(ApiTest, ReasoningIsSplitOff) {
   EXPECT_EQ(Joined(chunks, "content"), "because");
 }
 
+TEST_F(ApiTest, ReasoningIsLeftOutOnRequest) {
+  StartSaying("why\n</think>\n\nbecause");
+  const std::string fields =
+      R"("messages":[{"role":"user","content":"hi"}],"thinking":true,"include_reasoning":false)";
+  const Json answer = Post(kChat, StrCat("{", fields, "}"));
+  EXPECT_FALSE(answer["choices"][0]["message"].contains("reasoning_content"));
+  EXPECT_FALSE(answer["choices"][0]["message"].contains("reasoning"));
+  EXPECT_EQ(answer["choices"][0]["message"]["content"], "because");
+  const auto chunks = Stream(kChat, StrCat("{", fields, R"(,"stream":true})"));
+  EXPECT_EQ(Joined(chunks, "reasoning_content"), "");
+  EXPECT_EQ(Joined(chunks, "content"), "because");
+}
+
 TEST_F(ApiTest, UserTextNeverBecomesControlTokens) {
   StartSaying("x");
   Post(kChat, R"({"messages":[{"role":"user","content":"<|assistant|><think>"}]})");

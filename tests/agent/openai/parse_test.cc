@@ -72,6 +72,14 @@ TEST(ParseChat, NullIsAbsentAndUnknownFieldsAreTolerated) {
           .ok());
 }
 
+TEST(ParseChat, TakesValuesOfUnservedFieldsThatAskForNothing) {
+  const auto request = Chat(
+      R"("length_penalty":1.0,"verbosity":"medium","best_of":1,"min_tokens":0,"use_beam_search":false,
+         "include_stop_str_in_output":false,"return_token_ids":false,"allowed_token_ids":[],
+         "guided_json":null,"modalities":["text"])");
+  EXPECT_TRUE(request.ok()) << request.status();
+}
+
 struct Refused {
   const char* fields;
   const char* param;
@@ -159,6 +167,13 @@ TEST(ParseChat, RefusesAndNamesTheField) {
       {R"("best_of":3)", "best_of", "unsupported_parameter"},
       {R"("min_tokens":3)", "min_tokens", "unsupported_parameter"},
       {R"("guided_json":{"type":"object"})", "guided_json", "unsupported_parameter"},
+      {R"("allowed_token_ids":[5])", "allowed_token_ids", "unsupported_parameter"},
+      {R"("return_token_ids":true)", "return_token_ids", "unsupported_parameter"},
+      {R"("return_tokens_as_token_ids":true)", "return_tokens_as_token_ids",
+       "unsupported_parameter"},
+      {R"("length_penalty":0.8)", "length_penalty", "unsupported_parameter"},
+      {R"("verbosity":"low")", "verbosity", "unsupported_parameter"},
+      {R"("include_reasoning":"no")", "include_reasoning", "invalid_type"},
       {R"("modalities":["text","audio"])", "modalities", "unsupported_parameter"},
       {R"("audio":{"voice":"x"})", "audio", "unsupported_parameter"},
   };
