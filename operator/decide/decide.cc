@@ -196,15 +196,16 @@ bool WaitsForRetry(const State& state, absl::Time now) {
   return revision != nullptr && revision->retried_at && now < *revision->retried_at;
 }
 
-// After a new retryToken: unready pods from before it go, so that no back-off keeps them waiting.
-// The mark is a whole second, and they go once it is there: so a replacement is never older.
+// After a new retryToken: pods that were unready before it go, so that no back-off keeps them
+// waiting. One that becomes unready later is not meant. The mark is a whole second, and they go
+// once it is there: so a replacement is never older.
 void PlanRetry(const State& state, absl::Time now, Plan* plan) {
   const Revision* revision = state.current.revision;
   if (revision == nullptr || !revision->retried_at || state.completed) return;
   if (WaitsForRetry(state, now)) return;
   for (const Pod& pod : state.observed->pods) {
     if (pod.hash8 != state.current.hash8 || pod.ready || pod.deleting ||
-        pod.created >= *revision->retried_at)
+        pod.unready_since >= *revision->retried_at)
       continue;
     Decision why{"Restart", reason::kRetrying,
                  StrCat("pod ", pod.name, " is unready and older than the retryToken")};

@@ -124,10 +124,12 @@ void PlanRevisions(const State& state, absl::Time now, Plan* plan) {
     }
     if (token != revision->retry_token) {
       SetMark(&current, api::kRetryTokenAnnotation, token);
-      if (!token.empty() && state.completed && state.full) {
+      // A restored revision has missed the tokens that others were given meanwhile.
+      const bool is_new = !token.empty() && token != all.front().retry_token;
+      if (is_new && state.completed && state.full) {
         Decide(plan, "Retry", reason::kRetrying,
                StrCat("retryToken is now ", token, "; all replicas are ready, none restarts"));
-      } else if (!token.empty()) {
+      } else if (is_new) {
         const absl::Time mark = NextWholeSecond(now);
         SetMark(&current, api::kRetriedAtAnnotation, MarkText(mark));
         plan->requeue_after = std::min(plan->requeue_after, mark - now);

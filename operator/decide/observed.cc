@@ -111,9 +111,11 @@ Pod ReadPod(const Json& object) {
   pod.deleting = Find(object, "/metadata/deletionTimestamp") != nullptr;
   pod.created = TimeAt(object, "/metadata/creationTimestamp").value_or(absl::InfinitePast());
   const Json* ready = FindCondition(object, "Ready");
+  const auto since = ready == nullptr ? std::nullopt : TimeAt(*ready, "/lastTransitionTime");
+  pod.unready_since = std::max(pod.created, since.value_or(pod.created));
   if (ready != nullptr && TextAt(*ready, "/status") == "True" && !pod.deleting) {
     pod.ready = true;
-    pod.ready_since = TimeAt(*ready, "/lastTransitionTime");
+    pod.ready_since = since;
   }
   const Json* scheduled = FindCondition(object, "PodScheduled");
   if (scheduled != nullptr && TextAt(*scheduled, "/status") == "False") {

@@ -92,6 +92,7 @@ struct Pod {
   int restarts = 0;
   absl::Time created;
   std::optional<absl::Time> ready_since;
+  absl::Time unready_since;  ///< of one that is not ready: not before it was created
   std::string waiting_reason, waiting_message;
   std::string unschedulable;   ///< the scheduler's words
   std::optional<Ended> ended;  ///< now or before the last restart

@@ -12,6 +12,8 @@ namespace {
 
 constexpr char kRevisionLabel[] = "serving.deepseek-operator.io/revision";
 constexpr char kThen[] = "2023-11-15T00:00:00Z";
+// Before the clock of any test.
+constexpr char kBefore[] = "2020-01-01T00:00:00Z";
 
 std::string Text(const Json& object, const char* pointer) {
   const Json::json_pointer at(pointer);
@@ -38,7 +40,9 @@ bool OwnedBy(const Json& object, const std::string& uid) {
 
 Json Condition(const char* type, bool is, const char* reason = "",
                const std::string& message = "") {
-  Json out{{"type", type}, {"status", is ? "True" : "False"}, {"lastTransitionTime", kThen}};
+  Json out{{"type", type},
+           {"status", is ? "True" : "False"},
+           {"lastTransitionTime", is ? kThen : kBefore}};
   if (*reason != '\0') out["reason"] = reason;
   if (!message.empty()) out["message"] = message;
   return out;

@@ -264,5 +264,45 @@ TEST_F(RetryTest, APodOfTheTokensSecondIsOlderAndOneOfTheNextIsTheReplacement) {
   EXPECT_EQ(plan.deletions[0].name, older);
 }
 
+TEST_F(RetryTest, APodThatBecomesUnreadyAfterTheTokenIsNotMeant) {
+  w_.now += absl::Seconds(1);
+  const std::string unready = w_.pods[1].name;
+  // It served when the token came, and misses a probe now.
+  w_.shape = [&](const WorldPod& pod, Json* object) {
+    if (pod.name == unready) return;
+    (*object)["status"]["conditions"][0]["lastTransitionTime"] =
+        absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", w_.now, absl::UTCTimeZone());
+  };
+  const Plan plan = w_.Reconcile();
+  ASSERT_EQ(plan.deletions.size(), 1u);
+  EXPECT_EQ(plan.deletions[0].name, unready);
+}
+
+TEST(MarksTest, ARestoredRevisionMakesUpForNoTokenThatItMissed) {
+  World w;
+  w.Edit({{"replicas", 2}});
+  ASSERT_TRUE(w.Settle());
+  const std::string first = w.last_hash8;
+  Json second = Batch(2, {{"retryToken", "for-the-second"}});
+  second["replicas"] = 2;
+  w.Edit(second);
+  w.fates[w.last_hash8] = Fate::kInvalid;
+  w.Settle(5);
+  for (WorldPod& pod : w.pods) {
+    if (pod.hash8 == first && pod.ready) {
+      pod.ready = false;  // restarted on its node, and loading
+      w.fates[first] = Fate::kLoading;
+      break;
+    }
+  }
+  w.Edit({{"replicas", 2}, {"rollout", {{"retryToken", "for-the-second"}}}});
+  EXPECT_TRUE(First(w.Reconcile()).starts_with("RestoreRevision/"));
+  EXPECT_EQ(MarkOf(w, api::kRetryTokenAnnotation), "for-the-second");
+  EXPECT_EQ(MarkOf(w, api::kRetriedAtAnnotation), "");
+  w.Edit({{"replicas", 2}, {"rollout", {{"retryToken", "another"}}}});
+  w.Reconcile();
+  EXPECT_NE(MarkOf(w, api::kRetriedAtAnnotation), "") << "that one is new";
+}
+
 }  // namespace
 }  // namespace deepseek::decide
