@@ -170,8 +170,14 @@ void PlanPruning(const State& state, Plan* plan) {
         {child.kind, child.name, child.uid, child.resource_version, std::move(why)});
   };
   std::vector<std::string> kept = {state.current.name};
+  // While a change is paused before its first pod, the last that served carries `replicas`, from 0
+  // too.
+  const Member* carrier = state.paused && !state.current.share.exists && !state.old.empty() &&
+                                  state.dsd.rollout.strategy == api::Strategy::kRolling
+                              ? &state.old.back()
+                              : nullptr;
   for (const Member& member : state.old) {
-    if (member.share.want > 0 || member.share.pods > 0) {
+    if (member.share.want > 0 || member.share.pods > 0 || &member == carrier) {
       kept.push_back(member.name);
     } else {
       remove(member.workload->child, reason::kSuperseded,

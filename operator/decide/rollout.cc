@@ -75,7 +75,11 @@ Replicas NextReplicas(int replicas, const api::Rollout& rollout, bool paused, co
   Replicas next{.create_current = current.exists || !paused, .current = current.want, .old = {}};
   for (const Share& share : old) next.old.push_back(share.want);
   if (alone) {
-    if (next.create_current) next.current = replicas;
+    if (next.create_current) {
+      next.current = replicas;
+    } else if (!old.empty()) {
+      next.old.back() = replicas;  // paused at 0: what comes back is what was there
+    }
     return next;
   }
 

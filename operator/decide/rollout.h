@@ -30,7 +30,7 @@ struct Replicas {
 /// away a ready pod unless at least replicas - maxUnavailable ready pods remain. Pods that are not
 /// ready serve nobody: those of old revisions go at once. `paused` freezes the current revision's
 /// share of an unfinished change; more or fewer replicas are the old revisions' then, whose unready
-/// pods go first.
+/// pods go first; where all had been scaled to 0 before, the last of them carries what comes back.
 Replicas NextReplicas(int replicas, const api::Rollout& rollout, bool paused, const Share& current,
                       const std::vector<Share>& old);
 

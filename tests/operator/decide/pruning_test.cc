@@ -201,5 +201,25 @@ TEST(HistoryLimitTest, TheStableRevisionIsKeptBeyondIt) {
   EXPECT_EQ(kept.back(), stable);
 }
 
+TEST(PruningTest, WhatWasScaledToZeroComesBackWhileAChangeIsPaused) {
+  World w;
+  w.Edit({{"replicas", 0}});
+  ASSERT_TRUE(w.Settle());
+  const std::string first = w.last_hash8;
+  Json change = {{"replicas", 0}, {"engine", {{"maxBatch", 2}}}, {"rollout", {{"paused", true}}}};
+  w.Edit(change);
+  ASSERT_TRUE(w.Settle());
+  change["replicas"] = 2;
+  w.Edit(change);
+  ASSERT_TRUE(w.Settle());
+  EXPECT_EQ(w.Ready(), 2);
+  EXPECT_EQ(w.pods.at(0).hash8, first);
+  change["rollout"]["paused"] = false;
+  w.Edit(change);
+  ASSERT_TRUE(w.Settle());
+  EXPECT_EQ(w.Condition("Ready"), "True/AllReplicasReady");
+  EXPECT_FALSE(w.children.contains("Deployment demo-" + first));
+}
+
 }  // namespace
 }  // namespace deepseek::decide
