@@ -12,9 +12,15 @@ namespace deepseek::decide {
 namespace {
 
 // The Deployment's template as the server stores it, its defaults among it.
-Object WithoutTime(Json pod_template) {
-  // A nil of older servers.
-  if (pod_template["metadata"].is_object()) pod_template["metadata"].erase("creationTimestamp");
+Object WithoutTimes(Json pod_template) {
+  Json& metadata = pod_template["metadata"];
+  if (metadata.is_object()) {
+    metadata.erase("creationTimestamp");  // a nil of older servers
+    // `kubectl rollout restart` goes on owning its own.
+    const auto annotations = metadata.find("annotations");
+    if (annotations != metadata.end() && annotations->is_object())
+      annotations->erase("kubectl.kubernetes.io/restartedAt");
+  }
   return std::make_shared<const Json>(std::move(pod_template));
 }
 
@@ -32,8 +38,26 @@ void ReadResolved(const Json& pod_template, Resolved* resolved) {
   }
 }
 
+// The API server's defaults are members; items that are not made today are another version's (or
+// somebody else's).
+bool HasMoreItems(const Json& runs, const Json& made) {
+  if (runs.is_array() && made.is_array()) {
+    if (runs.size() != made.size()) return true;
+    for (size_t i = 0; i < runs.size(); ++i) {
+      if (HasMoreItems(runs[i], made[i])) return true;
+    }
+  } else if (runs.is_object() && made.is_object()) {
+    for (const auto& [key, value] : runs.items()) {
+      const auto at = made.find(key);
+      if (at == made.end() ? value.is_array() : HasMoreItems(value, *at)) return true;
+    }
+  }
+  return false;
+}
+
 bool IsMadeToday(const Json& made, const Json& runs) {
-  return FindDifference(made, runs, FindReplacedZeros(made, runs)).empty();
+  return FindDifference(made, runs, FindReplacedZeros(made, runs)).empty() &&
+         !HasMoreItems(runs, made);
 }
 
 }  // namespace
@@ -50,7 +74,7 @@ absl::Status MakeRevision(State* state) {
   if (made.ok() && (!state->recovered || IsMadeToday(*made, *runs))) {
     state->new_template = std::make_shared<const Json>(*std::move(made));
   } else {
-    state->new_template = WithoutTime(*runs);
+    state->new_template = WithoutTimes(*runs);
     ReadResolved(*runs, &state->new_resolved);
   }
   if (state->recovered && state->full) {

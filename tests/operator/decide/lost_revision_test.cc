@@ -73,6 +73,29 @@ TEST_F(Lost, UnderNewerDefaultsItKeepsWhatRuns) {
   EXPECT_EQ(Template(), before) << "that is what an undo restores";
 }
 
+// Taking it off would restart the pods.
+TEST_F(Lost, WhatALaterVersionHadMadeStays) {
+  Json& container =
+      w.children.at("Deployment " + name)["spec"]["template"]["spec"]["containers"][0];
+  container["env"].push_back({{"name", "OF_A_LATER_VERSION"}, {"value", "1"}});
+  const Json before = Template();
+  w.children.erase("ControllerRevision " + name);
+  ASSERT_TRUE(w.Settle());
+  EXPECT_EQ(Template(), before);
+  EXPECT_EQ(w.children.at("ControllerRevision " + name)["data"]["template"], before);
+}
+
+TEST_F(Lost, TheTimeOfARestartStaysItsOwners) {
+  Json& pod_template = w.children.at("Deployment " + name)["spec"]["template"];
+  pod_template["metadata"]["annotations"] = {{"kubectl.kubernetes.io/restartedAt", "then"},
+                                             {"other", "x"}};
+  w.defaults = {"agent:9", "Always", "9.0.0"};
+  w.children.erase("ControllerRevision " + name);
+  w.Reconcile();
+  const Json& made = w.children.at("ControllerRevision " + name)["data"]["template"];
+  EXPECT_EQ(made["metadata"]["annotations"], (Json{{"other", "x"}}));
+}
+
 TEST_F(Lost, APausedOneIsStillComplete) {
   w.children.erase("ControllerRevision " + name);
   w.Edit({{"replicas", 2}, {"rollout", {{"paused", true}}}});
