@@ -6,6 +6,7 @@
 #include "base/strings.h"
 #include "operator/api/names.h"
 #include "operator/decide/agent_report.h"
+#include "operator/decide/json_read.h"
 #include "operator/decide/reasons.h"
 
 namespace deepseek::decide {
@@ -44,6 +45,13 @@ void SetMark(RevisionPlan* plan, const char* key, const std::string& value) {
   } else {
     plan->state[key] = value;
   }
+}
+
+// Without its labels no watch tells of it.
+bool IsLabelled(const Revision& revision, const std::string& deployment) {
+  const Json& object = *revision.child.object;
+  return MetadataAt(object, "labels", api::kDeploymentLabel) == deployment &&
+         MetadataAt(object, "labels", api::kRevisionLabel) == revision.hash8;
 }
 
 // Marks are compared with each other, and a clock may be set back between two of them: what
@@ -156,8 +164,8 @@ void PlanRevisions(const State& state, absl::Time now, Plan* plan) {
                   state.dsd.replicas, " replicas"));
   }
   RecordModel(state, &current, plan);
-  const bool changed =
-      revision == nullptr || current.number != revision->number || current.state != revision->state;
+  const bool changed = revision == nullptr || current.number != revision->number ||
+                       current.state != revision->state || !IsLabelled(*revision, state.dsd.name);
   if (changed) plan->revision = std::move(current);
 }
 

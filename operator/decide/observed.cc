@@ -45,11 +45,17 @@ Child ReadChild(const Object& object, const Json& dsd) {
   return child;
 }
 
-Revision ReadRevision(const Child& child) {
+// By its name, which nobody can change: a label may be taken off.
+std::string HashOf(const Child& child, const std::string& deployment) {
+  const std::string prefix = api::RevisionName(deployment, "");
+  return child.name.starts_with(prefix) ? child.name.substr(prefix.size()) : child.revision;
+}
+
+Revision ReadRevision(const Child& child, const std::string& deployment) {
   const Json& object = *child.object;
   Revision revision;
   revision.child = child;
-  revision.hash8 = child.revision;
+  revision.hash8 = HashOf(child, deployment);
   revision.number = IntegerAt(object, "/revision");
   for (const char* key :
        {api::kIntentHashAnnotation, api::kStartedAtAnnotation, api::kStableSinceAnnotation,
@@ -74,11 +80,11 @@ bool IsObject(const Json* json) {
   return json != nullptr && json->is_object();
 }
 
-Workload ReadWorkload(const Child& child) {
+Workload ReadWorkload(const Child& child, const std::string& deployment) {
   const Json& object = *child.object;
   Workload workload;
   workload.child = child;
-  workload.hash8 = child.revision;
+  workload.hash8 = HashOf(child, deployment);
   workload.want = static_cast<int>(IntegerAt(object, "/spec/replicas", 1));
   workload.settled = IntegerAt(object, "/status/observedGeneration") >=
                      IntegerAt(object, "/metadata/generation", 1);
@@ -162,11 +168,12 @@ Observed Read(const Cluster& cluster) {
   out.pod_monitors_served = cluster.pod_monitors_served;
   out.refusal_reason = cluster.refusal_reason;
   out.refusal_message = cluster.refusal_message;
+  const std::string name = TextAt(*cluster.dsd, "/metadata/name");
   for (const Object& object : cluster.children) {
     Child child = ReadChild(object, *cluster.dsd);
     const bool ours = child.ownership == Ownership::kOurs;
     if (ours && child.kind == "ControllerRevision") {
-      Revision revision = ReadRevision(child);
+      Revision revision = ReadRevision(child, name);
       // Without its template a revision cannot be restored: whoever made it, it is in the way.
       if (!IsObject(revision.pod_template) || !IsObject(revision.resolved)) {
         child.ownership = Ownership::kForeign;
@@ -174,7 +181,7 @@ Observed Read(const Cluster& cluster) {
         out.revisions.push_back(std::move(revision));
       }
     } else if (ours && child.kind == "Deployment") {
-      out.workloads.push_back(ReadWorkload(child));
+      out.workloads.push_back(ReadWorkload(child, name));
     }
     out.children.push_back(std::move(child));
   }
@@ -183,7 +190,6 @@ Observed Read(const Cluster& cluster) {
   });
   std::sort(out.workloads.begin(), out.workloads.end(),
             [](const Workload& a, const Workload& b) { return a.child.name < b.child.name; });
-  const std::string name = TextAt(*cluster.dsd, "/metadata/name");
   for (const Object& pod : cluster.pods) {
     if (!IsOurPod(*pod, name)) continue;
     out.pods.push_back(ReadPod(*pod));

@@ -98,6 +98,44 @@ TEST(ConflictTest, ALabelTakenOffIsPutBack) {
   EXPECT_EQ(h.Condition("demo", "Ready"), "True AllReplicasReady");
 }
 
+void TakeLabelsOff(Harness* h, const kube::Resource& r, const std::string& name) {
+  h->server->SendAsController({.method = "PATCH",
+                               .path = kube::ObjectPath(r, kNamespace, name),
+                               .headers = {{"Content-Type", "application/merge-patch+json"}},
+                               .body = R"({"metadata":{"labels":null}})"});
+}
+
+TEST(ConflictTest, ARevisionWithoutItsLabelsIsNotLost) {
+  Harness h;
+  h.Apply("demo", Spec());
+  h.Settle();
+  const std::string name = h.Deployments().substr(0, h.Deployments().find('='));
+  const Json before = h.Get(kube::resources::kControllerRevision, name);
+  TakeLabelsOff(&h, kube::resources::kControllerRevision, name);
+  h.Settle();
+  const Json after = h.Get(kube::resources::kControllerRevision, name);
+  EXPECT_EQ(after["metadata"]["labels"], before["metadata"]["labels"]);
+  EXPECT_EQ(after["metadata"]["uid"], before["metadata"]["uid"]);
+}
+
+// Its selector is for life, and so is its name.
+TEST(ConflictTest, ADeploymentIsKnownWithoutItsRevisionLabel) {
+  Harness h;
+  h.Apply("demo", Spec());
+  h.Settle();
+  const std::string name = h.Deployments().substr(0, h.Deployments().find('='));
+  h.Apply("demo", Spec({{"engine", {{"maxBatch", 4}}}}));
+  ASSERT_TRUE(h.Until([&] { return h.server->All(kDeployment).size() == 2; }));
+  h.server->SendAsController(
+      {.method = "PATCH",
+       .path = kube::ObjectPath(kDeployment, kNamespace, name),
+       .headers = {{"Content-Type", "application/merge-patch+json"}},
+       .body = Json{{"metadata", {{"labels", {{api::kRevisionLabel, nullptr}}}}}}.dump()});
+  h.Converge("demo", [&] { EXPECT_GE(h.ReadyPods(), 1); });
+  EXPECT_EQ(h.Condition("demo", "Ready"), "True AllReplicasReady");
+  EXPECT_FALSE(h.Exists(kDeployment, name));
+}
+
 TEST(ConflictTest, OurLabelsOnSomebodyElsesServiceChangeNothing) {
   Harness h;
   CreateForeign(&h, kService, "other",
