@@ -168,7 +168,7 @@ absl::Status Reconciler::AddWarnings(decide::Cluster* cluster, absl::Time now, M
     memory->warnings_at = absl::InfinitePast();
     return absl::OkStatus();
   }
-  if (now - memory->warnings_at >= kWarningsAge) {
+  if (now < memory->warnings_at || now - memory->warnings_at >= kWarningsAge) {
     ASSIGN_OR_RETURN(memory->warnings,
                      ReadWarnings(client_, TextAt(*cluster->dsd, "/metadata/namespace")));
     memory->warnings_at = now;
@@ -232,7 +232,13 @@ absl::StatusOr<absl::Duration> Reconciler::Pass(std::string_view ns, std::string
   if (!written.ok()) {
     observed.refusal_reason = RefusalReason(written);
     observed.refusal_message = std::string(ToStd(written.message()));
-    if (observed.refusal_reason.empty()) return written;
+    if (observed.refusal_reason.empty()) {
+      // A webhook that is away, say: what the pods do is true all the same. After a lost race it
+      // may not be.
+      if (!absl::IsAborted(written) && !absl::IsAlreadyExists(written))
+        (void)WriteStatus(*cluster->dsd, plan);
+      return written;
+    }
     log::Warn("write refused",
               {{"namespace", ns}, {"deployment", name}, {"error", written.ToString()}});
     plan = decide::Decide(observed, defaults_, now);

@@ -199,5 +199,40 @@ TEST(ConflictTest, ARefusedWriteIsTold) {
   EXPECT_EQ(h.Condition("demo", "Ready"), "True AllReplicasReady");
 }
 
+TEST(ConflictTest, WhileAWriteFailsWhatThePodsDoIsTold) {
+  Harness h;
+  h.Apply("demo", Spec());
+  h.Settle();
+  h.server->set_before(
+      [&](const kube::FakeCall& call) -> std::optional<absl::StatusOr<kube::HttpResponse>> {
+        if (call.collection != "apps/deployments") return std::nullopt;
+        return kube::FakeApiServer::Refusal(500, "InternalError", "failed calling webhook");
+      });
+  h.Apply("demo", Spec({{"replicas", 2}}));
+  h.process->Pump();
+  EXPECT_FALSE(h.process->reconciler.Reconcile(kNamespace, "demo").ok());
+  EXPECT_EQ(h.Condition("demo", "Ready"), "False Scaling");
+  h.server->set_before(nullptr);
+  h.Settle();
+  EXPECT_EQ(h.Condition("demo", "Ready"), "True AllReplicasReady");
+}
+
+TEST(ConflictTest, AWarningIsReadThoughTheClockWasSetBack) {
+  Harness h;
+  // Without the throttle, whose clock is another.
+  h.process = std::make_unique<OperatorProcess>(h.server, h.defaults(), [&h] { return h.now; });
+  h.workloads.set_fate("", kube::FakeWorkloads::Fate::kPending);
+  h.Apply("demo", Spec());
+  h.Converge("demo");
+  h.now -= absl::Hours(1);
+  CreateForeign(&h, kube::resources::kEvent, "why",
+                {{"type", "Warning"},
+                 {"reason", "FailedMount"},
+                 {"note", "no volume"},
+                 {"regarding", {{"uid", h.Get(kPod, h.Pods().at(0))["metadata"]["uid"]}}}});
+  h.Reconcile("demo");
+  EXPECT_EQ(h.Condition("demo", "Ready"), "False VolumeNotReady");
+}
+
 }  // namespace
 }  // namespace deepseek::reconcile
