@@ -103,26 +103,24 @@ absl::Status AddSpecialTokens(const std::string& model_dir, OrderedJson* config)
   return absl::OkStatus();
 }
 
+// A file that may be missing: "" then.
+absl::StatusOr<std::string> ReadOptional(const std::string& path) {
+  auto text = engine::ReadTextFile(path, kMaxConfigBytes);
+  return absl::IsNotFound(text.status()) ? std::string() : text;
+}
+
 // chat_template.jinja, and beside it the template for tools, as in a list of named ones.
 absl::Status AddTemplates(const std::string& model_dir, OrderedJson* config) {
-  for (const char* name : {"default", "tool_use"}) {
-    const bool main = std::string_view(name) == "default";
-    auto text = engine::ReadTextFile(
-        StrCat(model_dir, "/", main ? "chat_template.jinja" : engine::kToolTemplateFile),
-        kMaxConfigBytes);
-    if (absl::IsNotFound(text.status()) && main) continue;
-    if (absl::IsNotFound(text.status())) return absl::OkStatus();
-    RETURN_IF_ERROR(text.status());
-    OrderedJson& all = (*config)["chat_template"];
-    if (main) {
-      all = *text;
-      continue;
-    }
-    if (all.is_string())
-      all = OrderedJson::array({OrderedJson{{"name", "default"}, {"template", all}}});
-    if (!all.is_array()) all = OrderedJson::array();
-    all.push_back({{"name", name}, {"template", *text}});
-  }
+  ASSIGN_OR_RETURN(const std::string own, ReadOptional(model_dir + "/chat_template.jinja"));
+  ASSIGN_OR_RETURN(const std::string for_tools,
+                   ReadOptional(StrCat(model_dir, "/", engine::kToolTemplateFile)));
+  if (!own.empty()) (*config)["chat_template"] = own;
+  if (for_tools.empty()) return absl::OkStatus();
+  OrderedJson& all = (*config)["chat_template"];
+  if (all.is_string())
+    all = OrderedJson::array({OrderedJson{{"name", "default"}, {"template", all}}});
+  if (!all.is_array()) all = OrderedJson::array();
+  all.push_back({{"name", "tool_use"}, {"template", for_tools}});
   return absl::OkStatus();
 }
 

@@ -234,9 +234,9 @@ absl::StatusOr<absl::Duration> Reconciler::Pass(std::string_view ns, std::string
     observed.refusal_message = std::string(ToStd(written.message()));
     if (observed.refusal_reason.empty()) {
       // A webhook that is away, say: what the pods do is true all the same. After a lost race it
-      // may not be.
+      // may not be. The pass is tried again for its own error, this one included.
       if (!absl::IsAborted(written) && !absl::IsAlreadyExists(written))
-        (void)WriteStatus(*cluster->dsd, plan);
+        WriteStatus(*cluster->dsd, plan).IgnoreError();
       return written;
     }
     log::Warn("write refused",
