@@ -3,8 +3,29 @@
 #include "base/strings.h"
 #include "engine/kernels/cpu/attend_kernels.h"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
 namespace deepseek::engine {
 namespace {
+
+#if defined(__x86_64__)
+// Whether this process may use the tile unit: the CPU has it, and the kernel makes room for its
+// registers (Linux 5.16 and later; the process asks once, for all its threads).
+bool MayUseTiles() {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  constexpr unsigned kTiles = 1U << 24, kInt8 = 1U << 25;
+  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0 || (d & kTiles) == 0 || (d & kInt8) == 0) {
+    return false;
+  }
+  constexpr long kRequestPermission = 0x1023;  // ARCH_REQ_XCOMP_PERM of asm/prctl.h
+  constexpr long kTileData = 18;               // the state's number in XCR0
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+}
+#endif
 
 std::vector<const KernelTable*> Supported() {
   std::vector<const KernelTable*> tables;
@@ -13,6 +34,8 @@ std::vector<const KernelTable*> Supported() {
       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq")) {
     if (__builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bf16") &&
         __builtin_cpu_supports("avx512vbmi")) {
+      static const bool tiles = MayUseTiles();
+      if (tiles) tables.push_back(&kAmxKernels);
       tables.push_back(&kAvx512Bf16Kernels);
     }
     tables.push_back(&kAvx512Kernels);
@@ -34,7 +57,8 @@ std::vector<std::string_view> SupportedIsas() {
 
 const AttendKernels& SelectAttendKernels(std::string_view isa, bool bf16) {
 #if defined(__x86_64__)
-  if (isa == kAvx512Bf16Kernels.name) return bf16 ? kAvx512Bf16Attend : kAvx512Attend;
+  if (isa == kAmxKernels.name || isa == kAvx512Bf16Kernels.name)
+    return bf16 ? kAvx512Bf16Attend : kAvx512Attend;
   if (isa == kAvx512Kernels.name) return kAvx512Attend;
   if (isa == kAvx2Kernels.name) return kAvx2Attend;
 #endif

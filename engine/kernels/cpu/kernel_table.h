@@ -42,5 +42,7 @@ extern const KernelTable kAvx2Kernels;    // x86-64 only
 extern const KernelTable kAvx512Kernels;  // x86-64 only
 /// With VNNI, BF16 and VBMI: Zen 4, Sapphire Rapids and later.
 extern const KernelTable kAvx512Bf16Kernels;
+/// Those with integer products of many rows on the tile unit: Sapphire Rapids and later.
+extern const KernelTable kAmxKernels;
 
 }  // namespace deepseek::engine

@@ -85,8 +85,8 @@ int64_t Argmax(const float* x, int64_t n) {
   return begin;
 }
 
-constexpr KernelTable MakeTable(const char* name) {
-  return {name,        kBf16Dot, &Gemm,   &Prepare,   &QuantizeTile,
+constexpr KernelTable MakeTable(const char* name, decltype(KernelTable::gemm) gemm = &Gemm) {
+  return {name,        kBf16Dot, gemm,    &Prepare,   &QuantizeTile,
           &UnpackTile, &RmsNorm, &SwiGlu, &AddScaled, &Argmax};
 }
 

@@ -29,7 +29,11 @@ constexpr int PassTiles(int, int tiles) {
 constexpr int64_t kWideRows = 0;
 constexpr int64_t kLeastWideRows = 0;
 /// Bytes ahead of its use that a line of weights is asked for; 0: not at all.
+#if defined(__AMX_INT8__)
+constexpr int kFetchBytes = 4096;
+#else
 constexpr int kFetchBytes = 0;
+#endif
 /// Whether blocks of rows that compute ask for lines of the next panel.
 constexpr bool kNextPanel = true;
 

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <limits>
 
+#include "engine/kernels/cpu/isa.h"
+#include "engine/kernels/cpu/packed_matrix.h"
 #include "tests/engine/kernels/backend_fixture.h"
 
 namespace deepseek::engine {
@@ -195,6 +197,53 @@ TEST_P(Quantised, NanAndInfinityShowInTheResult) {
     x[150] = bad;
     const auto backend = Make();
     for (const float y : Product(backend.get(), m, x, 1)) EXPECT_FALSE(std::isfinite(y));
+  }
+}
+
+// The tile unit takes many rows, the vector unit few: no row may show which one it met. Rows of x
+// lie side by side in a linear and anywhere in an expert.
+TEST(TileUnit, GivesTheBitsOfTheVectorUnit) {
+  const auto tiles = SelectKernels("amx");
+  const auto vectors = SelectKernels("avx512_bf16");
+  if (!tiles.ok() || !vectors.ok()) GTEST_SKIP() << "this CPU has no tile unit";
+  HostArena arena;
+  for (const WeightType store : {WeightType::kInt8, WeightType::kInt4}) {
+    // More groups than share codes; panels of four tiles, one of three, a last tile of five rows.
+    for (const auto& [rows, cols] :
+         {std::pair{181, 2500}, std::pair{128, 128}, std::pair{48, 40}}) {
+      Random random(static_cast<uint32_t>(rows));
+      const TestMatrix matrix(&random, rows, cols, DType::kBf16);
+      HostMatrix host = matrix.host();
+      host.store = store;
+      const PackedMatrix w = *PackMatrix(host, &arena, nullptr, (*vectors)->quantize);
+      const int64_t bytes = RowBytes(RowForm::kInt8, cols);
+      constexpr int64_t kRows = 600;
+      std::vector<uint8_t> prepared(static_cast<size_t>(kRows * bytes + 64));
+      uint8_t* first = prepared.data() + 64 - reinterpret_cast<uintptr_t>(prepared.data()) % 64;
+      const std::vector<float> x = random.Normal(kRows * cols);
+      for (int64_t i = 0; i < kRows; ++i) {
+        (*vectors)->prepare(RowForm::kInt8, x.data() + i * cols, cols, first + i * bytes);
+      }
+      for (const int64_t m : {6, 12, 16, 17, 64, 65, 83, 130, 512, 600}) {
+        for (const bool gathered : {false, true}) {
+          std::vector<const uint8_t*> from;
+          for (int64_t i = 0; i < m; ++i) {
+            from.push_back(first + (gathered ? random.Below(kRows) : i) * bytes);
+          }
+          const auto product = [&](const KernelTable& kernels, bool accumulate) {
+            std::vector<float> out(static_cast<size_t>(m * rows), 0.5F);
+            std::vector<float*> to;
+            for (int64_t i = 0; i < m; ++i) to.push_back(out.data() + i * rows);
+            kernels.gemm(w, RowForm::kInt8, 0, w.tiles, from.data(), m, to.data(), 0, accumulate);
+            return out;
+          };
+          for (const bool accumulate : {false, true}) {
+            EXPECT_EQ(product(**tiles, accumulate), product(**vectors, accumulate))
+                << Name(store) << " " << rows << "x" << cols << " m " << m;
+          }
+        }
+      }
+    }
   }
 }
 
