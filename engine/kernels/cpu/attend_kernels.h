@@ -85,5 +85,6 @@ extern const AttendKernels kBaselineAttend;
 extern const AttendKernels kAvx2Attend;        // x86-64 only
 extern const AttendKernels kAvx512Attend;      // x86-64 only
 extern const AttendKernels kAvx512Bf16Attend;  // x86-64 only
+extern const AttendKernels kAmxAttend;         // x86-64 only
 
 }  // namespace deepseek::engine

@@ -17,10 +17,9 @@ namespace {
 // registers (Linux 5.16 and later; the process asks once, for all its threads).
 bool MayUseTiles() {
   unsigned a = 0, b = 0, c = 0, d = 0;
-  constexpr unsigned kTiles = 1U << 24, kInt8 = 1U << 25;
-  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0 || (d & kTiles) == 0 || (d & kInt8) == 0) {
-    return false;
-  }
+  constexpr unsigned kBf16 = 1U << 22, kTiles = 1U << 24, kInt8 = 1U << 25;
+  constexpr unsigned kAll = kBf16 | kTiles | kInt8;
+  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0 || (d & kAll) != kAll) return false;
   constexpr long kRequestPermission = 0x1023;  // ARCH_REQ_XCOMP_PERM of asm/prctl.h
   constexpr long kTileData = 18;               // the state's number in XCR0
   return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
@@ -57,8 +56,8 @@ std::vector<std::string_view> SupportedIsas() {
 
 const AttendKernels& SelectAttendKernels(std::string_view isa, bool bf16) {
 #if defined(__x86_64__)
-  if (isa == kAmxKernels.name || isa == kAvx512Bf16Kernels.name)
-    return bf16 ? kAvx512Bf16Attend : kAvx512Attend;
+  if (isa == kAmxKernels.name) return bf16 ? kAmxAttend : kAvx512Attend;
+  if (isa == kAvx512Bf16Kernels.name) return bf16 ? kAvx512Bf16Attend : kAvx512Attend;
   if (isa == kAvx512Kernels.name) return kAvx512Attend;
   if (isa == kAvx2Kernels.name) return kAvx2Attend;
 #endif

@@ -10,6 +10,7 @@
 #include <array>
 
 #include "engine/kernels/cpu/simd_avx512.h"
+#include "engine/kernels/cpu/tile_unit_inl.h"
 // After the vector type, in this order:
 #include "engine/kernels/cpu/gemm_inl.h"
 // clang-format off
@@ -21,8 +22,6 @@
 namespace deepseek::engine {
 namespace {
 
-constexpr int64_t kUnitRows = 16;  // of a tile register
-constexpr int64_t kUnitBytes = kUnitRows * 64;
 constexpr int64_t kHalf = kQuantGroup / 2;  // columns of a tile register
 // Blocks of rows whose totals stay in the first cache beside a group's codes: 4 KB each.
 constexpr int64_t kSetBlocks = 4;
@@ -34,22 +33,12 @@ constexpr int64_t LeastRows(WeightFormat format) {
   return format == WeightFormat::kI4 ? 6 : 12;
 }
 
-// What ldtilecfg reads.
-struct alignas(64) UnitShapes {
-  uint8_t palette = 1, start_row = 0;
-  std::array<uint8_t, 14> reserved{};
-  std::array<uint16_t, 16> bytes{};
-  std::array<uint8_t, 16> rows{};
-};
-
 // Registers 0 and 1 hold sums, 2 and 3 rows of x, 4 to 7 weights.
-void Configure(int64_t rows) {
+void ConfigureRows(int64_t rows) {
   UnitShapes shapes;
-  for (size_t i = 0; i < 8; ++i) {
-    shapes.bytes[i] = 64;
-    shapes.rows[i] = static_cast<uint8_t>(i < 4 ? rows : kUnitRows);
-  }
-  _tile_loadconfig(&shapes);
+  shapes.Set(0, 4, rows);
+  shapes.Set(4, 8, kUnitRows);
+  Configure(shapes);
 }
 
 template <WeightFormat F>
@@ -81,35 +70,27 @@ void SignedCodes(const uint8_t* data, const PanelView& p, int8_t* out) {
 
 // Registers 2 and 3 = the rows of x of a group: its two halves.
 inline void LoadX(const uint8_t* x, int64_t stride) {
-  _tile_loadd(2, x, stride);
-  _tile_loadd(3, x + kHalf, stride);
+  LoadUnit<2>(x, stride);
+  LoadUnit<3>(x + kHalf, stride);
 }
-// Registers 0 and 1 = codes . x over the 128 columns of a group.
-template <int N>
-inline void Multiply() {
-  _tile_zero(0);
-  _tile_dpbssd(0, 2, 4);
-  if constexpr (N > 1) {
-    _tile_zero(1);
-    _tile_dpbssd(1, 2, 6);
-  }
-  _tile_dpbssd(0, 3, 5);
-  if constexpr (N > 1) _tile_dpbssd(1, 3, 7);
-}
+// Registers 4 and up = the two halves of the codes of N tiles.
 template <int N>
 inline void LoadCodes(const int8_t* codes) {
-  _tile_loadd(4, codes, 64);
-  _tile_loadd(5, codes + kUnitBytes, 64);
-  if constexpr (N > 1) {
-    _tile_loadd(6, codes + 2 * kUnitBytes, 64);
-    _tile_loadd(7, codes + 3 * kUnitBytes, 64);
-  }
+  ForUnits<2 * N>([&]<int n>() { LoadUnit<4 + n>(codes + n * kUnitBytes, 64); });
+}
+// Registers 0 and up = codes . x over the 128 columns of a group.
+template <int N>
+inline void Multiply() {
+  ForUnits<N>([]<int n>() {
+    ZeroUnit<n>();
+    MultiplyBytes<n, 2, 4 + 2 * n>();
+  });
+  ForUnits<N>([]<int n>() { MultiplyBytes<n, 3, 5 + 2 * n>(); });
 }
 // sums [16 rows][N][16 outputs]
 template <int N>
 inline void StoreSums(int32_t* sums) {
-  _tile_stored(0, sums, N * 64);
-  if constexpr (N > 1) _tile_stored(1, sums + 16, N * 64);
+  ForUnits<N>([&]<int n>() { StoreUnit<n>(sums + 16 * n, N * 64); });
 }
 
 // Sixteen rows of x or fewer.
@@ -120,11 +101,7 @@ struct UnitX {
 };
 
 inline UnitX Sixteen(const uint8_t* const* x, int64_t count) {
-  const int64_t stride = count > 1 ? x[1] - x[0] : 64;
-  for (int64_t i = 2; i < count; ++i) {
-    if (x[i] - x[i - 1] != stride) return {x, count, 0};
-  }
-  return {x, count, stride};
+  return {x, count, StrideOf(x, count)};
 }
 
 // totals [rows][N of kWidth][16] += x_scale * scale * sums, of group g.
@@ -194,7 +171,7 @@ class UnitBlock {
     const int64_t whole = end * kUnitRows <= m_ ? end : end - 1;
     codes += kFirst * 2 * kUnitBytes;
     if (begin < whole) {
-      Configure(kUnitRows);
+      Rows(kUnitRows);
       LoadCodes<kCount>(codes);
       Load(begin, g);
       for (int64_t b = begin; b < whole; ++b) {
@@ -207,7 +184,7 @@ class UnitBlock {
       add(whole - 1);
     }
     if (whole < end) {
-      Configure(m_ - whole * kUnitRows);
+      Rows(m_ - whole * kUnitRows);
       LoadCodes<kCount>(codes);
       Load(whole, g);
       Multiply<kCount>();
@@ -219,8 +196,8 @@ class UnitBlock {
   void Ask() {
     for (int64_t i = 0; i < ask_lines_; ++i, ask_ += 64) __builtin_prefetch(ask_, 0, 2);
   }
-  void Configure(int64_t rows) {
-    if (rows != configured_) deepseek::engine::Configure(configured_ = rows);
+  void Rows(int64_t rows) {
+    if (rows != configured_) ConfigureRows(configured_ = rows);
   }
   uint8_t* gathered(int64_t b) { return gathered_ + b % kSetBlocks * kUnitRows * kQuantGroup; }
   // Rows that lie anywhere, in time before they are loaded as one block.
@@ -277,7 +254,7 @@ void UnitRowsOf(const PackedMatrix& w, int64_t tile_begin, int64_t tile_end,
     }
     tile += whole ? kPanelTiles : 1;
   }
-  _tile_release();
+  Release();
 }
 
 void AmxGemm(const PackedMatrix& w, RowForm form, int64_t tile_begin, int64_t tile_end,
