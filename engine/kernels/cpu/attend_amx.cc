@@ -1,6 +1,6 @@
-// Attention with bf16 operands on the tile unit. A product takes 16 rows, 16 words and 16 columns at
-// a time, a right operand is what it wants as it is; the softmax between them is the vector unit's.
-// One row is computed like sixteen, so its bits do not depend on its company.
+// Attention with bf16 operands on the tile unit. A product takes 16 rows, 16 words and 16 columns
+// at a time, a right operand is what it wants as it is; the softmax between them is the vector
+// unit's. One row is computed like sixteen, so its bits do not depend on its company.
 
 #include "engine/kernels/cpu/simd_avx512.h"
 // After the vector type:

@@ -1,11 +1,12 @@
-// Integer products of many rows on the tile unit (AMX: Sapphire Rapids and later); all else is
-// that of kAvx512Bf16Kernels. Sums of integers are exact and the scales are applied in the same
-// order, so the results are the same bits.
+// Products on the tile unit (AMX: Sapphire Rapids and later): of many rows with integers, and of
+// any rows with bf16 and FP8 weights, for vdpbf16ps is half as fast as fp32 there. Sums of integers
+// are exact and the scales are applied in the same order, so the bits are those of the vector unit,
+// which takes few rows. Sums of bf16 have an order of their own: one row is computed like many.
 //
-// A step takes 64 outputs x 128 columns: their codes become signed bytes once per block of rows,
-// 8 KB in the L1 cache. A quad of a tile is a row of a tile register as it is. Sixteen rows of x
-// are multiplied with them in eight instructions; their scales are applied by the vector unit while
-// the tile unit works on the next sixteen.
+// A step takes 64 outputs x 128 columns: what a register holds of them is made once per set of
+// rows, 8 or 16 KB in the cache. A quad of integer codes is a row of a register as it is, one of
+// bf16 two rows. The scales of sixteen rows are applied by the vector unit while the tile unit
+// works on the next sixteen.
 
 #include <array>
 
@@ -25,25 +26,58 @@ namespace {
 constexpr int64_t kHalf = kQuantGroup / 2;  // columns of a tile register
 // Blocks of rows whose totals stay in the first cache beside a group's codes: 4 KB each.
 constexpr int64_t kSetBlocks = 4;
-// More rows than a set share codes that lie in the second cache: 8 KB a group.
-constexpr int64_t kMostGroups = 16;
+// More rows than a set share what lies in the second cache: 128 KB.
+constexpr int64_t kSharedUnits = 128;
 constexpr int64_t kMostRows = 512;
 // Rows from which on the tile unit is faster: fewer are bound by memory.
 constexpr int64_t LeastRows(WeightFormat format) {
   return format == WeightFormat::kI4 ? 6 : 12;
 }
 
-// Registers 0 and 1 hold sums, 2 and 3 rows of x, 4 to 7 weights.
+// Registers of a tile's group, and bytes of a group of a row of x.
+template <WeightFormat F>
+constexpr int64_t kGroupUnits = IsInteger(F) ? 2 : 4;
+template <WeightFormat F>
+constexpr int64_t kGroupRowBytes = kGroupUnits<F> * 64;
+
+// Integers: registers 0 and 1 hold sums, 2 and 3 rows of x, 4 to 7 weights. Else: 0 to 3 hold sums,
+// 4 and 5 rows of x, 6 and 7 weights.
+template <WeightFormat F>
 void ConfigureRows(int64_t rows) {
+  constexpr size_t kFirstWeights = IsInteger(F) ? 4 : 6;
   UnitShapes shapes;
-  shapes.Set(0, 4, rows);
-  shapes.Set(4, 8, kUnitRows);
+  shapes.Set(0, kFirstWeights, rows);
+  shapes.Set(kFirstWeights, 8, kUnitRows);
   Configure(shapes);
 }
 
 template <WeightFormat F>
 constexpr int64_t GroupBytes(const PanelView& p) {
   return kQuantGroup / 4 * p.step / (F == WeightFormat::kI4 ? 2 : 1);
+}
+
+// `quads` of N tiles as pairs of bf16, [N][unit][16 rows][64]; zero from there to the group's end.
+// Asks for what lies `ahead` bytes behind.
+template <WeightFormat F, int N>
+void Pairs(const uint8_t* data, const PanelView& p, int64_t quads, int64_t ahead, int8_t* out) {
+  for (int64_t quad = 0; quad < kQuantGroup / 4; ++quad, data += p.step, out += 128) {
+    for (int n = 0; n < N; ++n) {
+      for (int64_t at = 0; at < p.unit; at += 64) {
+        __builtin_prefetch(data + n * p.unit + at + ahead, 0, 2);
+      }
+      TwoPairs pairs{{_mm512_setzero_si512()}, {_mm512_setzero_si512()}};
+      if (quad < quads) {
+        if constexpr (F == WeightFormat::kF8) {
+          pairs = LoadF8Quad(data + n * p.unit);
+        } else {
+          pairs = {LoadPairs(data + n * p.unit), LoadPairs(data + n * p.unit + 64)};
+        }
+      }
+      int8_t* to = out + n * kGroupUnits<F> * kUnitBytes;
+      _mm512_store_si512(to, pairs.a.v);
+      _mm512_store_si512(to + 64, pairs.b.v);
+    }
+  }
 }
 
 // The codes of a group of N tiles as signed bytes, [N][half of the columns][16 quads][64].
@@ -104,6 +138,20 @@ inline UnitX Sixteen(const uint8_t* const* x, int64_t count) {
   return {x, count, StrideOf(x, count)};
 }
 
+// totals [rows][N][16] += scale * sums, of group g.
+template <int N>
+inline void AddScaledGroup(const float* sums, const uint8_t* scales, int64_t rows, int64_t g,
+                           float* totals) {
+  V scale[N];
+  for (int n = 0; n < N; ++n) scale[n] = LoadScales<WeightFormat::kF8>(scales + n * kTileRows * 4);
+  for (int64_t i = 0; i < rows; ++i, totals += N * kTileRows, sums += N * kTileRows) {
+    for (int n = 0; n < N; ++n) {
+      const V total = g == 0 ? V::Zero() : V::Load(totals + n * kTileRows);
+      Fma(V::Load(sums + n * kTileRows), scale[n], total).Store(totals + n * kTileRows);
+    }
+  }
+}
+
 // totals [rows][N of kWidth][16] += x_scale * scale * sums, of group g.
 template <WeightFormat F, int N, int kWidth>
 inline void AddGroup(const int32_t* sums, const uint8_t* scales, const UnitX& x, int64_t meta,
@@ -134,24 +182,25 @@ class UnitBlock {
   }
 
   void Run() {
-    const int64_t chunk = count_ > kSetBlocks ? kMostGroups : 1;
+    const int64_t chunk = count_ > kSetBlocks ? kSharedUnits / (N * kGroupUnits<F>) : 1;
     const int64_t lines = GroupBytes<F>(p_) / 64;
-    const int64_t products = count_ * ((N + 1) / 2);
-    ask_lines_ = (lines + products - 1) / products;
+    const int64_t products = count_ * (IsInteger(F) ? (N + 1) / 2 : 1);
+    ask_lines_ = AsksBesideProducts() ? (lines + products - 1) / products : 0;
     for (int64_t first = 0; first < w_.groups; first += chunk) {
       const int64_t end = first + chunk < w_.groups ? first + chunk : w_.groups;
-      for (int64_t g = first; g < end; ++g) {
-        SignedCodes<F, N>(p_.data + g * GroupBytes<F>(p_), p_,
-                          codes_ + (g - first) * N * 2 * kUnitBytes);
-      }
+      for (int64_t g = first; g < end; ++g) Unpack(g, units(g - first));
       ask_ = p_.data + end * GroupBytes<F>(p_);
       for (int64_t set = 0; set < count_; set += kSetBlocks) {
         const int64_t set_end = set + kSetBlocks < count_ ? set + kSetBlocks : count_;
         for (int64_t g = first; g < end; ++g) {
-          const int8_t* codes = codes_ + (g - first) * N * 2 * kUnitBytes;
           for (int64_t b = set; b < set_end; ++b) Gather(b, g);
-          Set < 0, N<2 ? N : 2>(codes, g, set, set_end);
-          if constexpr (N > 2) Set<2, N - 2>(codes, g, set, set_end);
+          if constexpr (IsInteger(F)) {
+            constexpr int kFirst = N < 2 ? N : 2;
+            Set<0, kFirst>(units(g - first), g, set, set_end);
+            if constexpr (N > 2) Set<2, N - 2>(units(g - first), g, set, set_end);
+          } else {
+            FloatSet(units(g - first), g, set, set_end);
+          }
         }
       }
     }
@@ -159,6 +208,56 @@ class UnitBlock {
   const float* totals(int64_t row) const { return totals_ + row * N * kTileRows; }
 
  private:
+  // Where bf16 meets a few rows the products are too few: what is wanted next is asked for while
+  // pairs are made, which takes longer.
+  bool AsksBesideProducts() const { return IsInteger(F) || count_ > 1; }
+  int8_t* units(int64_t group) { return units_ + group * N * kGroupUnits<F> * kUnitBytes; }
+  void Unpack(int64_t g, int8_t* out) const {
+    const uint8_t* data = p_.data + g * GroupBytes<F>(p_);
+    if constexpr (IsInteger(F)) {
+      SignedCodes<F, N>(data, p_, out);
+    } else {
+      const int64_t ahead = AsksBesideProducts() ? 0 : GroupBytes<F>(p_);
+      Pairs<F, N>(data, p_, w_.quads() - g * (kQuantGroup / 4), ahead, out);
+    }
+  }
+
+  // The group of all tiles with a set of rows.
+  void FloatSet(const int8_t* units, int64_t g, int64_t begin, int64_t end) {
+    constexpr bool kScaled = F == WeightFormat::kF8;
+    const uint8_t* scales = kScaled ? p_.scales + g * p_.scale_step : nullptr;
+    const auto totals = [&](int64_t b) { return totals_ + b * kUnitRows * N * kTileRows; };
+    const auto add = [&](int64_t b) {
+      if constexpr (kScaled) {
+        AddScaledGroup<N>(reinterpret_cast<const float*>(sums_), scales,
+                          blocks_[static_cast<size_t>(b)].count, g, totals(b));
+      }
+    };
+    for (int64_t b = begin; b < end; ++b) {
+      Rows(blocks_[static_cast<size_t>(b)].count);
+      ForUnits<N>([&]<int n>() {
+        if (kScaled || g == 0) {
+          ZeroUnit<n>();
+        } else {
+          LoadUnit<n>(totals(b) + 16 * n, N * 64);
+        }
+      });
+      const auto [x, stride] = Group(b, g);
+      ForUnits<kGroupUnits<F>>([&]<int u>() {
+        LoadUnit<4 + u % 2>(x + u * 64, stride);
+        ForUnits<N>([&]<int n>() {
+          LoadUnit<6 + n % 2>(units + (n * kGroupUnits<F> + u) * kUnitBytes, 64);
+          MultiplyBf16<n, 4 + u % 2, 6 + n % 2>();
+        });
+      });
+      Ask();
+      if (b > begin) add(b - 1);
+      float* to = kScaled ? reinterpret_cast<float*>(sums_) : totals(b);
+      ForUnits<N>([&]<int n>() { StoreUnit<n>(to + 16 * n, N * 64); });
+    }
+    add(end - 1);
+  }
+
   // Tiles [first, first + count) of the group with a set of rows.
   template <int kFirst, int kCount>
   void Set(const int8_t* codes, int64_t g, int64_t begin, int64_t end) {
@@ -197,22 +296,46 @@ class UnitBlock {
     for (int64_t i = 0; i < ask_lines_; ++i, ask_ += 64) __builtin_prefetch(ask_, 0, 2);
   }
   void Rows(int64_t rows) {
-    if (rows != configured_) ConfigureRows(configured_ = rows);
+    if (rows != configured_) ConfigureRows<F>(configured_ = rows);
   }
-  uint8_t* gathered(int64_t b) { return gathered_ + b % kSetBlocks * kUnitRows * kQuantGroup; }
-  // Rows that lie anywhere, in time before they are loaded as one block.
+  uint8_t* gathered(int64_t b) {
+    return gathered_ + b % kSetBlocks * kUnitRows * kGroupRowBytes<F>;
+  }
+  // Bytes of group g that a row has; integers are padded to whole groups.
+  int64_t GroupOfRow(int64_t g) const {
+    const int64_t left = (w_.cols + 3) / 4 * 8 - g * kGroupRowBytes<F>;
+    return IsInteger(F) || left > kGroupRowBytes<F> ? kGroupRowBytes<F> : left;
+  }
+  bool Gathers(const UnitX& x, int64_t g) const {
+    return x.stride == 0 || GroupOfRow(g) < kGroupRowBytes<F>;
+  }
+  // Rows that lie anywhere, or end within the group, in time before they are loaded as one block.
   void Gather(int64_t b, int64_t g) {
     const UnitX& x = blocks_[static_cast<size_t>(b)];
-    if (x.stride != 0) return;
+    if (!Gathers(x, g)) return;
+    const int64_t bytes = GroupOfRow(g);
     uint8_t* to = gathered(b);
-    for (int64_t i = 0; i < x.count; ++i, to += kQuantGroup) {
-      std::memcpy(to, x.rows[i] + g * kQuantGroup, kQuantGroup);
+    for (int64_t i = 0; i < x.count; ++i, to += kGroupRowBytes<F>) {
+      if (bytes == kGroupRowBytes<F>) {
+        std::memcpy(to, x.rows[i] + g * kGroupRowBytes<F>, kGroupRowBytes<F>);
+      } else {
+        std::memset(to, 0, kGroupRowBytes<F>);
+        std::memcpy(to, x.rows[i] + g * kGroupRowBytes<F>, static_cast<size_t>(bytes));
+      }
     }
   }
-  void Load(int64_t b, int64_t g) {
+  struct Place {
+    const uint8_t* at;
+    int64_t stride;
+  };
+  Place Group(int64_t b, int64_t g) {
     const UnitX& x = blocks_[static_cast<size_t>(b)];
-    if (x.stride != 0) return LoadX(x.rows[0] + g * kQuantGroup, x.stride);
-    LoadX(gathered(b), kQuantGroup);
+    if (Gathers(x, g)) return {gathered(b), kGroupRowBytes<F>};
+    return {x.rows[0] + g * kGroupRowBytes<F>, x.stride};
+  }
+  void Load(int64_t b, int64_t g) {
+    const auto [x, stride] = Group(b, g);
+    LoadX(x, stride);
   }
 
   const PackedMatrix& w_;
@@ -223,9 +346,9 @@ class UnitBlock {
   int64_t ask_lines_ = 0;
   std::array<UnitX, kMostRows / kUnitRows> blocks_;
   // On pages of their own: a load that follows a store of the same place in another page waits.
-  alignas(4096) int8_t codes_[kMostGroups * 2 * N * kUnitBytes];
-  alignas(4096) int32_t sums_[2 * 256];
-  alignas(64) uint8_t gathered_[kSetBlocks * kUnitRows * kQuantGroup];
+  alignas(4096) int8_t units_[kSharedUnits * kUnitBytes];
+  alignas(4096) int32_t sums_[4 * 256];
+  alignas(64) uint8_t gathered_[kSetBlocks * kUnitRows * kGroupRowBytes<F>];
   alignas(4096) float totals_[kMostRows * N * kTileRows];
 };
 
@@ -260,12 +383,19 @@ void UnitRowsOf(const PackedMatrix& w, int64_t tile_begin, int64_t tile_end,
 void AmxGemm(const PackedMatrix& w, RowForm form, int64_t tile_begin, int64_t tile_end,
              const uint8_t* const* x, int64_t m, float* const* out, int64_t out_row,
              bool accumulate) {
-  if (form != RowForm::kInt8 || m < LeastRows(w.format)) {
-    return Gemm(w, form, tile_begin, tile_end, x, m, out, out_row, accumulate);
+  const auto run = [&](auto gemm) {
+    gemm(w, tile_begin, tile_end, x, m, out, out_row, accumulate);
+  };
+  if (form == RowForm::kInt8 && m >= LeastRows(w.format)) {
+    return w.format == WeightFormat::kI4 ? run(UnitRowsOf<WeightFormat::kI4>)
+                                         : run(UnitRowsOf<WeightFormat::kI8>);
   }
-  const auto rows =
-      w.format == WeightFormat::kI4 ? UnitRowsOf<WeightFormat::kI4> : UnitRowsOf<WeightFormat::kI8>;
-  rows(w, tile_begin, tile_end, x, m, out, out_row, accumulate);
+  // Scaled groups of another length are the vector unit's, for any number of rows.
+  if (form == RowForm::kBf16 && w.group == kQuantGroup) {
+    return w.format == WeightFormat::kF8 ? run(UnitRowsOf<WeightFormat::kF8>)
+                                         : run(UnitRowsOf<WeightFormat::kBf16>);
+  }
+  Gemm(w, form, tile_begin, tile_end, x, m, out, out_row, accumulate);
 }
 
 }  // namespace

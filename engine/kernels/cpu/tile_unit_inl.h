@@ -72,7 +72,8 @@ template <int N, typename Body>
 inline void ForUnits(Body body) {
   [&]<int... n>(std::integer_sequence<int, n...>) {
     (body.template operator()<n>(), ...);
-  }(std::make_integer_sequence<int, N>{});
+  }
+  (std::make_integer_sequence<int, N>{});
 }
 
 // Bytes between neighbouring rows, 0 when they lie anywhere.
