@@ -53,7 +53,7 @@ class Readings(unittest.TestCase):
         self.assertEqual(compare.parse_membw(text), {"best": 60.8, "median": 58.25})
 
     def test_vnni_takes_the_better_width_and_the_asked_threads(self):
-        text = ("clock by a chain of adds: 3.70 GHz\n"
+        text = ("clock by a chain of multiplications: 3.70 GHz\n"
                 "int8 vpdpbusd 512   threads 1  best    472.4  median    472.0  mean     17.3 Gop/s\n"
                 "int8 vpdpbusd 512   threads 2  best    944.7  median    944.0  mean     47.4 Gop/s\n"
                 "int8 vpdpbusd 256   threads 2  best    950.0  median    941.8  mean     42.6 Gop/s\n"

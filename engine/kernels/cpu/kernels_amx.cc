@@ -242,9 +242,9 @@ class UnitBlock {
           LoadUnit<n>(totals(b) + 16 * n, N * 64);
         }
       });
-      const auto [x, stride] = Group(b, g);
+      const Place x = Group(b, g);
       ForUnits<kGroupUnits<F>>([&]<int u>() {
-        LoadUnit<4 + u % 2>(x + u * 64, stride);
+        LoadUnit<4 + u % 2>(x.at + u * 64, x.stride);
         ForUnits<N>([&]<int n>() {
           LoadUnit<6 + n % 2>(units + (n * kGroupUnits<F> + u) * kUnitBytes, 64);
           MultiplyBf16<n, 4 + u % 2, 6 + n % 2>();
@@ -334,8 +334,8 @@ class UnitBlock {
     return {x.rows[0] + g * kGroupRowBytes<F>, x.stride};
   }
   void Load(int64_t b, int64_t g) {
-    const auto [x, stride] = Group(b, g);
-    LoadX(x, stride);
+    const Place x = Group(b, g);
+    LoadX(x.at, x.stride);
   }
 
   const PackedMatrix& w_;
