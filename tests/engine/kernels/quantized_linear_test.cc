@@ -203,14 +203,18 @@ TEST_P(Quantised, NanAndInfinityShowInTheResult) {
 // The tile unit takes many rows, the vector unit few: no row may show which one it met. Rows of x
 // lie side by side in a linear and anywhere in an expert.
 TEST(TileUnit, GivesTheBitsOfTheVectorUnit) {
+  struct Shape {
+    int rows, cols;
+  };
   const auto tiles = SelectKernels("amx");
   const auto vectors = SelectKernels("avx512_bf16");
   if (!tiles.ok() || !vectors.ok()) GTEST_SKIP() << "this CPU has no tile unit";
   HostArena arena;
   for (const WeightType store : {WeightType::kInt8, WeightType::kInt4}) {
     // More groups than share codes; panels of four tiles, one of three, a last tile of five rows.
-    for (const auto& [rows, cols] :
-         {std::pair{181, 2500}, std::pair{128, 128}, std::pair{48, 40}}) {
+    for (const Shape& shape : {Shape{181, 2500}, Shape{128, 128}, Shape{48, 40}}) {
+      const int rows = shape.rows;
+      const int cols = shape.cols;
       Random random(static_cast<uint32_t>(rows));
       const TestMatrix matrix(&random, rows, cols, DType::kBf16);
       HostMatrix host = matrix.host();
@@ -242,6 +246,46 @@ TEST(TileUnit, GivesTheBitsOfTheVectorUnit) {
                 << Name(store) << " " << rows << "x" << cols << " m " << m;
           }
         }
+      }
+    }
+  }
+}
+
+// Many rows share what is unpacked, and wait in other places: each is still computed as if alone.
+TEST(TileUnit, ComputesBf16RowsTogetherAsAlone) {
+  const auto tiles = SelectKernels("amx");
+  if (!tiles.ok()) GTEST_SKIP() << "this CPU has no tile unit";
+  HostArena arena;
+  constexpr int kWeightRows = 181;
+  constexpr int kCols = 2500;
+  constexpr int64_t kRows = 600;
+  for (const DType dtype : {DType::kBf16, DType::kF8E4M3}) {
+    Random random(11);
+    const TestMatrix matrix(&random, kWeightRows, kCols, dtype);
+    const PackedMatrix w = *PackMatrix(matrix.host(), &arena, nullptr, (*tiles)->quantize);
+    ASSERT_EQ(w.group, kQuantGroup);
+    const int64_t bytes = RowBytes(RowForm::kBf16, kCols);
+    // What lies behind a row must not be read into it.
+    std::vector<uint8_t> prepared(static_cast<size_t>(kRows * bytes), 0xff);
+    const std::vector<float> x = random.Normal(kRows * kCols);
+    std::vector<const uint8_t*> from;
+    for (int64_t i = 0; i < kRows; ++i) {
+      (*tiles)->prepare(RowForm::kBf16, x.data() + i * kCols, kCols, prepared.data() + i * bytes);
+      from.push_back(prepared.data() + i * bytes);
+    }
+    const auto product = [&](int64_t first, int64_t m) {
+      std::vector<float> out(static_cast<size_t>(m * kWeightRows));
+      std::vector<float*> to;
+      for (int64_t i = 0; i < m; ++i) to.push_back(out.data() + i * kWeightRows);
+      (*tiles)->gemm(w, RowForm::kBf16, 0, w.tiles, from.data() + first, m, to.data(), 0, false);
+      return out;
+    };
+    for (const int64_t m : {7, 16, 64, 83, 600}) {
+      const std::vector<float> all = product(0, m);
+      for (const int64_t row : {int64_t{0}, m / 2, m - 1}) {
+        const auto* begin = all.data() + row * kWeightRows;
+        EXPECT_EQ(product(row, 1), std::vector<float>(begin, begin + kWeightRows))
+            << static_cast<int>(dtype) << " row " << row << " of " << m;
       }
     }
   }
