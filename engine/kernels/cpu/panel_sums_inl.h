@@ -226,7 +226,7 @@ inline void SumInt8(const PackedMatrix& w, const PanelView& p, const uint8_t* co
                     V (&total)[M][N]) {
   // Codes are stored with their zero point added: the sum of x's codes carries what of it is in the
   // products.
-  constexpr int32_t kZeroPoint = F == WeightFormat::kI4 ? 8 : kByteZeroPoint;
+  constexpr uint32_t kZeroPoint = F == WeightFormat::kI4 ? 8U : kByteZeroPoint;
   constexpr int kPass = PassTiles(M, N);
   const int64_t meta = w.groups * kQuantGroup;
   const int64_t group_bytes = kQuantGroup / 4 * p.step / (F == WeightFormat::kI4 ? 2 : 1);
@@ -234,8 +234,10 @@ inline void SumInt8(const PackedMatrix& w, const PanelView& p, const uint8_t* co
     for (int first = 0; first < N; first += kPass) {
       I sum[M][kPass];
       for (int i = 0; i < M; ++i) {
-        const auto codes = static_cast<int32_t>(Load32(x[i] + meta + (w.groups + g) * 4));
-        for (int n = 0; n < kPass; ++n) sum[i][n] = I::Set1(-kZeroPoint * codes);
+        // Modulo 2^32: the codes of a row with a NaN are anything, and its scale is NaN.
+        const uint32_t codes = Load32(x[i] + meta + (w.groups + g) * 4);
+        const auto zero = static_cast<int32_t>(0U - kZeroPoint * codes);
+        for (int n = 0; n < kPass; ++n) sum[i][n] = I::Set1(zero);
       }
       GroupInt8<F, M, kPass, kAhead>(p.data + g * group_bytes + first * p.unit, p, x,
                                      g * kQuantGroup, sum);

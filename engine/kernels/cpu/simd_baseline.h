@@ -130,13 +130,17 @@ inline I Round(V a) {
   }
   return r;
 }
+/// Modulo 2^32, as the instructions do it.
+inline int32_t Wrapped(int32_t a, int32_t b) {
+  return static_cast<int32_t>(static_cast<uint32_t>(a) + static_cast<uint32_t>(b));
+}
 inline I Add(I a, I b) {
-  for (int i = 0; i < 16; ++i) a.v[i] += b.v[i];
+  for (int i = 0; i < 16; ++i) a.v[i] = Wrapped(a.v[i], b.v[i]);
   return a;
 }
 inline int32_t ReduceAdd(I a) {
   int32_t sum = 0;
-  for (const int32_t e : a.v) sum += e;
+  for (const int32_t e : a.v) sum = Wrapped(sum, e);
   return sum;
 }
 /// The low byte of each lane.
@@ -184,8 +188,8 @@ inline V ByteToFloat(I a) {
 inline I DotBytes(I acc, I u, const RowCodes& x) {
   for (int i = 0; i < 16; ++i) {
     for (int b = 0; b < 4; ++b) {
-      acc.v[i] +=
-          static_cast<int32_t>((Bits(u.v[i]) >> (8 * b)) & 255U) * static_cast<int8_t>(x.bytes[b]);
+      const auto code = static_cast<int32_t>((Bits(u.v[i]) >> (8 * b)) & 255U);
+      acc.v[i] = Wrapped(acc.v[i], code * static_cast<int8_t>(x.bytes[b]));
     }
   }
   return acc;
