@@ -37,14 +37,7 @@ class Unit {
   int64_t rows_ = 0, left_ = 0;
 };
 
-// Up to sixteen left operands.
-struct LeftRows {
-  const float* const* rows;
-  int64_t count;
-  int64_t stride;  // bytes; 0: they lie anywhere
-
-  LeftRows(const float* const* r, int64_t n) : rows(r), count(n), stride(StrideOf(r, n)) {}
-};
+using LeftRows = RowsOfUnit<float>;
 
 // Asks for a line of what is wanted next per word.
 struct Wanted {
@@ -169,7 +162,7 @@ void AttendTiles(const AttendTile& t) {
     for (int64_t i = 0; i < m; ++i) left[i] = p[i];
     const LeftRows rows(left, m);
     float* const* out = t.out + first;
-    const int64_t out_stride = StrideOf(out, m);
+    const int64_t out_stride = LeftRows(out, m).stride;
     unit.Configure(m, words);
     for (int64_t panel = 0; panel < Panels(t.v); ++panel) {
       const int64_t column = panel * kPanel;

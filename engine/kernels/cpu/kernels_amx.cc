@@ -127,16 +127,7 @@ inline void StoreSums(int32_t* sums) {
   ForUnits<N>([&]<int n>() { StoreUnit<n>(sums + 16 * n, N * 64); });
 }
 
-// Sixteen rows of x or fewer.
-struct UnitX {
-  const uint8_t* const* rows;
-  int64_t count;
-  int64_t stride;  // bytes from row to row; 0: they lie anywhere
-};
-
-inline UnitX Sixteen(const uint8_t* const* x, int64_t count) {
-  return {x, count, StrideOf(x, count)};
-}
+using UnitX = RowsOfUnit<uint8_t>;
 
 // totals [rows][N][16] += scale * sums, of group g.
 template <int N>
@@ -177,7 +168,7 @@ class UnitBlock {
     for (int64_t b = 0; b < count_; ++b) {
       const int64_t left = m - b * kUnitRows;
       blocks_[static_cast<size_t>(b)] =
-          Sixteen(x + b * kUnitRows, left < kUnitRows ? left : kUnitRows);
+          UnitX(x + b * kUnitRows, left < kUnitRows ? left : kUnitRows);
     }
   }
 

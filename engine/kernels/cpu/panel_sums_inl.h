@@ -21,7 +21,7 @@ inline QuadValues FromPairs(TwoPairs p) {
 // What a pass will want next, where the hardware does not see it coming: a pass over one tile of a
 // panel takes every fourth line.
 inline void FetchAhead(const uint8_t* p) {
-  if constexpr (kFetchBytes > 0) __builtin_prefetch(p + kFetchBytes, 0, 2);
+  if constexpr (kFetchBytes > 0) __builtin_prefetch(p + kFetchBytes, 0, kFetchLocality);
 }
 inline QuadValues FromBytes(I bytes, V zero_point) {
   return {{Add(ByteToFloat<0>(bytes), zero_point), Add(ByteToFloat<1>(bytes), zero_point),

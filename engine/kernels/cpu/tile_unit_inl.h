@@ -76,17 +76,22 @@ inline void ForUnits(Body body) {
   (std::make_integer_sequence<int, N>{});
 }
 
-// Bytes between neighbouring rows, 0 when they lie anywhere.
+/// Sixteen rows or fewer that one register takes.
 template <typename T>
-inline int64_t StrideOf(const T* const* rows, int64_t count) {
-  if (count < 2) return 64;
-  const auto at = [&](int64_t i) { return reinterpret_cast<const uint8_t*>(rows[i]); };
-  const int64_t stride = at(1) - at(0);
-  for (int64_t i = 2; i < count; ++i) {
-    if (at(i) - at(i - 1) != stride) return 0;
+struct RowsOfUnit {
+  const T* const* rows = nullptr;
+  int64_t count = 0;
+  int64_t stride = 0;  ///< bytes from row to row; 0: they lie anywhere
+
+  RowsOfUnit() = default;
+  RowsOfUnit(const T* const* r, int64_t n) : rows(r), count(n), stride(64) {
+    const auto at = [&](int64_t i) { return reinterpret_cast<const uint8_t*>(rows[i]); };
+    if (count > 1) stride = at(1) - at(0);
+    for (int64_t i = 2; i < count; ++i) {
+      if (at(i) - at(i - 1) != stride) stride = 0;
+    }
   }
-  return stride;
-}
+};
 
 }  // namespace
 }  // namespace deepseek::engine

@@ -200,96 +200,74 @@ TEST_P(Quantised, NanAndInfinityShowInTheResult) {
   }
 }
 
-// The tile unit takes many rows, the vector unit few: no row may show which one it met. Rows of x
-// lie side by side in a linear and anywhere in an expert.
-TEST(TileUnit, GivesTheBitsOfTheVectorUnit) {
+// How many rows there are decides which of several loops, or of two units, computes them, and what
+// they share; rows lie side by side in a linear, anywhere in an expert. None may show it.
+class ManyRows : public testing::TestWithParam<std::string> {
+ protected:
+  static constexpr int64_t kRows = 600;
+
+  // Rows of x, in `form`, have the same products with `w` in company and alone.
+  void ExpectAlike(const PackedMatrix& w, RowForm form, const std::vector<float>& x) {
+    const KernelTable& kernels = **SelectKernels(GetParam());
+    const int64_t bytes = RowBytes(form, w.cols);
+    // What lies behind a row must not be read into it.
+    std::vector<uint8_t> prepared(static_cast<size_t>(kRows * bytes), 0xff);
+    for (int64_t i = 0; i < kRows; ++i) {
+      kernels.prepare(form, x.data() + i * w.cols, w.cols, prepared.data() + i * bytes);
+    }
+    Random random(3);
+    const auto product = [&](const std::vector<const uint8_t*>& from, bool accumulate) {
+      std::vector<float> out(from.size() * static_cast<size_t>(w.rows), 0.5F);
+      std::vector<float*> to;
+      for (size_t i = 0; i < from.size(); ++i) to.push_back(out.data() + i * w.rows);
+      kernels.gemm(w, form, 0, w.tiles, from.data(), static_cast<int64_t>(from.size()), to.data(),
+                   0, accumulate);
+      return out;
+    };
+    for (const int64_t m : {6, 12, 16, 17, 64, 65, 83, 130, 600}) {
+      for (const bool gathered : {false, true}) {
+        std::vector<const uint8_t*> from;
+        for (int64_t i = 0; i < m; ++i) {
+          from.push_back(prepared.data() + (gathered ? random.Below(kRows) : i) * bytes);
+        }
+        const std::vector<float> all = product(from, gathered);
+        for (const int64_t row : {int64_t{0}, m / 2, m - 1}) {
+          const float* begin = all.data() + row * w.rows;
+          EXPECT_EQ(product({from[static_cast<size_t>(row)]}, gathered),
+                    std::vector<float>(begin, begin + w.rows))
+              << w.rows << "x" << w.cols << " row " << row << " of " << m;
+        }
+      }
+    }
+  }
+};
+
+TEST_P(ManyRows, AreComputedAsEachAlone) {
   struct Shape {
     int rows, cols;
   };
-  const auto tiles = SelectKernels("amx");
-  const auto vectors = SelectKernels("avx512_bf16");
-  if (!tiles.ok() || !vectors.ok()) GTEST_SKIP() << "this CPU has no tile unit";
-  HostArena arena;
-  for (const WeightType store : {WeightType::kInt8, WeightType::kInt4}) {
-    // More groups than share codes; panels of four tiles, one of three, a last tile of five rows.
-    for (const Shape& shape : {Shape{181, 2500}, Shape{128, 128}, Shape{48, 40}}) {
-      const int rows = shape.rows;
-      const int cols = shape.cols;
-      Random random(static_cast<uint32_t>(rows));
-      const TestMatrix matrix(&random, rows, cols, DType::kBf16);
-      HostMatrix host = matrix.host();
-      host.store = store;
-      const PackedMatrix w = *PackMatrix(host, &arena, nullptr, (*vectors)->quantize);
-      const int64_t bytes = RowBytes(RowForm::kInt8, cols);
-      constexpr int64_t kRows = 600;
-      std::vector<uint8_t> prepared(static_cast<size_t>(kRows * bytes + 64));
-      uint8_t* first = prepared.data() + 64 - reinterpret_cast<uintptr_t>(prepared.data()) % 64;
-      const std::vector<float> x = random.Normal(kRows * cols);
-      for (int64_t i = 0; i < kRows; ++i) {
-        (*vectors)->prepare(RowForm::kInt8, x.data() + i * cols, cols, first + i * bytes);
-      }
-      for (const int64_t m : {6, 12, 16, 17, 64, 65, 83, 130, 512, 600}) {
-        for (const bool gathered : {false, true}) {
-          std::vector<const uint8_t*> from;
-          for (int64_t i = 0; i < m; ++i) {
-            from.push_back(first + (gathered ? random.Below(kRows) : i) * bytes);
-          }
-          const auto product = [&](const KernelTable& kernels, bool accumulate) {
-            std::vector<float> out(static_cast<size_t>(m * rows), 0.5F);
-            std::vector<float*> to;
-            for (int64_t i = 0; i < m; ++i) to.push_back(out.data() + i * rows);
-            kernels.gemm(w, RowForm::kInt8, 0, w.tiles, from.data(), m, to.data(), 0, accumulate);
-            return out;
-          };
-          for (const bool accumulate : {false, true}) {
-            EXPECT_EQ(product(**tiles, accumulate), product(**vectors, accumulate))
-                << Name(store) << " " << rows << "x" << cols << " m " << m;
-          }
-        }
+  const KernelTable& kernels = **SelectKernels(GetParam());
+  // More groups than are unpacked at once; panels of four tiles and of three, a last tile of five.
+  for (const Shape& shape : {Shape{181, 2500}, Shape{128, 128}, Shape{48, 40}}) {
+    Random random(static_cast<uint32_t>(shape.rows));
+    const std::vector<float> x = random.Normal(kRows * shape.cols);
+    for (const DType dtype : {DType::kBf16, DType::kF8E4M3}) {
+      for (const WeightType store : {WeightType::kNative, WeightType::kInt8, WeightType::kInt4}) {
+        SCOPED_TRACE(testing::Message() << "type " << int(dtype) << " store " << Name(store));
+        const TestMatrix matrix(&random, shape.rows, shape.cols, dtype);
+        HostMatrix host = matrix.host();
+        host.store = store;
+        HostArena arena;
+        const PackedMatrix w = *PackMatrix(host, &arena, nullptr, kernels.quantize);
+        const RowForm native = kernels.bf16_dot ? RowForm::kBf16 : RowForm::kF32;
+        ExpectAlike(w, store == WeightType::kNative ? native : RowForm::kInt8, x);
       }
     }
   }
 }
 
-// Many rows share what is unpacked, and wait in other places: each is still computed as if alone.
-TEST(TileUnit, ComputesBf16RowsTogetherAsAlone) {
-  const auto tiles = SelectKernels("amx");
-  if (!tiles.ok()) GTEST_SKIP() << "this CPU has no tile unit";
-  HostArena arena;
-  constexpr int kWeightRows = 181;
-  constexpr int kCols = 2500;
-  constexpr int64_t kRows = 600;
-  for (const DType dtype : {DType::kBf16, DType::kF8E4M3}) {
-    Random random(11);
-    const TestMatrix matrix(&random, kWeightRows, kCols, dtype);
-    const PackedMatrix w = *PackMatrix(matrix.host(), &arena, nullptr, (*tiles)->quantize);
-    ASSERT_EQ(w.group, kQuantGroup);
-    const int64_t bytes = RowBytes(RowForm::kBf16, kCols);
-    // What lies behind a row must not be read into it.
-    std::vector<uint8_t> prepared(static_cast<size_t>(kRows * bytes), 0xff);
-    const std::vector<float> x = random.Normal(kRows * kCols);
-    std::vector<const uint8_t*> from;
-    for (int64_t i = 0; i < kRows; ++i) {
-      (*tiles)->prepare(RowForm::kBf16, x.data() + i * kCols, kCols, prepared.data() + i * bytes);
-      from.push_back(prepared.data() + i * bytes);
-    }
-    const auto product = [&](int64_t first, int64_t m) {
-      std::vector<float> out(static_cast<size_t>(m * kWeightRows));
-      std::vector<float*> to;
-      for (int64_t i = 0; i < m; ++i) to.push_back(out.data() + i * kWeightRows);
-      (*tiles)->gemm(w, RowForm::kBf16, 0, w.tiles, from.data() + first, m, to.data(), 0, false);
-      return out;
-    };
-    for (const int64_t m : {7, 16, 64, 83, 600}) {
-      const std::vector<float> all = product(0, m);
-      for (const int64_t row : {int64_t{0}, m / 2, m - 1}) {
-        const auto* begin = all.data() + row * kWeightRows;
-        EXPECT_EQ(product(row, 1), std::vector<float>(begin, begin + kWeightRows))
-            << static_cast<int>(dtype) << " row " << row << " of " << m;
-      }
-    }
-  }
-}
+INSTANTIATE_TEST_SUITE_P(Isa, ManyRows, testing::ValuesIn(Isas()),
+                         [](const auto& info) { return info.param; });
 
 INSTANTIATE_TEST_SUITE_P(Isa, Quantised,
                          testing::Combine(testing::ValuesIn(Isas()),
