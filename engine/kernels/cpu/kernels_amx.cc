@@ -13,7 +13,7 @@
 #include "engine/kernels/cpu/simd_avx512.h"
 #include "engine/kernels/cpu/tile_unit_inl.h"
 // After the vector type, in this order:
-#include "engine/kernels/cpu/gemm_inl.h"
+#include "engine/kernels/cpu/unit_order_inl.h"
 // clang-format off
 #include "engine/kernels/cpu/unpack_inl.h"
 #include "engine/kernels/cpu/quantize_inl.h"
@@ -57,14 +57,11 @@ constexpr int64_t GroupBytes(const PanelView& p) {
 }
 
 // `quads` of N tiles as pairs of bf16, [N][unit][16 rows][64]; zero from there to the group's end.
-// Asks for what lies `ahead` bytes behind.
-template <WeightFormat F, int N>
-void Pairs(const uint8_t* data, const PanelView& p, int64_t quads, int64_t ahead, int8_t* out) {
+template <WeightFormat F, int N, bool kAsk>
+void Pairs(const uint8_t* data, const PanelView& p, int64_t quads, int8_t* out) {
   for (int64_t quad = 0; quad < kQuantGroup / 4; ++quad, data += p.step, out += 128) {
+    AskAhead<F, Ahead{0, kAsk ? N : 0}>(data, p);
     for (int n = 0; n < N; ++n) {
-      for (int64_t at = 0; at < p.unit; at += 64) {
-        __builtin_prefetch(data + n * p.unit + at + ahead, 0, 2);
-      }
       TwoPairs pairs{{_mm512_setzero_si512()}, {_mm512_setzero_si512()}};
       if (quad < quads) {
         if constexpr (F == WeightFormat::kF8) {
@@ -177,10 +174,11 @@ class UnitBlock {
     const int64_t lines = GroupBytes<F>(p_) / 64;
     const int64_t products = count_ * (IsInteger(F) ? (N + 1) / 2 : 1);
     ask_lines_ = AsksBesideProducts() ? (lines + products - 1) / products : 0;
+    spread_ = chunk == 1 && p_.next > 0;
     for (int64_t first = 0; first < w_.groups; first += chunk) {
       const int64_t end = first + chunk < w_.groups ? first + chunk : w_.groups;
       for (int64_t g = first; g < end; ++g) Unpack(g, units(g - first));
-      ask_ = p_.data + end * GroupBytes<F>(p_);
+      ask_ = (spread_ ? first : end) * lines;
       for (int64_t set = 0; set < count_; set += kSetBlocks) {
         const int64_t set_end = set + kSetBlocks < count_ ? set + kSetBlocks : count_;
         for (int64_t g = first; g < end; ++g) {
@@ -208,8 +206,8 @@ class UnitBlock {
     if constexpr (IsInteger(F)) {
       SignedCodes<F, N>(data, p_, out);
     } else {
-      const int64_t ahead = AsksBesideProducts() ? 0 : GroupBytes<F>(p_);
-      Pairs<F, N>(data, p_, w_.quads() - g * (kQuantGroup / 4), ahead, out);
+      const auto pairs = AsksBesideProducts() ? Pairs<F, N, false> : Pairs<F, N, true>;
+      pairs(data, p_, w_.quads() - g * (kQuantGroup / 4), out);
     }
   }
 
@@ -283,8 +281,15 @@ class UnitBlock {
       add(whole);
     }
   }
+  // What one set of rows takes no longer than reading it does is the next panel's, from four places
+  // at a time; else the next groups'.
   void Ask() {
-    for (int64_t i = 0; i < ask_lines_; ++i, ask_ += 64) __builtin_prefetch(ask_, 0, 2);
+    for (const int64_t end = ask_ + ask_lines_; ask_ < end; ++ask_) {
+      const int64_t at =
+          spread_ ? p_.next + ask_ % kAskPlaces * (p_.next / kAskPlaces) + ask_ / kAskPlaces * 64
+                  : ask_ * 64;
+      __builtin_prefetch(p_.data + at, 0, 2);
+    }
   }
   void Rows(int64_t rows) {
     if (rows != configured_) ConfigureRows<F>(configured_ = rows);
@@ -333,8 +338,8 @@ class UnitBlock {
   const PanelView p_;
   const int64_t m_, count_;
   int64_t configured_ = 0;
-  const uint8_t* ask_ = nullptr;
-  int64_t ask_lines_ = 0;
+  int64_t ask_ = 0, ask_lines_ = 0;  // the next line that is asked for, and how many at a time
+  bool spread_ = false;
   std::array<UnitX, kMostRows / kUnitRows> blocks_;
   // On pages of their own: a load that follows a store of the same place in another page waits.
   alignas(4096) int8_t units_[kSharedUnits * kUnitBytes];
@@ -357,9 +362,9 @@ void UnitTiles(const PackedMatrix& w, int64_t tile, const uint8_t* const* x, int
 }
 
 template <WeightFormat F>
-void UnitRowsOf(const PackedMatrix& w, int64_t tile_begin, int64_t tile_end,
-                const uint8_t* const* x, int64_t m, float* const* out, int64_t out_row,
-                bool accumulate) {
+[[gnu::noinline]] void UnitRowsOf(const PackedMatrix& w, int64_t tile_begin, int64_t tile_end,
+                                  const uint8_t* const* x, int64_t m, float* const* out,
+                                  int64_t out_row, bool accumulate) {
   for (int64_t tile = tile_begin; tile < tile_end;) {
     const bool whole = tile % kPanelTiles == 0 && tile + kPanelTiles <= tile_end;
     const auto tiles = whole ? UnitTiles<F, kPanelTiles> : UnitTiles<F, 1>;
@@ -383,6 +388,11 @@ void AmxGemm(const PackedMatrix& w, RowForm form, int64_t tile_begin, int64_t ti
   }
   // Scaled groups of another length are the vector unit's, for any number of rows.
   if (form == RowForm::kBf16 && w.group == kQuantGroup) {
+    const SubnormalsAreZero mode;
+    if (m <= kMostRowsInOrder) {
+      return w.format == WeightFormat::kF8 ? run(RowsInOrder<WeightFormat::kF8>)
+                                           : run(RowsInOrder<WeightFormat::kBf16>);
+    }
     return w.format == WeightFormat::kF8 ? run(UnitRowsOf<WeightFormat::kF8>)
                                          : run(UnitRowsOf<WeightFormat::kBf16>);
   }

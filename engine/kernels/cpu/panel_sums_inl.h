@@ -21,7 +21,7 @@ inline QuadValues FromPairs(TwoPairs p) {
 // What a pass will want next, where the hardware does not see it coming: a pass over one tile of a
 // panel takes every fourth line.
 inline void FetchAhead(const uint8_t* p) {
-  if constexpr (kFetchBytes > 0) __builtin_prefetch(p + kFetchBytes, 0, kFetchLocality);
+  if constexpr (kFetchBytes > 0) __builtin_prefetch(p + kFetchBytes);
 }
 inline QuadValues FromBytes(I bytes, V zero_point) {
   return {{Add(ByteToFloat<0>(bytes), zero_point), Add(ByteToFloat<1>(bytes), zero_point),
@@ -64,7 +64,7 @@ struct PanelView {
   int64_t unit;           // bytes between tiles of one quad (kI4: of two quads)
   int64_t step;           // bytes between quads (kI4: pairs of quads)
   int64_t scale_step;     // bytes between groups
-  int64_t next;           // bytes to the same place of the next panel
+  int64_t next;           // bytes to the same place of the next panel; 0: scales follow
 };
 /// Bytes of a tile in one step over a panel.
 constexpr int64_t UnitBytes(WeightFormat format) {
@@ -74,20 +74,32 @@ template <WeightFormat F>
 inline PanelView View(const PackedMatrix& w, int64_t tile) {
   constexpr int64_t kUnit = UnitBytes(F);
   const int64_t width = w.panel_width(tile);
-  return {w.quad(tile),  w.scales == nullptr ? nullptr : w.scale(tile), kUnit,
-          width * kUnit, width * kTileRows * w.scale_bytes(),           width * w.tile_bytes()};
+  const bool last = w.scales != nullptr && tile + kPanelTiles >= w.tiles;
+  return {w.quad(tile),
+          w.scales == nullptr ? nullptr : w.scale(tile),
+          kUnit,
+          width * kUnit,
+          width * kTileRows * w.scale_bytes(),
+          last ? 0 : width * w.tile_bytes()};
 }
 
-// The tiles [first, first + count) of the next panel that a block of rows asks for while it
-// computes, so that its rows find them in the L2 cache: else reading and computing take turns.
+// The tiles [first, first + count) of a panel that ask for the next one while they are computed,
+// each for as many bytes as it reads: else reading and computing take turns.
 struct Ahead {
   int first = 0, count = 0;
 };
+// `data`: the place in the panel's first tile. Each asks for the same place of the next panel, or
+// for lines of a quarter of it that is its own.
 template <WeightFormat F, Ahead kAhead>
 inline void AskAhead(const uint8_t* data, const PanelView& p) {
-  constexpr int64_t kBegin = kAhead.first * UnitBytes(F);
-  for (int64_t at = kBegin; at < kBegin + kAhead.count * UnitBytes(F); at += 64) {
-    __builtin_prefetch(data + p.next + at, 0, 2);
+  static_assert(kAskPlaces == 1 || kAskPlaces == kPanelTiles);
+  for (int n = kAhead.first; n < kAhead.first + kAhead.count; ++n) {
+    const uint8_t* from = kAskPlaces == 1
+                              ? data + n * UnitBytes(F)
+                              : p.data + (data - p.data) / kPanelTiles + n * (p.next / kPanelTiles);
+    for (int64_t at = 0; at < UnitBytes(F); at += 64) {
+      __builtin_prefetch(from + p.next + at, 0, kAskLocality);
+    }
   }
 }
 inline uint32_t Load32(const uint8_t* p) {

@@ -29,9 +29,10 @@ constexpr int64_t kWideRows = 36;
 constexpr int64_t kLeastWideRows = 8;
 /// Bytes ahead of its use that a line of weights is asked for: a group of a kI4 panel.
 constexpr int kFetchBytes = 4096;
-constexpr int kFetchLocality = 3;
-/// Whether blocks of rows that compute ask for lines of the next panel.
-constexpr bool kNextPanel = false;
+/// No rows ask for the next panel.
+constexpr int kAskFrom = 0;
+constexpr int kAskPlaces = 1;
+constexpr int kAskLocality = 2;
 
 struct V {
   __m256 a, b;

@@ -27,9 +27,10 @@ constexpr int64_t kWideRows = 0;
 constexpr int64_t kLeastWideRows = 0;
 /// Bytes ahead of its use that a line of weights is asked for; 0: not at all.
 constexpr int kFetchBytes = 0;
-constexpr int kFetchLocality = 3;
-/// Whether blocks of rows that compute ask for lines of the next panel.
-constexpr bool kNextPanel = false;
+/// No rows ask for the next panel.
+constexpr int kAskFrom = 0;
+constexpr int kAskPlaces = 1;
+constexpr int kAskLocality = 2;
 
 struct V {
   float v[16];

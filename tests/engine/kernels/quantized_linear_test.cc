@@ -224,7 +224,7 @@ class ManyRows : public testing::TestWithParam<std::string> {
                    0, accumulate);
       return out;
     };
-    for (const int64_t m : {6, 12, 16, 17, 64, 65, 83, 130, 600}) {
+    for (const int64_t m : {2, 3, 4, 6, 12, 16, 17, 64, 65, 83, 130, 600}) {
       for (const bool gathered : {false, true}) {
         std::vector<const uint8_t*> from;
         for (int64_t i = 0; i < m; ++i) {
@@ -251,6 +251,10 @@ TEST_P(ManyRows, AreComputedAsEachAlone) {
   for (const Shape& shape : {Shape{181, 2500}, Shape{128, 128}, Shape{48, 40}}) {
     Random random(static_cast<uint32_t>(shape.rows));
     const std::vector<float> x = random.Normal(kRows * shape.cols);
+    std::vector<float> tiny = x;  // every other row has subnormal numbers and products
+    for (size_t i = 0; i < tiny.size(); ++i) {
+      if (i / shape.cols % 2 == 0) tiny[i] *= 0x1p-125F;
+    }
     for (const DType dtype : {DType::kBf16, DType::kF8E4M3}) {
       for (const WeightType store : {WeightType::kNative, WeightType::kInt8, WeightType::kInt4}) {
         SCOPED_TRACE(testing::Message() << "type " << int(dtype) << " store " << Name(store));
@@ -260,7 +264,12 @@ TEST_P(ManyRows, AreComputedAsEachAlone) {
         HostArena arena;
         const PackedMatrix w = *PackMatrix(host, &arena, nullptr, kernels.quantize);
         const RowForm native = kernels.bf16_dot ? RowForm::kBf16 : RowForm::kF32;
-        ExpectAlike(w, store == WeightType::kNative ? native : RowForm::kInt8, x);
+        if (store == WeightType::kNative) {
+          ExpectAlike(w, native, x);
+          ExpectAlike(w, native, tiny);
+        } else {
+          ExpectAlike(w, RowForm::kInt8, x);
+        }
       }
     }
   }
