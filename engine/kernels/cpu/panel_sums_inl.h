@@ -200,7 +200,7 @@ inline void GroupInt8(const uint8_t* data, const PanelView& p, const uint8_t* co
       for (int64_t k = run; k < run + 4 * kNibbleRun; k += 4, data += p.step) {
         AskAhead<F, kAhead>(data, p);
         for (int n = 0; n < N; ++n) {
-          FetchAhead(data + n * p.unit);
+          if constexpr (kAhead.count == 0) FetchAhead(data + n * p.unit);
           const I bytes = I::Load(data + n * p.unit);
           const I low = LowNibbles(bytes);
           const I high = HighNibbles(bytes);
@@ -218,7 +218,7 @@ inline void GroupInt8(const uint8_t* data, const PanelView& p, const uint8_t* co
     for (int64_t k = 0; k < kQuantGroup; k += 4, data += p.step) {
       AskAhead<F, kAhead>(data, p);
       for (int n = 0; n < N; ++n) {
-        FetchAhead(data + n * p.unit);
+        if constexpr (kAhead.count == 0) FetchAhead(data + n * p.unit);
         const I bytes = I::Load(data + n * p.unit);
         for (int i = 0; i < M; ++i) sum[i][n] = DotBytes(sum[i][n], bytes, code(i, k));
       }

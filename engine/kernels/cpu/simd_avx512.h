@@ -28,18 +28,20 @@ constexpr int PassTiles(int, int tiles) {
 /// No rows get widened values of a kF8 tile.
 constexpr int64_t kWideRows = 0;
 constexpr int64_t kLeastWideRows = 0;
-/// Bytes ahead of its use that a line of weights is asked for; 0: not at all.
-constexpr int kFetchBytes = 0;
-/// The fewest rows with whose first block the next panel is asked for, and from how many places of
-/// it at a time. CPUs with a tile unit read ahead within 4 KB only, so that one sequence of lines
-/// leaves half of their requests unused: two cores of an Emerald Rapids read 28.6 GB/s (median of
-/// 60 in turn) of lines asked for 4 KB ahead, 34.9 when those of four places are.
+/// Bytes ahead of its use that a line of weights is asked for where no block asks for the next
+/// panel (0: not at all); the fewest rows whose first block does; from how many places of that panel
+/// at a time; into which cache, as __builtin_prefetch counts: 3 the first, 2 the second.
+///
+/// CPUs with a tile unit read ahead within 4 KB only, and one sequence of lines leaves half of their
+/// requests unused: two cores of an Emerald Rapids read 28.6 GB/s (median of 60 in turn) of lines
+/// asked for 4 KB ahead, 34.9 when those of four places are.
 #if defined(__AMX_INT8__)
+constexpr int kFetchBytes = 4096;
 constexpr int kAskFrom = 1;
 constexpr int kAskPlaces = 4;
-/// Into which cache, as __builtin_prefetch counts: 3 the first, 2 the second.
 constexpr int kAskLocality = 3;
 #else
+constexpr int kFetchBytes = 0;
 constexpr int kAskFrom = 5;
 constexpr int kAskPlaces = 1;
 constexpr int kAskLocality = 2;
