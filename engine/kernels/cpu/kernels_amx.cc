@@ -1,7 +1,7 @@
-// Products on the tile unit (AMX: Sapphire Rapids and later): of many rows with integers, and of
-// any rows with bf16 and FP8 weights, for vdpbf16ps is half as fast as fp32 there. Sums of integers
-// are exact and the scales are applied in the same order, so the bits are those of the vector unit,
-// which takes few rows. Sums of bf16 have an order of their own: one row is computed like many.
+// Products of many rows on the tile unit (AMX: Sapphire Rapids and later). Sums of integers are
+// exact and the scales are applied in the same order, so the bits are those of the vector unit,
+// which takes few rows. Sums of bf16 have an order of their own, for few rows too
+// (unit_order_inl.h): vdpbf16ps is half as fast as fp32 on these CPUs.
 //
 // A step takes 64 outputs x 128 columns: what a register holds of them is made once per set of
 // rows, 8 or 16 KB in the cache. A quad of integer codes is a row of a register as it is, one of

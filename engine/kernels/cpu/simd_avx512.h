@@ -29,12 +29,12 @@ constexpr int PassTiles(int, int tiles) {
 constexpr int64_t kWideRows = 0;
 constexpr int64_t kLeastWideRows = 0;
 /// Bytes ahead of its use that a line of weights is asked for where no block asks for the next
-/// panel (0: not at all); the fewest rows whose first block does; from how many places of that panel
-/// at a time; into which cache, as __builtin_prefetch counts: 3 the first, 2 the second.
+/// panel (0: not at all); the fewest rows whose first block does; from how many places of that
+/// panel at a time; into which cache, as __builtin_prefetch counts: 3 the first, 2 the second.
 ///
-/// CPUs with a tile unit read ahead within 4 KB only, and one sequence of lines leaves half of their
-/// requests unused: two cores of an Emerald Rapids read 28.6 GB/s (median of 60 in turn) of lines
-/// asked for 4 KB ahead, 34.9 when those of four places are.
+/// CPUs with a tile unit read ahead within 4 KB only, and one sequence of lines leaves half of
+/// their requests unused: two cores of an Emerald Rapids read 28.6 GB/s (median of 60 in turn) of
+/// lines asked for 4 KB ahead, 34.9 when those of four places are.
 #if defined(__AMX_INT8__)
 constexpr int kFetchBytes = 4096;
 constexpr int kAskFrom = 1;

@@ -45,8 +45,7 @@ inline void Widen(const uint8_t* const* x, int64_t begin, int64_t end, WideRows<
       const int64_t left = end - k;
       const __mmask16 mask = left >= 16 ? 0xffff : left > 0 ? V::Mask(left) : 0;
       const __m256i bits = _mm256_maskz_loadu_epi16(mask, row + k);
-      _mm512_store_si512(out[i] + (k - begin),
-                         _mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));
+      _mm512_store_si512(out[i] + (k - begin), _mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));
     }
   }
 }
