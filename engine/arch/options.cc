@@ -78,8 +78,10 @@ std::string_view Name(KvType value) {
 absl::StatusOr<ModelOptions> Resolve(const ModelOptions& options) {
   ModelOptions r = options;
   if (r.device == Device::kCuda) {
-    return Refuse("--device cuda",
-                  "this build has the cpu backend only (use --device cpu or auto)");
+    // A device failure, not wrong use: another build of the same version may have it.
+    return absl::UnavailableError(
+        "--device cuda is not served: this build has the cpu backend only (use --device cpu or "
+        "auto)");
   }
   r.device = Device::kCpu;
   if (r.compute == Compute::kInt8 && r.weights == WeightType::kNative) {

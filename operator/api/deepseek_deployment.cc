@@ -86,8 +86,10 @@ Json IntentOf(const Json& spec) {
   for (const char* part : {"model", "engine", "workload"}) {
     if (spec.contains(part)) intent[part] = spec[part];
   }
-  if (const Json* level = At(spec, "/observability/logLevel"))
-    intent["observability"]["logLevel"] = *level;
+  for (const char* field : {"logLevel", "gpuMetrics"}) {
+    if (const Json* value = At(spec, StrCat("/observability/", field).c_str()))
+      intent["observability"][field] = *value;
+  }
   Normalise(&intent);
   NormaliseOverlay(&intent);
   DropEmpty(&intent, 2);
@@ -108,6 +110,7 @@ PodIntent ReadIntent(const Json& intent) {
       out.image_pull_secrets.push_back(secret["name"].get<std::string>());
   }
   out.device = Text(intent, "/engine/device");
+  out.gpus_per_replica = Integer(intent, "/engine/gpusPerReplica");
   out.compute = Text(intent, "/engine/compute");
   out.weights = Text(intent, "/engine/weights");
   out.kv_cache = Text(intent, "/engine/kvCache");
@@ -121,6 +124,7 @@ PodIntent ReadIntent(const Json& intent) {
   out.drain_timeout = Time(intent, "/workload/drain/timeout");
   out.startup_deadline = Time(intent, "/workload/startup/deadline");
   out.log_level = Text(intent, "/observability/logLevel");
+  out.gpu_metrics = Text(intent, "/observability/gpuMetrics");
   Json pod = Json::object();
   for (const char* field : kPodFields) {
     if (const Json* value = At(intent, StrCat("/workload/", field).c_str())) pod[field] = *value;
@@ -210,6 +214,9 @@ absl::Status CheckRules(const std::string& name, const Json& spec) {
   if (Text(spec, "/engine/compute") == "INT8" &&
       Text(spec, "/engine/weights").value_or("Native") == "Native") {
     return absl::InvalidArgumentError("spec.engine: compute INT8 needs weights INT8 or INT4");
+  }
+  if (Integer(spec, "/engine/gpusPerReplica") && Text(spec, "/engine/device") != "CUDA") {
+    return absl::InvalidArgumentError("spec.engine: gpusPerReplica needs device CUDA");
   }
   Rollout rollout;
   ReadRollout(spec, &rollout);

@@ -36,12 +36,14 @@ struct PodMonitor {
 /// made".
 struct PodIntent {
   std::optional<std::string> served_name, image, image_pull_policy, device, compute, log_level;
+  std::optional<std::string> gpu_metrics;        ///< Auto, On, Off
   std::optional<std::string> weights, kv_cache;  ///< absent: the agent's default
   std::optional<std::string> preset;             ///< the model's shape, from the catalogue
   std::string builtin;                           ///< a model in the agent image, or
   std::string claim_name, path;                  ///< a folder of a PersistentVolumeClaim
   std::vector<std::string> image_pull_secrets;
   std::optional<int64_t> max_context_tokens, max_batch, kv_cache_memory_bytes;
+  std::optional<int64_t> gpus_per_replica;  ///< only with device CUDA
   std::optional<absl::Duration> max_batch_delay, drain_delay, drain_timeout, startup_deadline;
   /// Parts of a pod spec that are passed on as they are: resources, nodeSelector, tolerations,
   /// affinity, topologySpreadConstraints, priorityClassName, runtimeClassName. Never null.

@@ -39,6 +39,7 @@ inline constexpr char kModelDigestKey[] = "model-digest";
 inline constexpr char kTokenAudience[] = "serving.deepseek-operator.io";
 
 inline constexpr char kAgentContainer[] = "agent";
+inline constexpr char kGpuResource[] = "nvidia.com/gpu";
 inline constexpr int kHttpPort = 8000;
 inline constexpr int kGrpcPort = 9000;
 inline constexpr int kMetricsPort = 9090;

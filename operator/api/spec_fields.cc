@@ -65,7 +65,9 @@ Fields EngineFields() {
        .description = "The agent and its inference engine.",
        .rules = {{"!has(self.compute) || self.compute != 'INT8' || (has(self.weights) && "
                   "self.weights != 'Native')",
-                  "compute INT8 needs weights INT8 or INT4"}}},
+                  "compute INT8 needs weights INT8 or INT4"},
+                 {"!has(self.gpusPerReplica) || (has(self.device) && self.device == 'CUDA')",
+                  "gpusPerReplica needs device CUDA"}}},
       {.path = "engine.image",
        .type = Type::kString,
        .description = "Image of the agent.",
@@ -89,9 +91,17 @@ Fields EngineFields() {
        .required = true},
       {.path = "engine.device",
        .type = Type::kEnum,
-       .description = "Where the model computes.",
-       .default_text = "Auto",
-       .values = {"Auto", "CPU"}},
+       .description = "Where the model computes. CUDA asks for GPUs (nvidia.com/gpu) and tolerates "
+                      "the taint of their nodes; it needs an image whose agent has the CUDA "
+                      "backend, which this version's has not.",
+       .default_text = "Auto, the CPU",
+       .values = {"Auto", "CPU", "CUDA"}},
+      {.path = "engine.gpusPerReplica",
+       .type = Type::kInteger,
+       .description = "GPUs of each pod, as a limit of nvidia.com/gpu; only with device CUDA.",
+       .default_text = "1 with device CUDA",
+       .min = 1,
+       .max = 64},
       {.path = "engine.compute",
        .type = Type::kEnum,
        .description = "Number type of the arithmetic; Auto is BF16, and INT8 with weights INT8 or "
@@ -288,6 +298,13 @@ Fields ObservabilityFields() {
        .description = "Log level of the agents.",
        .default_text = "info",
        .values = {"debug", "info", "warn", "error"}},
+      {.path = "observability.gpuMetrics",
+       .type = Type::kEnum,
+       .description = "Whether agents report the GPUs of their pods (by NVML, under the names of "
+                      "dcgm-exporter). Auto: with device CUDA, and not where pods of dcgm-exporter "
+                      "run in the cluster when the revision is made, so that nothing counts twice.",
+       .default_text = "Auto",
+       .values = {"Auto", "On", "Off"}},
   };
   Fields scrape = NetworkPeersFields();
   scrape[0].description = "Peers that may read the agents' port 9090 (metrics).";

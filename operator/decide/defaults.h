@@ -11,6 +11,8 @@ struct Defaults {
   std::string image_pull_policy =
       "IfNotPresent";   ///< used where spec.engine.imagePullPolicy is absent
   std::string version;  ///< of the operator, recorded in each revision
+  /// Pods of dcgm-exporter run in the cluster: its GPUs are reported already.
+  bool gpus_reported = false;
   /// Where the operator's own pods run: they may read the agents' port 9090. Empty: not in a pod.
   std::string operator_namespace = "";
 };

@@ -98,6 +98,10 @@ std::optional<Failure> OfPod(const Pod& pod, const std::vector<Warning>& warning
                 line.empty() ? EndedText(*pod.ended) : line,
                 /*terminal=*/true);
   }
+  if (pod.ended && pod.ended->exit_code == kExitDeviceFailure) {
+    const std::string line = LastLine(pod.ended->message);
+    return Make(reason::kDeviceFailed, pod.name, line.empty() ? EndedText(*pod.ended) : line);
+  }
   if (IsImageProblem(pod.waiting_reason)) {
     return Make(reason::kImagePullFailed, pod.name,
                 StrCat(pod.waiting_reason, ": ", pod.waiting_message));
@@ -136,10 +140,15 @@ std::optional<Failure> OfWorkload(const Workload& workload) {
 
 // What to tell first when pods fail in different ways: the cause closest to the user's spec.
 int Gravity(const Failure& failure) {
-  static const char* const kOrder[] = {reason::kModelInvalid,    reason::kModelNotFound,
-                                       reason::kImagePullFailed, reason::kCrashLooping,
-                                       reason::kVolumeNotReady,  reason::kProgressDeadlineExceeded,
-                                       reason::kInsufficientGPU, reason::kUnschedulable};
+  static const char* const kOrder[] = {reason::kModelInvalid,
+                                       reason::kModelNotFound,
+                                       reason::kImagePullFailed,
+                                       reason::kDeviceFailed,
+                                       reason::kCrashLooping,
+                                       reason::kVolumeNotReady,
+                                       reason::kProgressDeadlineExceeded,
+                                       reason::kInsufficientGPU,
+                                       reason::kUnschedulable};
   const auto* at = std::find(std::begin(kOrder), std::end(kOrder), failure.reason);
   return static_cast<int>(at - std::begin(kOrder));
 }

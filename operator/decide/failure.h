@@ -18,6 +18,7 @@ struct Failure {
 
 /// Exit code of the agent for a model that it refuses (docs/reference/cli.md).
 inline constexpr int kExitInvalidModel = 2;
+inline constexpr int kExitDeviceFailure = 4;
 
 /// The gravest failure among the unready pods of `hash8`; nullopt if they are merely starting.
 /// `startup`: workload.startup.deadline, after which the kubelet restarts a container that is not

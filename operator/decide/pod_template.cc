@@ -83,7 +83,7 @@ Json Args(const api::PodIntent& intent, const Resolved& r) {
   return args;
 }
 
-Json Env(const std::string& deployment, const std::string& hash8) {
+Json Env(const std::string& deployment, const std::string& hash8, const Resolved& r) {
   Json env = {{{"name", "DEEPSEEK_DEPLOYMENT"}, {"value", deployment}},
               {{"name", "DEEPSEEK_REVISION"}, {"value", hash8}}};
   // Environment variables, not flags: agents of earlier versions do not know them. gRPC is plain
@@ -92,6 +92,8 @@ Json Env(const std::string& deployment, const std::string& hash8) {
                  {"value", StrCat(kRevisionMount, "/", api::kModelDigestKey)}});
   env.push_back({{"name", "DEEPSEEK_GRPC"}, {"value", StrCat("0.0.0.0:", api::kGrpcPort)}});
   env.push_back({{"name", "DEEPSEEK_INSECURE"}, {"value", "true"}});
+  if (!r.gpu_metrics.empty())
+    env.push_back({{"name", "DEEPSEEK_GPU_METRICS"}, {"value", r.gpu_metrics}});
   const std::pair<const char*, const char*> fields[] = {{"POD_NAME", "metadata.name"},
                                                         {"POD_NAMESPACE", "metadata.namespace"},
                                                         {"POD_IP", "status.podIP"},
@@ -110,14 +112,22 @@ Json Probe(const char* path, int period, int timeout, int64_t failures) {
           {"failureThreshold", failures}};
 }
 
+// GPUs are a limit: Kubernetes makes the request of it. A number that the user has in the resources
+// stands (PodTemplate refuses another one).
+void AddGpus(int64_t gpus, Json* resources) {
+  if (gpus > 0) (*resources)["limits"].emplace(api::kGpuResource, StrCat(gpus));
+}
+
 // The memory of a model whose shape is known is asked for where the user says nothing of memory.
-Json Resources(const api::PodIntent& intent, const std::optional<ModelPlan>& plan) {
+Json Resources(const api::PodIntent& intent, const Resolved& r,
+               const std::optional<ModelPlan>& plan) {
   constexpr int64_t kMiB = int64_t{1} << 20;
   Json out = {{"requests", {{"cpu", "100m"}, {"memory", "256Mi"}}}};
   if (plan) out["requests"].erase("memory");
   if (intent.pod->contains("resources")) out = intent.pod->at("resources");
   if (plan && At(At(out, "limits"), "memory").is_null())
     out["requests"].emplace("memory", StrCat((plan->least_bytes + kMiB - 1) / kMiB, "Mi"));
+  AddGpus(r.gpus, &out);
   return out;
 }
 
@@ -129,7 +139,7 @@ Json Container(const std::string& deployment, const std::string& hash8,
       {"image", r.image},
       {"imagePullPolicy", r.image_pull_policy},
       {"args", Args(intent, r)},
-      {"env", Env(deployment, hash8)},
+      {"env", Env(deployment, hash8, r)},
       {"ports",
        {{{"name", "http"}, {"containerPort", api::kHttpPort}, {"protocol", "TCP"}},
         {{"name", "grpc"}, {"containerPort", api::kGrpcPort}, {"protocol", "TCP"}},
@@ -156,17 +166,31 @@ Json Container(const std::string& deployment, const std::string& hash8,
     container["volumeMounts"].push_back(
         {{"name", "model"}, {"mountPath", kVolumeMount}, {"readOnly", true}});
   }
-  container["resources"] = Resources(intent, plan);
+  container["resources"] = Resources(intent, r, plan);
   return container;
 }
 
+// Nodes with GPUs usually keep other pods away by this taint; few clusters add the toleration by
+// themselves (the admission plugin ExtendedResourceToleration).
+void TolerateGpuNodes(Json* spec) {
+  Json& tolerations = (*spec)["tolerations"];
+  for (const Json& toleration : tolerations) {
+    const std::string key = TextAt(toleration, "/key");
+    if (key == api::kGpuResource || key.empty()) return;
+  }
+  tolerations.push_back(
+      {{"key", api::kGpuResource}, {"operator", "Exists"}, {"effect", "NoSchedule"}});
+}
+
 // Preferences only: with requirements a single-node cluster would hang.
-void Place(const std::string& deployment, const api::PodIntent& intent, Json* spec) {
+void Place(const std::string& deployment, const api::PodIntent& intent, const Resolved& r,
+           Json* spec) {
   const Json labels = {{"matchLabels", Selector(deployment)}};
   for (const char* field : {"nodeSelector", "tolerations", "affinity", "topologySpreadConstraints",
                             "priorityClassName", "runtimeClassName"}) {
     if (intent.pod->contains(field)) (*spec)[field] = intent.pod->at(field);
   }
+  if (r.gpus > 0) TolerateGpuNodes(spec);
   if (!spec->contains("affinity")) {
     const Json term = {{"labelSelector", labels}, {"topologyKey", "kubernetes.io/hostname"}};
     (*spec)["affinity"]["podAntiAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"] =
@@ -216,8 +240,16 @@ Json Base(const std::string& deployment, const std::string& hash8, const api::Po
   }
   for (const std::string& secret : intent.image_pull_secrets)
     spec["imagePullSecrets"].push_back({{"name", secret}});
-  Place(deployment, intent, &spec);
+  Place(deployment, intent, resolved, &spec);
   return {{"metadata", {{"labels", Selector(deployment, hash8)}}}, {"spec", spec}};
+}
+
+absl::Status CheckGpus(const api::PodIntent& intent, const Resolved& r) {
+  const Json& said = At(At(At(*intent.pod, "resources"), "limits"), api::kGpuResource);
+  if (r.gpus == 0 || said.is_null() || said == StrCat(r.gpus)) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      StrCat("spec.workload.resources.limits has ", api::kGpuResource, " ", said.get<std::string>(),
+             ", spec.engine.gpusPerReplica is ", r.gpus, " (say it once: in gpusPerReplica)"));
 }
 
 }  // namespace
@@ -230,8 +262,11 @@ Json Selector(const std::string& deployment, const std::string& hash8) {
 
 absl::StatusOr<Json> PodTemplate(const std::string& deployment, const std::string& hash8,
                                  const api::PodIntent& intent, const Resolved& resolved) {
-  ASSIGN_OR_RETURN(const std::optional<ModelPlan> plan,
-                   PlanModel(intent, CpusOf(At(*intent.pod, "resources"))));
+  RETURN_IF_ERROR(CheckGpus(intent, resolved));
+  std::optional<ModelPlan> plan;  // of the CPU's memory: weights on GPUs are not in it
+  if (resolved.gpus == 0) {
+    ASSIGN_OR_RETURN(plan, PlanModel(intent, CpusOf(At(*intent.pod, "resources"))));
+  }
   Json made = Base(deployment, hash8, intent, resolved, plan);
   if (!intent.overlay->is_null()) {
     ASSIGN_OR_RETURN(Json merged, MergeOverlay(made, *intent.overlay));

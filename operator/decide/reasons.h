@@ -28,6 +28,7 @@ inline constexpr char kModelNotFound[] = "ModelNotFound";
 inline constexpr char kImagePullFailed[] = "ImagePullFailed";
 inline constexpr char kUnschedulable[] = "Unschedulable";
 inline constexpr char kInsufficientGPU[] = "InsufficientGPU";
+inline constexpr char kDeviceFailed[] = "DeviceFailed";  ///< the agent cannot use its device
 inline constexpr char kQuotaExceeded[] = "QuotaExceeded";
 inline constexpr char kPodSecurityRefused[] = "PodSecurityRefused";
 inline constexpr char kPodsRefused[] =

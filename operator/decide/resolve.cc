@@ -30,7 +30,19 @@ const Json* OverlayOfAgent(const api::PodIntent& intent) {
   return nullptr;
 }
 
+// Nothing is said that the agent does anyway: agents of earlier versions do not know it.
+std::string GpuMetrics(const api::PodIntent& intent, const Resolved& r, const Defaults& defaults) {
+  const std::string wish = Lower(intent.gpu_metrics.value_or("Auto"));
+  if (wish != "auto") return wish == "off" ? "" : wish;
+  return r.gpus > 0 && !defaults.gpus_reported ? wish : "";
+}
+
 }  // namespace
+
+bool AsksWhoReportsGpus(const Json& dsd) {
+  const std::string wish = TextAt(dsd, "/spec/observability/gpuMetrics");
+  return TextAt(dsd, "/spec/engine/device") == "CUDA" && (wish.empty() || wish == "Auto");
+}
 
 Resolved Resolve(const api::PodIntent& intent, std::string_view deployment,
                  const Defaults& defaults) {
@@ -42,6 +54,8 @@ Resolved Resolve(const api::PodIntent& intent, std::string_view deployment,
   }
   out.served_name = intent.served_name.value_or(std::string(deployment));
   out.device = Lower(intent.device.value_or("Auto"));
+  if (out.device == "cuda") out.gpus = intent.gpus_per_replica.value_or(1);
+  out.gpu_metrics = GpuMetrics(intent, out, defaults);
   out.compute = Lower(intent.compute.value_or("Auto"));
   out.log_level = intent.log_level.value_or("info");
   out.max_batch = intent.max_batch.value_or(32);
@@ -54,19 +68,23 @@ Resolved Resolve(const api::PodIntent& intent, std::string_view deployment,
 }
 
 Json Resolved::ToJson() const {
-  return {{"image", image},
-          {"imagePullPolicy", image_pull_policy},
-          {"servedName", served_name},
-          {"device", device},
-          {"compute", compute},
-          {"logLevel", log_level},
-          {"maxBatch", max_batch},
-          {"maxBatchDelay", api::DurationText(max_batch_delay)},
-          {"drainDelay", api::DurationText(drain_delay)},
-          {"drainTimeout", api::DurationText(drain_timeout)},
-          {"startupDeadline", api::DurationText(startup_deadline)},
-          {"operatorVersion", operator_version},
-          {"templateVersion", template_version}};
+  Json out = {{"image", image},
+              {"imagePullPolicy", image_pull_policy},
+              {"servedName", served_name},
+              {"device", device},
+              {"compute", compute},
+              {"logLevel", log_level},
+              {"maxBatch", max_batch},
+              {"maxBatchDelay", api::DurationText(max_batch_delay)},
+              {"drainDelay", api::DurationText(drain_delay)},
+              {"drainTimeout", api::DurationText(drain_timeout)},
+              {"startupDeadline", api::DurationText(startup_deadline)},
+              {"operatorVersion", operator_version},
+              {"templateVersion", template_version}};
+  // Revisions without GPUs stay as they were.
+  if (gpus > 0) out["gpusPerReplica"] = gpus;
+  if (!gpu_metrics.empty()) out["gpuMetrics"] = gpu_metrics;
+  return out;
 }
 
 bool UpgradeAvailable(const Json& then, const Resolved& today) {

@@ -20,6 +20,8 @@ struct Resolved {
   std::string image, image_pull_policy, served_name;
   std::string device, compute, log_level;  ///< as the agent's flags spell them
   int64_t max_batch = 0;
+  int64_t gpus = 0;         ///< of a pod; 0: it computes on the CPU
+  std::string gpu_metrics;  ///< as the agent spells it; empty: it is not told
   absl::Duration max_batch_delay, drain_delay, drain_timeout, startup_deadline;
   std::string operator_version;             ///< empty: not known
   int template_version = kTemplateVersion;  ///< 0: not known
@@ -29,6 +31,9 @@ struct Resolved {
 
 Resolved Resolve(const api::PodIntent& intent, std::string_view deployment,
                  const Defaults& defaults);
+
+/// Does what a revision of `dsd` is made of depend on Defaults::gpus_reported?
+bool AsksWhoReportsGpus(const Json& dsd);
 
 /// Would a revision made today differ from the one that stored `then`? The operator's version alone
 /// makes none.

@@ -37,7 +37,8 @@ Json MemberJson(const Member& member, const State& state, int all_ready) {
 
 std::string Upper(std::string device) {
   // As the spec spells it; Auto computes on the CPU as long as the agent has no other backend.
-  return device == "auto" || device == "cpu" ? "CPU" : device;
+  if (device == "auto" || device == "cpu") return "CPU";
+  return device == "cuda" ? "CUDA" : device;
 }
 
 Json RolloutJson(const State& state, const Condition& ready, int all_ready) {

@@ -12,6 +12,7 @@
 #include "operator/decide/decide.h"
 #include "operator/decide/json_read.h"
 #include "operator/decide/reasons.h"
+#include "operator/decide/resolve.h"
 #include "operator/kube/api_error.h"
 #include "operator/reconcile/apply.h"
 #include "operator/reconcile/observe.h"
@@ -118,7 +119,8 @@ Reconciler::Reconciler(kube::Client& client, kube::Caches& caches, decide::Defau
       defaults_(std::move(defaults)),
       now_(std::move(now)),
       hooks_(std::move(hooks)),
-      events_(client) {}
+      events_(client),
+      gpu_exporter_(client) {}
 
 absl::StatusOr<absl::Duration> Reconciler::Reconcile(std::string_view ns, std::string_view name) {
   const std::string key = kube::KeyOf(ns, name);
@@ -215,7 +217,11 @@ absl::StatusOr<absl::Duration> Reconciler::Pass(std::string_view ns, std::string
   if (hooks_.ask_agent) AskAgents(hooks_, &*cluster);
 
   decide::Observed observed = decide::Read(*cluster);
-  decide::Plan plan = decide::Decide(observed, defaults_, now);
+  decide::Defaults defaults = defaults_;
+  if (decide::AsksWhoReportsGpus(*cluster->dsd)) {
+    ASSIGN_OR_RETURN(defaults.gpus_reported, gpu_exporter_.Runs(now));
+  }
+  decide::Plan plan = decide::Decide(observed, defaults, now);
   ASSIGN_OR_RETURN(const Changes changes,
                    FindChanges(*cluster, render::Render(plan), plan.deletions, memory->stored));
   if (CarriesOutAWish(changes) && !look) RETURN_IF_ERROR(Confirm(*cluster->dsd));
@@ -241,7 +247,7 @@ absl::StatusOr<absl::Duration> Reconciler::Pass(std::string_view ns, std::string
     }
     log::Warn("write refused",
               {{"namespace", ns}, {"deployment", name}, {"error", written.ToString()}});
-    plan = decide::Decide(observed, defaults_, now);
+    plan = decide::Decide(observed, defaults, now);
     plan.requeue_after = kAfterRefusal;
     plan.events = plan.condition_events;
     refused = true;

@@ -17,6 +17,7 @@
 #include "operator/kube/client.h"
 #include "operator/reconcile/apply.h"
 #include "operator/reconcile/event_recorder.h"
+#include "operator/reconcile/gpu_exporter.h"
 
 namespace deepseek::reconcile {
 
@@ -82,6 +83,7 @@ class Reconciler {
   const std::function<absl::Time()> now_;
   const Hooks hooks_;
   EventRecorder events_;
+  GpuExporter gpu_exporter_;
   std::mutex mutex_;
   std::map<std::string, Memory, std::less<>> memories_;
   absl::Time looked_at_ = absl::InfinitePast();  ///< for the sake of lost events

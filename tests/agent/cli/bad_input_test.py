@@ -192,7 +192,6 @@ class WrongUse(AgentCase):
             ([*generate, "--chat", "x", "--weights", "int2"], "--weights \"int2\" is not known"),
             ([*generate, "--chat", "x", "--compute", "int8"], "--compute int8"),
             ([*generate, "--chat", "x", "--kv", "int4"], "--kv \"int4\" is not known"),
-            ([*generate, "--chat", "x", "--device", "cuda"], "--device cuda"),
             ([*generate, "--chat", "x", "--compute", "fp7"], "fp7"),
             ([*generate, "--chat", "x", "--threads", "-1"], "--threads"),
             ([*generate, "--chat", "x", "--max-context", "5000"], "--max-context"),
@@ -214,6 +213,10 @@ class WrongUse(AgentCase):
         ):
             with self.subTest(args=args):
                 self.assertIn(mention, self.agent(*args, code=1).stderr)
+
+    def test_a_device_without_a_backend_is_exit_code_4(self):
+        done = self.agent("generate", "--model", DEMO, "--chat", "x", "--max-tokens", "4", "--device", "cuda", code=4)
+        self.assertIn("--device cuda is not served", done.stderr)
 
     def test_a_broken_prompt_file_names_its_line(self):
         for line, mention in (("{", "line 2"), ('{"skill": "a"}', "expected"), ("[]", "object"),

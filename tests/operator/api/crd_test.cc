@@ -105,7 +105,7 @@ TEST(CrdTest, RulesHaveFixedMessages) {
       EXPECT_FALSE(rule.contains("messageExpression")) << path;
     }
   });
-  EXPECT_EQ(rules, 8);
+  EXPECT_EQ(rules, 9);
 }
 
 TEST(CrdTest, OnlyReplicasAndAStatusThatNobodyWroteHaveASchemaDefault) {

@@ -40,6 +40,11 @@ Pod Pending(const std::string& words) {
   pod.unschedulable = words;
   return pod;
 }
+Pod NoDevice() {
+  Pod pod = P("device");
+  pod.ended = Ended{4, "Error", "error: --device cuda is not served"};
+  return pod;
+}
 Pod Late() {
   Pod pod = P("late");
   pod.running = true;
@@ -53,6 +58,7 @@ TEST(FailureOrderTest, TheGravestIsToldWhateverTheOrderOfPods) {
       {reason::kModelInvalid, Invalid("error: x")},
       {reason::kModelNotFound, Invalid("error: (check the model folder)")},
       {reason::kImagePullFailed, Waiting("ErrImagePull")},
+      {reason::kDeviceFailed, NoDevice()},
       {reason::kCrashLooping, Waiting("CrashLoopBackOff")},
       {reason::kVolumeNotReady, Pending("persistentvolumeclaim not found")},
       {reason::kProgressDeadlineExceeded, Late()},

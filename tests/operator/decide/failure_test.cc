@@ -57,6 +57,19 @@ TEST(FailureTest, OtherRevisionsDoNotCount) {
   EXPECT_FALSE(Of(pod));
 }
 
+TEST(FailureTest, ADeviceThatFailsIsToldByTheAgentsLastLineAndTriedAgain) {
+  Pod pod = P();
+  pod.waiting_reason = "CrashLoopBackOff";
+  pod.ended = Ended{4, "Error", "listening\nerror: --device cuda is not served: no backend\n"};
+  const auto failure = Of(pod);
+  ASSERT_TRUE(failure);
+  EXPECT_EQ(failure->reason, reason::kDeviceFailed);
+  EXPECT_FALSE(failure->terminal) << "a driver may come back";
+  EXPECT_EQ(failure->message, "pod p: error: --device cuda is not served: no backend");
+  pod.ended->message.clear();
+  EXPECT_EQ(Of(pod)->message, "pod p: the agent ended with exit code 4");
+}
+
 TEST(FailureTest, AnInvalidModelIsToldByTheAgentsLastLine) {
   Pod pod = P();
   pod.running = true;  // the kubelet tries again: still invalid until it is ready

@@ -79,6 +79,13 @@ TEST(ModelPlan, WithoutAPresetThereIsNone) {
             Json::parse(R"({"requests":{"cpu":"100m","memory":"256Mi"}})"));
 }
 
+TEST(ModelPlan, OfGpusThereIsNone) {
+  EXPECT_EQ(Resources({{"engine", {{"device", "CUDA"}}}}),
+            Json::parse(R"({"requests":{"cpu":"100m","memory":"256Mi"},
+                            "limits":{"nvidia.com/gpu":"1"}})"))
+      << "the plan is of the CPU's memory";
+}
+
 TEST(ModelPlan, IsTheRequestWhereTheUserSaysNothingOfMemory) {
   const Json engine = {{"weights", "INT4"}, {"maxContextTokens", 8192}};
   const ModelPlan plan = PlanOf({{"engine", engine}});

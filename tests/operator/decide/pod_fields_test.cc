@@ -41,6 +41,15 @@ TEST_P(PodFieldTest, ChangesThisAndNothingElse) {
 #define ADDED(path, value) R"([{"op":"add","path":")" path R"(","value":)" value "}]"
 #define REPLACED(path, value) R"([{"op":"replace","path":")" path R"(","value":)" value "}]"
 
+#define GPU_TAINT R"({"key":"nvidia.com/gpu","operator":"Exists","effect":"NoSchedule"})"
+#define GPUS(count, tolerations)                                      \
+  R"([{"op":"replace","path":")" AGENT R"(args/10","value":"cuda"},)" \
+  R"({"op":"add","path":")" AGENT R"(resources/limits","value":)"     \
+  R"({"nvidia.com/gpu":")" count R"("}},)"                            \
+  R"({"op":"add","path":")" AGENT R"(env/5","value":)"                \
+  R"({"name":"DEEPSEEK_GPU_METRICS","value":"auto"}},)"               \
+  R"({"op":"add","path":"/spec/tolerations","value":[)" tolerations R"(]}])"
+
 const Field kFields[] = {
     {"Name", R"({"model":{"name":"m"}})", ARG("4", "m")},
     {"Image", R"({"engine":{"image":"mine:1"}})", REPLACED(AGENT "image", R"("mine:1")")},
@@ -50,6 +59,27 @@ const Field kFields[] = {
      ADDED("/spec/imagePullSecrets", R"([{"name":"a"},{"name":"b"}])")},
     {"Device", R"({"engine":{"device":"CPU"}})", ARG("10", "cpu")},
     {"DeviceAuto", R"({"engine":{"device":"Auto"}})", "[]"},
+    {"DeviceCuda", R"({"engine":{"device":"CUDA"}})", GPUS("1", GPU_TAINT)},
+    {"Gpus", R"({"engine":{"device":"CUDA","gpusPerReplica":8}})", GPUS("8", GPU_TAINT)},
+    {"GpusSaidTwice",
+     R"({"engine":{"device":"CUDA","gpusPerReplica":2},
+         "workload":{"resources":{"limits":{"nvidia.com/gpu":2}}}})",
+     R"([{"op":"replace","path":")" AGENT R"(args/10","value":"cuda"},
+         {"op":"add","path":")" AGENT R"(env/5",
+          "value":{"name":"DEEPSEEK_GPU_METRICS","value":"auto"}},
+         {"op":"replace","path":")" AGENT R"(resources",
+          "value":{"limits":{"nvidia.com/gpu":"2"}}},
+         {"op":"add","path":"/spec/tolerations","value":[)" GPU_TAINT "]}]"},
+    {"GpusBesideATolerationOfAll",
+     R"({"engine":{"device":"CUDA"},"workload":{"tolerations":[{"operator":"Exists"}]}})",
+     GPUS("1", R"({"operator":"Exists"})")},
+    {"GpusBesideATolerationOfTheirOwn",
+     R"({"engine":{"device":"CUDA"},
+         "workload":{"tolerations":[{"key":"nvidia.com/gpu","operator":"Equal","value":"h200"}]}})",
+     GPUS("1", R"({"key":"nvidia.com/gpu","operator":"Equal","value":"h200"})")},
+    {"GpusBesideAnotherToleration",
+     R"({"engine":{"device":"CUDA"},"workload":{"tolerations":[{"key":"a","operator":"Exists"}]}})",
+     GPUS("1", R"({"key":"a","operator":"Exists"},)" GPU_TAINT)},
     {"Compute", R"({"engine":{"compute":"BF16"}})", ARG("12", "bf16")},
     {"Weights", R"({"engine":{"weights":"INT8"}})", ARGS_ADDED("--weights", "int8")},
     {"KvCache", R"({"engine":{"kvCache":"BF16"}})", ARGS_ADDED("--kv", "bf16")},
@@ -59,6 +89,11 @@ const Field kFields[] = {
     {"MaxBatchDelay", R"({"engine":{"maxBatchDelay":"1500ms"}})", ARG("16", "1500ms")},
     {"MaxBatchDelayInSeconds", R"({"engine":{"maxBatchDelay":"2000ms"}})", ARG("16", "2s")},
     {"LogLevel", R"({"observability":{"logLevel":"debug"}})", ARG("22", "debug")},
+    {"GpuMetricsWithoutGpus", R"({"observability":{"gpuMetrics":"Auto"}})", "[]"},
+    {"GpuMetricsOff", R"({"observability":{"gpuMetrics":"Off"}})", "[]"},
+    {"GpuMetrics", R"({"observability":{"gpuMetrics":"On"}})",
+     R"([{"op":"add","path":")" AGENT R"(env/5",
+          "value":{"name":"DEEPSEEK_GPU_METRICS","value":"on"}}])"},
     {"DrainDelay", R"({"workload":{"drain":{"delay":"6s"}}})",
      R"([{"op":"replace","path":")" AGENT R"(args/18","value":"6s"},
          {"op":"replace","path":"/spec/terminationGracePeriodSeconds","value":81}])"},

@@ -153,6 +153,19 @@ TEST(PodTemplateTest, SmallByDefaultSoThatASmallMachineHoldsASurge) {
   EXPECT_EQ(own, Json::parse(R"({"limits":{"nvidia.com/gpu":"1"}})"));
 }
 
+TEST(PodTemplateTest, TwoNumbersOfGpusAreRefused) {
+  const auto dsd = api::Parse({{"metadata", {{"name", "demo"}}}, {"spec", Json::parse(R"({
+      "model": {"source": {"builtin": "demo-v3"}},
+      "engine": {"device": "CUDA", "gpusPerReplica": 2},
+      "workload": {"resources": {"limits": {"nvidia.com/gpu": 4}}}})")}});
+  ASSERT_TRUE(dsd.ok()) << dsd.status();
+  const auto made = PodTemplate("demo", "cafe0000", dsd->intent,
+                                Resolve(dsd->intent, "demo", {"agent:1", "IfNotPresent", "0.1.0"}));
+  EXPECT_EQ(made.status().message(),
+            "spec.workload.resources.limits has nvidia.com/gpu 4, spec.engine.gpusPerReplica is 2 "
+            "(say it once: in gpusPerReplica)");
+}
+
 TEST(PodTemplateTest, IsDeterministic) {
   EXPECT_EQ(DumpJson(Template(Json::object())), DumpJson(Template(Json::object())));
 }

@@ -68,6 +68,16 @@ TEST(ResolveTest, IsStoredInFull) {
       "operatorVersion": "0.1.0", "templateVersion": 3})"));
 }
 
+TEST(ResolveTest, GpusAreOfCudaOnly) {
+  api::PodIntent intent;
+  intent.device = "CUDA";
+  EXPECT_EQ(Resolve(intent, "demo", kDefaults).ToJson()["gpusPerReplica"], 1);
+  intent.gpus_per_replica = 8;
+  EXPECT_EQ(Resolve(intent, "demo", kDefaults).ToJson()["gpusPerReplica"], 8);
+  intent.device = "CPU";
+  EXPECT_FALSE(Resolve(intent, "demo", kDefaults).ToJson().contains("gpusPerReplica"));
+}
+
 TEST(ResolveTest, TheOverlaysImageOfTheAgentOutranks) {
   const auto image = [](const char* overlay) {
     api::PodIntent intent;

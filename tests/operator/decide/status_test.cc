@@ -44,6 +44,13 @@ TEST(StatusTest, BeforeThereArePods) {
       << "startedAt is told once it is written";
 }
 
+TEST(StatusTest, TheDeviceIsSpelledAsInTheSpec) {
+  World w;
+  w.Edit({{"engine", {{"device", "CUDA"}}}});
+  w.Reconcile();
+  EXPECT_EQ(w.status["device"], "CUDA");
+}
+
 TEST(StatusTest, OnceItServes) {
   World w;
   ASSERT_TRUE(w.Settle());

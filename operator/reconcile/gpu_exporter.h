@@ -1,0 +1,28 @@
+#pragma once
+// Whether NVIDIA's dcgm-exporter runs in the cluster: then agents need not report GPUs too.
+
+#include <mutex>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "operator/kube/client.h"
+
+namespace deepseek::reconcile {
+
+/// Thread-safe. An answer counts for five minutes.
+class GpuExporter {
+ public:
+  explicit GpuExporter(kube::Client& client) : client_(client) {}  ///< must outlive this
+
+  /// Are there pods of it in any namespace? Three reads of one pod at most. An operator that may not
+  /// look beyond its namespaces is told false.
+  absl::StatusOr<bool> Runs(absl::Time now);
+
+ private:
+  kube::Client& client_;
+  std::mutex mutex_;
+  absl::Time asked_at_ = absl::InfinitePast();
+  bool runs_ = false;
+};
+
+}  // namespace deepseek::reconcile
