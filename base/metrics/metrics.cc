@@ -3,6 +3,7 @@
 #include <prometheus/counter.h>
 #include <prometheus/gauge.h>
 #include <prometheus/histogram.h>
+#include <prometheus/metric_family.h>
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
@@ -19,6 +20,17 @@ T& As(void* impl) {
 
 std::mutex raise_mutex;
 
+prometheus::MetricFamily AsPrometheus(const GaugeFamily& family) {
+  prometheus::MetricFamily out{family.name, family.help, prometheus::MetricType::Gauge, {}};
+  for (const GaugeFamily::Series& series : family.series) {
+    prometheus::ClientMetric metric;
+    for (const auto& [name, value] : series.labels) metric.label.push_back({name, value});
+    metric.gauge.value = series.value;
+    out.metric.push_back(std::move(metric));
+  }
+  return out;
+}
+
 }  // namespace
 
 // The registry answers a repeated Register() and Add() with the existing family and series.
@@ -26,6 +38,7 @@ struct Registry::Impl {
   prometheus::Registry registry{prometheus::Registry::InsertBehavior::Merge};
   mutable std::mutex mutex;
   std::vector<std::function<void()>> updates;
+  std::vector<std::function<std::vector<GaugeFamily>()>> reads;
 };
 
 void Counter::Add(double amount) {
@@ -79,14 +92,27 @@ void Registry::BeforeScrape(std::function<void()> update) {
   impl_->updates.push_back(std::move(update));
 }
 
+void Registry::AtScrape(std::function<std::vector<GaugeFamily>()> read) {
+  const std::lock_guard lock(impl_->mutex);
+  impl_->reads.push_back(std::move(read));
+}
+
 std::string Registry::Text() const {
   std::vector<std::function<void()>> updates;
+  std::vector<std::function<std::vector<GaugeFamily>()>> reads;
   {
     const std::lock_guard lock(impl_->mutex);
     updates = impl_->updates;
+    reads = impl_->reads;
   }
   for (const auto& update : updates) update();
-  return prometheus::TextSerializer().Serialize(impl_->registry.Collect());
+  std::vector<prometheus::MetricFamily> families = impl_->registry.Collect();
+  for (const auto& read : reads) {
+    for (const GaugeFamily& family : read()) {
+      if (!family.series.empty()) families.push_back(AsPrometheus(family));
+    }
+  }
+  return prometheus::TextSerializer().Serialize(families);
 }
 
 }  // namespace deepseek::metrics

@@ -50,6 +50,16 @@ class Histogram {
   void* impl_;
 };
 
+/// The gauges of one name, as they are at one scrape.
+struct GaugeFamily {
+  struct Series {
+    Labels labels;
+    double value = 0;
+  };
+  std::string name, help;
+  std::vector<Series> series;  ///< none: the text does not mention the name
+};
+
 /// Thread-safe. Asking again for the same name and labels gives the same series. Label values must
 /// come from a bounded set: a client's text must never become one.
 class Registry {
@@ -66,6 +76,9 @@ class Registry {
                          const std::vector<double>& bounds, const Labels& labels = {});
   /// Runs before each Text(), to fetch values that are kept elsewhere.
   void BeforeScrape(std::function<void()> update);
+  /// For series that come and go: `read` runs in each Text(), which writes what it gives and
+  /// remembers nothing of it. Its names must be no one else's.
+  void AtScrape(std::function<std::vector<GaugeFamily>()> read);
   /// Text format 0.0.4 (the content type is kContentType).
   std::string Text() const;
 

@@ -51,5 +51,19 @@ TEST(Metrics, UpdatesRunBeforeTheText) {
   EXPECT_TRUE(Has(registry, "g 2"));
 }
 
+TEST(Metrics, WhatIsReadAtAScrapeIsForgottenAfterIt) {
+  Registry registry;
+  std::vector<GaugeFamily> now = {
+      {"heat", "Heat.", {{{{"place", "a"}}, 20.5}, {{{"place", "b\""}}, 30}}},
+      {"cold", "Cold.", {}}};
+  registry.AtScrape([&] { return now; });
+  EXPECT_TRUE(Has(registry, "# TYPE heat gauge"));
+  EXPECT_TRUE(Has(registry, "heat{place=\"a\"} 20.5"));
+  EXPECT_TRUE(Has(registry, "heat{place=\"b\\\"\"} 30"));
+  EXPECT_EQ(registry.Text().find("cold"), std::string::npos);
+  now.clear();
+  EXPECT_EQ(registry.Text(), "");
+}
+
 }  // namespace
 }  // namespace deepseek::metrics
