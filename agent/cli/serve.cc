@@ -64,7 +64,7 @@ absl::StatusOr<LoadOptions> ToLoadOptions(const ServeOptions& options) {
 
 int Serve(CLI::App& app, ServeOptions& options) {
   const bool level_is_fixed = app.count("--log-level") > 0;
-  const auto prepare = [&]() -> absl::StatusOr<std::pair<LoadOptions, ServeTimes>> {
+  const auto prepare = [&]() -> absl::StatusOr<std::pair<LoadOptions, ServeSettings>> {
     if (!options.config.empty()) {
       const absl::StatusOr<std::string> yaml = ReadTextFile(options.config);
       if (!yaml.ok()) return AsWrongUse(yaml.status(), "--config: ");
@@ -73,10 +73,12 @@ int Serve(CLI::App& app, ServeOptions& options) {
     RETURN_IF_ERROR(log::SetLevelByName(options.log_level));
     RETURN_IF_ERROR(CheckEdgeOptions(options));
     ASSIGN_OR_RETURN(LoadOptions load, ToLoadOptions(options));
-    ServeTimes drain;
-    ASSIGN_OR_RETURN(drain.delay, ParseDurationFlag("--drain-delay", options.drain_delay));
-    ASSIGN_OR_RETURN(drain.timeout, ParseDurationFlag("--drain-timeout", options.drain_timeout));
-    return std::make_pair(std::move(load), drain);
+    ServeSettings settings;
+    ASSIGN_OR_RETURN(settings.gpu_metrics, ParseGpuMetrics(options.gpu_metrics));
+    ASSIGN_OR_RETURN(settings.drain_delay, ParseDurationFlag("--drain-delay", options.drain_delay));
+    ASSIGN_OR_RETURN(settings.drain_timeout,
+                     ParseDurationFlag("--drain-timeout", options.drain_timeout));
+    return std::make_pair(std::move(load), settings);
   };
   auto prepared = prepare();
   if (!prepared.ok()) {

@@ -18,8 +18,8 @@ void AddServeFlags(CLI::App& app, ServeOptions* o) {
                  "Name that clients use (default: the directory's name)");
   app.add_option("--http", o->http, "HOST:PORT of the OpenAI API; port 0 takes a free one")
       ->capture_default_str();
-  // The operator sets these two by their variables: an older agent's command line would refuse
-  // them.
+  // The operator sets --grpc, --insecure and --gpu-metrics by their variables: an older agent's
+  // command line would refuse them.
   app.add_option("--grpc", o->grpc,
                  "HOST:PORT of gRPC (deepseek.v1.Inference); without: not served")
       ->envname("DEEPSEEK_GRPC");
@@ -78,6 +78,10 @@ void AddServeFlags(CLI::App& app, ServeOptions* o) {
   app.add_option("--cors-origin", o->cors_origins,
                  "Origins whose pages may call: https://HOST; several with commas")
       ->delimiter(',');
+  app.add_option("--gpu-metrics", o->gpu_metrics,
+                 "auto, on or off: /metrics has the GPUs too; on warns where there are none")
+      ->envname("DEEPSEEK_GPU_METRICS")
+      ->capture_default_str();
   app.add_option("--log-level", o->log_level, "debug, info, warn or error")->capture_default_str();
   app.add_option("--config", o->config,
                  "YAML file with these flags as keys; the command line wins");

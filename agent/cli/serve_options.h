@@ -38,6 +38,7 @@ struct ServeOptions {
   std::string chat_template;
   std::string kv_memory = "0";  ///< bytes, or with a suffix of Kubernetes quantities: 512Mi, 4Gi
   std::string drain_delay = "5s", drain_timeout = "60s";
+  std::string gpu_metrics = "off";  ///< auto, on or off
   std::string log_level = "info";
   std::string config;  ///< YAML file
 };

@@ -47,10 +47,11 @@ void RaiseFileLimit() {
 
 class ServeRun {
  public:
-  ServeRun(const ServeOptions& options, LoadOptions load, ServeTimes drain, bool level_is_fixed)
+  ServeRun(const ServeOptions& options, LoadOptions load, const ServeSettings& settings,
+           bool level_is_fixed)
       : options_(options),
         load_(std::move(load)),
-        drain_(drain),
+        settings_(settings),
         telemetry_(registry_, load_.served_name),
         edge_telemetry_(registry_),
         reload_(options, level_is_fixed, edge_telemetry_),
@@ -64,6 +65,8 @@ class ServeRun {
       ReportFatal(status);
       return 1;
     }
+    gpu_metrics_ =
+        OpenGpuMetrics(settings_.gpu_metrics, registry_, {Env("POD_NAME"), Env("POD_NAMESPACE")});
     if (const std::optional<int> exit_code = Load()) return *exit_code;
     // Files are looked at every second, and at once on SIGHUP.
     int signal = 0;
@@ -105,7 +108,8 @@ class ServeRun {
     probes.limits.max_connections = 256;
     probes.limits.body_bytes = size_t{64} << 10;
     probes.refusal = RefusalResponse;
-    probes.worker_threads = 1;
+    // A driver that does not answer keeps one scrape, and must not keep /health.
+    probes.worker_threads = settings_.gpu_metrics == GpuMetricsMode::kOff ? 1 : 2;
     ASSIGN_OR_RETURN(metrics_, http::StartServer(std::move(probes), scraped_probes_));
     if (!options_.grpc.empty()) {
       rpc::Options rpc;
@@ -206,10 +210,10 @@ class ServeRun {
     http_->CloseAfterResponse();
     // Said once it is so: who reads the line finds /ready 503.
     log::Info("draining", {{"signal", signal},
-                           {"delay_s", absl::ToDoubleSeconds(drain_.delay)},
-                           {"timeout_s", absl::ToDoubleSeconds(drain_.timeout)},
+                           {"delay_s", absl::ToDoubleSeconds(settings_.drain_delay)},
+                           {"timeout_s", absl::ToDoubleSeconds(settings_.drain_timeout)},
                            {"running", Running()}});
-    const absl::Time delayed = absl::Now() + drain_.delay;
+    const absl::Time delayed = absl::Now() + settings_.drain_delay;
     for (absl::Time now = absl::Now(); now < delayed; now = absl::Now()) {
       if (const int again = signals_.WaitForStop(delayed - now)) StopAtOnce(again, Running());
     }
@@ -217,7 +221,7 @@ class ServeRun {
     std::atomic<bool> done = false;
     int cut = 0;
     std::thread drainer([&] {
-      cut = model_->engine->Drain(absl::Now() + drain_.timeout);
+      cut = model_->engine->Drain(absl::Now() + settings_.drain_timeout);
       done = true;
       signals_.Wake();
     });
@@ -241,11 +245,12 @@ class ServeRun {
   Signals signals_;  // first: no thread may start with the signals open
   const ServeOptions& options_;
   LoadOptions load_;
-  const ServeTimes drain_;
+  const ServeSettings settings_;
   std::atomic<bool> cancel_load_ = false;
   metrics::Registry registry_;
   Telemetry telemetry_;
   EdgeTelemetry edge_telemetry_;
+  std::unique_ptr<GpuMetrics> gpu_metrics_;
   Reload reload_;
   Service service_;
   Probes probes_, scraped_probes_;
@@ -260,9 +265,10 @@ class ServeRun {
 
 }  // namespace
 
-int RunServe(const ServeOptions& options, LoadOptions load, ServeTimes times, bool level_is_fixed) {
+int RunServe(const ServeOptions& options, LoadOptions load, const ServeSettings& settings,
+             bool level_is_fixed) {
   RaiseFileLimit();
-  return ServeRun(options, std::move(load), times, level_is_fixed).Run();
+  return ServeRun(options, std::move(load), settings, level_is_fixed).Run();
 }
 
 }  // namespace deepseek::agent

@@ -4,15 +4,19 @@
 #include "absl/time/time.h"
 #include "agent/cli/serve_options.h"
 #include "agent/load/loaded_model.h"
+#include "agent/telemetry/gpu_metrics.h"
 
 namespace deepseek::agent {
 
-struct ServeTimes {
-  absl::Duration delay, timeout;  ///< --drain-delay, --drain-timeout
+/// What of the options is no text any more.
+struct ServeSettings {
+  absl::Duration drain_delay, drain_timeout;
+  GpuMetricsMode gpu_metrics = GpuMetricsMode::kOff;
 };
 
 /// Blocks until SIGTERM or SIGINT and a drain; returns the exit code. `level_is_fixed`: the command
 /// line names the log level, so a changed YAML file does not. Call it before any thread starts.
-int RunServe(const ServeOptions& options, LoadOptions load, ServeTimes times, bool level_is_fixed);
+int RunServe(const ServeOptions& options, LoadOptions load, const ServeSettings& settings,
+             bool level_is_fixed);
 
 }  // namespace deepseek::agent

@@ -4,6 +4,8 @@ import re
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+NAME = (r"(?:vllm:|deepseek_|controller_runtime_|workqueue_|rest_client_|leader_election_)[a-z0-9_]+"
+        r"|DCGM_FI_DEV_[A-Z_]+")
 
 
 def text(*names):
@@ -18,14 +20,15 @@ class Metrics(unittest.TestCase):
     def setUp(self):
         self.code = sources("agent/telemetry") + sources("operator/telemetry")
         self.page = text("docs/reference/metrics.md")
-        self.names = set(re.findall(r'"((?:vllm:|deepseek_|controller_runtime_|workqueue_|rest_client_|leader_election_)[a-z0-9_]+)"', self.code))
+        self.names = set(re.findall(rf'"({NAME})"', self.code))
 
     def test_the_sources_name_metrics(self):
         self.assertGreater(len(self.names), 20)
         self.assertIn("vllm:time_to_first_token_seconds", self.names)
+        self.assertIn("DCGM_FI_DEV_XID_ERRORS", self.names)
 
     def test_each_has_a_row_and_each_row_a_metric(self):
-        rows = set(re.findall(r"^- `((?:vllm:|deepseek_|controller_runtime_|workqueue_|rest_client_|leader_election_)[a-z0-9_]+)` \(", self.page, re.MULTILINE))
+        rows = set(re.findall(rf"^- `({NAME})` \(", self.page, re.MULTILINE))
         self.assertEqual(rows, self.names)
 
     def test_reasons_of_refusals(self):

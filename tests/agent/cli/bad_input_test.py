@@ -187,6 +187,7 @@ class WrongUse(AgentCase):
             (["tokenize", "--model", DEMO, "--jsonl", self.tmp], "--jsonl: "),
             (["render-chat", "--template", self.path("none"), "--jsonl", prompts], "error: --template: "),
             (["serve", "--config", self.path("none")], "error: --config: "),
+            (["serve", "--model", DEMO, "--gpu-metrics", "yes"], "--gpu-metrics \"yes\" is not known"),
 
             (["generate", "--model", DEMO, "--chat", "x", "--max-tokens", "5000"], "max_tokens"),
             ([*generate, "--chat", "x", "--weights", "int2"], "--weights \"int2\" is not known"),

@@ -10,13 +10,13 @@ import time
 
 
 class Server:
-    """Waits until it is ready. `stop` may be called twice."""
+    """Waits until it is ready. `stop` may be called twice. `env` adds to the variables of this process."""
 
-    def __init__(self, agent, model, *flags, context=None, key=None, ready=True):
+    def __init__(self, agent, model, *flags, context=None, key=None, ready=True, env=None):
         self.context, self.key, self.lines = context, key, []
         self.process = subprocess.Popen(
             [agent, "serve", "--model", model, "--http", "127.0.0.1:0", "--metrics", "127.0.0.1:0", "--threads", "2", *flags],
-            stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+            stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env={**os.environ, **(env or {})})
         self.changed = threading.Condition()
         self.reading, self.held = threading.Event(), threading.Event()
         self.reading.set()

@@ -119,6 +119,18 @@ TEST(ServeFlags, Switches) {
   EXPECT_EQ(ParseSwitchFlag("--x", "yes").status().code(), absl::StatusCode::kInvalidArgument);
 }
 
+TEST(ServeFlags, GpuMetrics) {
+  EXPECT_EQ(Parsed({}).options.gpu_metrics, "off");
+  EXPECT_EQ(Parsed({"--gpu-metrics", "on"}).options.gpu_metrics, "on");
+  ::setenv("DEEPSEEK_GPU_METRICS", "auto", 1);
+  EXPECT_EQ(Parsed({}).options.gpu_metrics, "auto");
+  EXPECT_EQ(Parsed({"--gpu-metrics", "on"}).options.gpu_metrics, "on");
+  ::unsetenv("DEEPSEEK_GPU_METRICS");
+  Parsed p({});
+  ASSERT_TRUE(ApplyConfig(p.app, "gpu-metrics: on\n", "c.yaml").ok());
+  EXPECT_EQ(p.options.gpu_metrics, "on");
+}
+
 TEST(ServeFlags, DurationsAndBytes) {
   EXPECT_EQ(*ParseDurationFlag("--x", "1m30s"), absl::Seconds(90));
   EXPECT_EQ(*ParseDurationFlag("--x", "0"), absl::ZeroDuration());
