@@ -3,8 +3,8 @@
 
 #include "absl/time/time.h"
 #include "agent/cli/serve_options.h"
+#include "agent/gpu/gpu_metrics.h"
 #include "agent/load/loaded_model.h"
-#include "agent/telemetry/gpu_metrics.h"
 
 namespace deepseek::agent {
 

@@ -14,8 +14,8 @@ class GpuExporter {
  public:
   explicit GpuExporter(kube::Client& client) : client_(client) {}  ///< must outlive this
 
-  /// Are there pods of it in any namespace? Three reads of one pod at most. An operator that may not
-  /// look beyond its namespaces is told false.
+  /// Are there pods of it in any namespace? Three reads of one pod at most. An operator that may
+  /// not look beyond its namespaces is told false.
   absl::StatusOr<bool> Runs(absl::Time now);
 
  private:

@@ -1,4 +1,4 @@
-"""`deepseek-agent serve --gpu-metrics`, with a fake of the driver's library (tests/agent/telemetry/fake_nvml.cc)."""
+"""`deepseek-agent serve --gpu-metrics`, with a fake of the driver's library (tests/agent/gpu/fake_nvml.cc)."""
 import json
 import os
 import sys

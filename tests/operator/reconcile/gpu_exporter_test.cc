@@ -108,14 +108,15 @@ TEST(GpuExporterTest, AnExporterThatComesLaterIsAnUpgradeAndNoRestart) {
 
 TEST(GpuExporterTest, AnOperatorThatMayNotLookTakesItThatNobodyReports) {
   Harness h;
-  h.server->set_before([](const kube::FakeCall& call)
-                           -> std::optional<absl::StatusOr<kube::HttpResponse>> {
-    if (call.verb != "list" || call.collection != "/pods" || !call.ns.empty()) return std::nullopt;
-    return kube::HttpResponse{
-        .code = 403,
-        .headers = {},
-        .body = R"({"kind":"Status","status":"Failure","reason":"Forbidden","code":403})"};
-  });
+  h.server->set_before(
+      [](const kube::FakeCall& call) -> std::optional<absl::StatusOr<kube::HttpResponse>> {
+        if (call.verb != "list" || call.collection != "/pods" || !call.ns.empty())
+          return std::nullopt;
+        return kube::HttpResponse{
+            .code = 403,
+            .headers = {},
+            .body = R"({"kind":"Status","status":"Failure","reason":"Forbidden","code":403})"};
+      });
   h.Apply("demo", Cuda());
   h.Converge("demo");
   EXPECT_EQ(Told(h), "auto");

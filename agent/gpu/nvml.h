@@ -9,7 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "agent/telemetry/nvml_abi.h"
+#include "agent/gpu/nvml_abi.h"
 
 namespace deepseek::agent {
 

@@ -1,4 +1,4 @@
-#include "agent/telemetry/nvml.h"
+#include "agent/gpu/nvml.h"
 
 #include <dlfcn.h>
 

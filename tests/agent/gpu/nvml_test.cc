@@ -1,9 +1,9 @@
-#include "agent/telemetry/nvml.h"
+#include "agent/gpu/nvml.h"
 
 #include <dlfcn.h>
 #include <gtest/gtest.h>
 
-#include "tests/agent/telemetry/fake_nvml.h"
+#include "tests/agent/gpu/fake_nvml.h"
 
 namespace deepseek::agent {
 namespace {

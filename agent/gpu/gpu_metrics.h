@@ -13,7 +13,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "agent/telemetry/nvml.h"
+#include "agent/gpu/nvml.h"
 #include "base/metrics/metrics.h"
 
 namespace deepseek::agent {

@@ -17,7 +17,7 @@
 #include <string>
 #include <vector>
 
-#include "agent/telemetry/nvml_abi.h"
+#include "agent/gpu/nvml_abi.h"
 
 namespace nvml = deepseek::agent::nvml;
 

@@ -1,4 +1,4 @@
-#include "agent/telemetry/gpu_metrics.h"
+#include "agent/gpu/gpu_metrics.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -8,7 +8,7 @@
 #include <thread>
 
 #include "base/strings.h"
-#include "tests/agent/telemetry/fake_nvml.h"
+#include "tests/agent/gpu/fake_nvml.h"
 #include "tests/support/temp_dir.h"
 
 namespace deepseek::agent {

@@ -1,4 +1,4 @@
-#include "agent/telemetry/gpu_metrics.h"
+#include "agent/gpu/gpu_metrics.h"
 
 #include <utility>
 
