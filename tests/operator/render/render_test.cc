@@ -239,6 +239,7 @@ TEST(RenderTest, EveryDeclaredFieldChangesWhatIsRendered) {
       spec["model"]["source"].erase("builtin");
     // INT8 is refused without integer weights.
     if (field.path == "engine.compute") spec["engine"]["compute"] = "BF16";
+    if (field.path == "engine.gpusPerReplica") spec["engine"]["device"] = "CUDA";
     const decide::Plan plan = PlanOf(spec);
     ASSERT_TRUE(plan.manage) << field.path << ": " << spec.dump() << "\n"
                              << plan.decisions.at(0).message;
