@@ -35,7 +35,7 @@ Json MemberJson(const Member& member, const State& state, int all_ready) {
   return out;
 }
 
-std::string Upper(std::string device) {
+std::string Upper(const std::string& device) {
   // As the spec spells it; Auto computes on the CPU as long as the agent has no other backend.
   if (device == "auto" || device == "cpu") return "CPU";
   return device == "cuda" ? "CUDA" : device;
