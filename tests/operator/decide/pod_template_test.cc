@@ -10,7 +10,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-Json Template(const Json& more, Defaults defaults = {"agent:1", "IfNotPresent", "0.1.0"}) {
+Json Template(const Json& more, const Defaults& defaults = {"agent:1", "IfNotPresent", "0.1.0"}) {
   Json spec = {{"model", {{"source", {{"builtin", "demo-v3"}}}}}};
   spec.merge_patch(more);
   const auto dsd = api::Parse({{"metadata", {{"name", "demo"}}}, {"spec", spec}});
