@@ -18,7 +18,7 @@ def sources(folder):
 
 class Metrics(unittest.TestCase):
     def setUp(self):
-        self.code = sources("agent/telemetry") + sources("operator/telemetry")
+        self.code = "".join(map(sources, ("agent/gpu", "agent/telemetry", "operator/telemetry")))
         self.page = text("docs/reference/metrics.md")
         self.names = set(re.findall(rf'"({NAME})"', self.code))
 
