@@ -113,7 +113,7 @@ struct AskingRows {
 };
 template <WeightFormat F, RowForm R>
 constexpr AskingRows AskingBlocks(int64_t m) {
-  if (kAskFrom == 0 || R != RowForm::kInt8 || m < 5) return {};
+  if (!kNextPanel || R != RowForm::kInt8 || m < 5) return {};
   if (m == 5) return {3, 2};
   // Of INT4 without a last row alone.
   if (F == WeightFormat::kI4) return {3, m % 4 == 3 ? 2 : 3};
@@ -157,8 +157,8 @@ void Panel(const PackedMatrix& w, int64_t tile_begin, int64_t tile_end, const ui
     }
   }
   bool hot = false;
-  static_assert(kAskFrom == 0 || kTileBlock == kPanelTiles);  // halves of a panel, below
-  if constexpr (kAskFrom > 0 && R == RowForm::kInt8) {
+  static_assert(!kNextPanel || kTileBlock == kPanelTiles);  // halves of a panel, below
+  if constexpr (kNextPanel && R == RowForm::kInt8) {
     const auto ask = [&]<Ahead kHalf>(int rows) {
       switch (rows) {
         case 2:
@@ -176,18 +176,16 @@ void Panel(const PackedMatrix& w, int64_t tile_begin, int64_t tile_end, const ui
     m -= ask.template operator()<Ahead{2, 2}>(rows.second);
     hot = rows.first > 0;
   }
-  if (kAskFrom == 1 && !hot && m > 0) {
-    m -= TakeRows<kRowBlock>(m, [&]<int M>() {
-      return block.template operator()<M, kTileBlock, Ahead{0, kAskFrom == 1 ? kTileBlock : 0}>();
-    });
-    hot = true;
-  }
+  const auto rest = [&]<Ahead kAhead>() {
+    return TakeRows<kRowBlock>(
+        m, [&]<int M>() { return block.template operator()<M, kTileBlock, kAhead>(); });
+  };
   for (; m > 0; hot = true) {
     if (kHotRows > kRowBlock && hot && m >= kHotRows) {
       m -= block.template operator()<kHotRows, kHotTileBlock>();
     } else {
-      m -= TakeRows<kRowBlock>(m,
-                               [&]<int M>() { return block.template operator()<M, kTileBlock>(); });
+      m -= hot ? rest.template operator()<Ahead{}>()
+               : rest.template operator()<Ahead{0, kFewRowsAsk ? kTileBlock : 0}>();
     }
   }
 }

@@ -30,7 +30,8 @@ constexpr int64_t kLeastWideRows = 8;
 /// Bytes ahead of its use that a line of weights is asked for: a group of a kI4 panel.
 constexpr int kFetchBytes = 4096;
 /// No rows ask for the next panel.
-constexpr int kAskFrom = 0;
+constexpr bool kNextPanel = false;
+constexpr bool kFewRowsAsk = false;
 constexpr int kAskPlaces = 1;
 constexpr int kAskLocality = 2;
 

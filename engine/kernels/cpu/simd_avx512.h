@@ -28,23 +28,25 @@ constexpr int PassTiles(int, int tiles) {
 /// No rows get widened values of a kF8 tile.
 constexpr int64_t kWideRows = 0;
 constexpr int64_t kLeastWideRows = 0;
-/// Bytes ahead of its use that a line of weights is asked for where no block asks for the next
-/// panel (0: not at all); the fewest rows whose first block does; from how many places of that
-/// panel at a time; into which cache, as __builtin_prefetch counts: 3 the first, 2 the second.
+/// Whether blocks of rows that compute ask for lines of the next panel.
+constexpr bool kNextPanel = true;
+/// Whether fewer rows do too; from how many places of that panel at a time; into which cache, as
+/// __builtin_prefetch counts: 3 the first, 2 the second. And bytes ahead of its use that a line is
+/// asked for where there is no such panel; 0: not at all.
 ///
 /// CPUs with a tile unit read ahead within 4 KB only, and one sequence of lines leaves half of
 /// their requests unused: two cores of an Emerald Rapids read 28.6 GB/s (median of 60 in turn) of
 /// lines asked for 4 KB ahead, 34.9 when those of four places are.
 #if defined(__AMX_INT8__)
-constexpr int kFetchBytes = 4096;
-constexpr int kAskFrom = 1;
+constexpr bool kFewRowsAsk = true;
 constexpr int kAskPlaces = 4;
 constexpr int kAskLocality = 3;
+constexpr int kFetchBytes = 4096;
 #else
-constexpr int kFetchBytes = 0;
-constexpr int kAskFrom = 5;
+constexpr bool kFewRowsAsk = false;
 constexpr int kAskPlaces = 1;
 constexpr int kAskLocality = 2;
+constexpr int kFetchBytes = 0;
 #endif
 
 struct V {

@@ -28,7 +28,8 @@ constexpr int64_t kLeastWideRows = 0;
 /// Bytes ahead of its use that a line of weights is asked for; 0: not at all.
 constexpr int kFetchBytes = 0;
 /// No rows ask for the next panel.
-constexpr int kAskFrom = 0;
+constexpr bool kNextPanel = false;
+constexpr bool kFewRowsAsk = false;
 constexpr int kAskPlaces = 1;
 constexpr int kAskLocality = 2;
 

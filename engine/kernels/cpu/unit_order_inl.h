@@ -5,7 +5,7 @@
 // tdpbf16ps adds, for 32 columns, the products of even columns and those of odd ones in two chains
 // of fused multiply-adds that begin at zero, then both chains, then that to the sum; subnormals are
 // zero, going in and coming out. (Intel's manual, volume 2, TDPBF16PS; found alike in every bit on
-// an Emerald Rapids, subnormals, overflow and NaN included.)
+// an Emerald Rapids, subnormals, overflow and infinities included; of a NaN only that it is one.)
 
 #include "engine/kernels/cpu/gemm_inl.h"
 #include "engine/kernels/cpu/tile_unit_inl.h"
