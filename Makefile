@@ -55,7 +55,7 @@ coverage: ## lines of operator/decide and operator/render that their tests run; 
 fuzz: ## the parsers under libFuzzer, 60 s each (FUZZ=NAME picks one, FUZZ_SECONDS=600 runs longer)
 	scripts/fuzz $(FUZZ)
 
-TSAN_TESTS = operator_kube_test operator_reconcile_test engine_serving_engine_test engine_cancel_test engine_kernels_host_test openai_api_test http_server_test http_client_test operator_test
+TSAN_TESTS = operator_kube_test operator_reconcile_test engine_serving_engine_test engine_cancel_test engine_kernels_host_test gpu_metrics_test openai_api_test http_server_test http_client_test operator_test
 tsan: ## operator and agent under ThreadSanitizer: caches, queue, step thread, servers
 	cmake --preset tsan
 	cmake --build --preset tsan -j $(JOBS) --target $(TSAN_TESTS)
