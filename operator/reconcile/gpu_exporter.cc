@@ -16,24 +16,26 @@ constexpr const char* kSelectors[] = {"app.kubernetes.io%2Fname%3Ddcgm-exporter"
 
 }  // namespace
 
-absl::StatusOr<bool> GpuExporter::Runs(absl::Time now) {
-  const std::lock_guard lock(mutex_);
-  if (now >= asked_at_ && now - asked_at_ < kAge) return runs_;
-  bool runs = false;
+absl::StatusOr<bool> GpuExporter::Ask() {
   for (const char* selector : kSelectors) {
     const absl::StatusOr<Json> pods =
         client_.GetRaw(StrCat("/api/v1/pods?limit=1&labelSelector=", selector));
-    if (absl::IsPermissionDenied(pods.status())) break;
+    if (absl::IsPermissionDenied(pods.status())) return false;
     if (!pods.ok()) return pods.status();
     const Json* items = decide::Find(*pods, "/items");
-    if (items != nullptr && !items->empty()) {
-      runs = true;
-      break;
-    }
+    if (items != nullptr && !items->empty()) return true;
   }
-  runs_ = runs;
+  return false;
+}
+
+absl::StatusOr<bool> GpuExporter::Runs(absl::Time now) {
+  const std::lock_guard lock(mutex_);
+  if (runs_ && now >= asked_at_ && now - asked_at_ < kAge) return *runs_;
+  const absl::StatusOr<bool> runs = Ask();
+  if (!runs.ok() && !runs_) return runs.status();
+  if (runs.ok()) runs_ = *runs;
   asked_at_ = now;
-  return runs;
+  return *runs_;
 }
 
 }  // namespace deepseek::reconcile

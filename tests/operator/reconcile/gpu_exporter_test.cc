@@ -106,6 +106,25 @@ TEST(GpuExporterTest, AnExporterThatComesLaterIsAnUpgradeAndNoRestart) {
   EXPECT_EQ(h.Deployments(), before);
 }
 
+TEST(GpuExporterTest, ALookThatFailsLaterStopsNothing) {
+  Harness h;
+  h.Apply("demo", Cuda());
+  h.Settle();
+  h.server->set_before(
+      [](const kube::FakeCall& call) -> std::optional<absl::StatusOr<kube::HttpResponse>> {
+        if (call.verb != "list" || call.collection != "/pods" || !call.ns.empty())
+          return std::nullopt;
+        return absl::UnavailableError("away");
+      });
+  h.now += absl::Minutes(6);
+  Json spec = Cuda();
+  spec["replicas"] = 2;
+  h.Apply("demo", spec);
+  h.Converge("demo");
+  EXPECT_TRUE(h.Deployments().ends_with("=2")) << h.Deployments();
+  EXPECT_EQ(Told(h), "auto");
+}
+
 TEST(GpuExporterTest, AnOperatorThatMayNotLookTakesItThatNobodyReports) {
   Harness h;
   h.server->set_before(
