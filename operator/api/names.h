@@ -40,6 +40,9 @@ inline constexpr char kTokenAudience[] = "serving.deepseek-operator.io";
 
 inline constexpr char kAgentContainer[] = "agent";
 inline constexpr char kGpuResource[] = "nvidia.com/gpu";
+/// Beside GPUs there are slices of them (nvidia.com/mig-1g.10gb) and shares
+/// (nvidia.com/gpu.shared).
+inline constexpr char kGpuVendor[] = "nvidia.com/";
 inline constexpr int kHttpPort = 8000;
 inline constexpr int kGrpcPort = 9000;
 inline constexpr int kMetricsPort = 9090;

@@ -99,7 +99,8 @@ Fields EngineFields() {
       {.path = "engine.gpusPerReplica",
        .type = Type::kInteger,
        .description = "GPUs of each pod, as a limit of nvidia.com/gpu; only with device CUDA.",
-       .default_text = "1 with device CUDA",
+       .default_text = "1 with device CUDA, unless workload.resources limits something of "
+                       "nvidia.com/ (slices of a GPU, say)",
        .min = 1,
        .max = 64},
       {.path = "engine.compute",

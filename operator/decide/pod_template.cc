@@ -112,12 +112,6 @@ Json Probe(const char* path, int period, int timeout, int64_t failures) {
           {"failureThreshold", failures}};
 }
 
-// GPUs are a limit: Kubernetes makes the request of it. A number that the user has in the resources
-// stands (PodTemplate refuses another one).
-void AddGpus(int64_t gpus, Json* resources) {
-  if (gpus > 0) (*resources)["limits"].emplace(api::kGpuResource, StrCat(gpus));
-}
-
 // The memory of a model whose shape is known is asked for where the user says nothing of memory.
 Json Resources(const api::PodIntent& intent, const Resolved& r,
                const std::optional<ModelPlan>& plan) {
@@ -127,7 +121,8 @@ Json Resources(const api::PodIntent& intent, const Resolved& r,
   if (intent.pod->contains("resources")) out = intent.pod->at("resources");
   if (plan && At(At(out, "limits"), "memory").is_null())
     out["requests"].emplace("memory", StrCat((plan->least_bytes + kMiB - 1) / kMiB, "Mi"));
-  AddGpus(r.gpus, &out);
+  // A limit: Kubernetes makes the request of it. A number that is there stands (see CheckGpus).
+  if (r.gpus > 0) out["limits"].emplace(api::kGpuResource, StrCat(r.gpus));
   return out;
 }
 
@@ -190,7 +185,7 @@ void Place(const std::string& deployment, const api::PodIntent& intent, const Re
                             "priorityClassName", "runtimeClassName"}) {
     if (intent.pod->contains(field)) (*spec)[field] = intent.pod->at(field);
   }
-  if (r.gpus > 0) TolerateGpuNodes(spec);
+  if (r.OnGpus()) TolerateGpuNodes(spec);
   if (!spec->contains("affinity")) {
     const Json term = {{"labelSelector", labels}, {"topologyKey", "kubernetes.io/hostname"}};
     (*spec)["affinity"]["podAntiAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"] =
@@ -244,12 +239,20 @@ Json Base(const std::string& deployment, const std::string& hash8, const api::Po
   return {{"metadata", {{"labels", Selector(deployment, hash8)}}}, {"spec", spec}};
 }
 
-absl::Status CheckGpus(const api::PodIntent& intent, const Resolved& r) {
-  const Json& said = At(At(At(*intent.pod, "resources"), "limits"), api::kGpuResource);
-  if (r.gpus == 0 || said.is_null() || said == StrCat(r.gpus)) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      StrCat("spec.workload.resources.limits has ", api::kGpuResource, " ", said.get<std::string>(),
-             ", spec.engine.gpusPerReplica is ", r.gpus, " (say it once: in gpusPerReplica)"));
+// Whether the number of GPUs was said once only, resources and overlay included.
+absl::Status CheckGpus(const api::PodIntent& intent, const Json& made) {
+  if (!intent.gpus_per_replica) return absl::OkStatus();
+  for (const Json& container : made.at("spec").at("containers")) {
+    if (TextAt(container, "/name") != api::kAgentContainer) continue;
+    const Json& limit = At(At(At(container, "resources"), "limits"), api::kGpuResource);
+    const std::string said = limit.is_string() ? limit.get<std::string>() : limit.dump();
+    if (said == StrCat(*intent.gpus_per_replica)) continue;
+    return absl::InvalidArgumentError(
+        StrCat("spec.engine.gpusPerReplica is ", *intent.gpus_per_replica, ", but the limit of ",
+               api::kGpuResource, " in workload.resources or ", "workload.template is ", said,
+               " (say it once: in gpusPerReplica)"));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -262,9 +265,8 @@ Json Selector(const std::string& deployment, const std::string& hash8) {
 
 absl::StatusOr<Json> PodTemplate(const std::string& deployment, const std::string& hash8,
                                  const api::PodIntent& intent, const Resolved& resolved) {
-  RETURN_IF_ERROR(CheckGpus(intent, resolved));
   std::optional<ModelPlan> plan;  // of the CPU's memory: weights on GPUs are not in it
-  if (resolved.gpus == 0) {
+  if (!resolved.OnGpus()) {
     ASSIGN_OR_RETURN(plan, PlanModel(intent, CpusOf(At(*intent.pod, "resources"))));
   }
   Json made = Base(deployment, hash8, intent, resolved, plan);
@@ -274,6 +276,7 @@ absl::StatusOr<Json> PodTemplate(const std::string& deployment, const std::strin
     made = std::move(merged);
   }
   if (plan) RETURN_IF_ERROR(CheckMemory(*plan, made));
+  RETURN_IF_ERROR(CheckGpus(intent, made));
   return made;
 }
 

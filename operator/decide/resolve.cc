@@ -30,11 +30,23 @@ const Json* OverlayOfAgent(const api::PodIntent& intent) {
   return nullptr;
 }
 
+// One GPU where the user says nothing, here or in the resources.
+int64_t Gpus(const api::PodIntent& intent, const Resolved& r) {
+  if (!r.OnGpus()) return 0;
+  if (intent.gpus_per_replica) return *intent.gpus_per_replica;
+  const Json* limits = intent.pod == nullptr ? nullptr : Find(*intent.pod, "/resources/limits");
+  if (limits == nullptr || !limits->is_object()) return 1;
+  for (const auto& limit : limits->items()) {
+    if (limit.key().starts_with(api::kGpuVendor)) return 0;
+  }
+  return 1;
+}
+
 // Nothing is said that the agent does anyway: agents of earlier versions do not know it.
 std::string GpuMetrics(const api::PodIntent& intent, const Resolved& r, const Defaults& defaults) {
   const std::string wish = Lower(intent.gpu_metrics.value_or("Auto"));
   if (wish != "auto") return wish == "off" ? "" : wish;
-  return r.gpus > 0 && !defaults.gpus_reported ? wish : "";
+  return r.OnGpus() && !defaults.gpus_reported ? wish : "";
 }
 
 }  // namespace
@@ -54,7 +66,7 @@ Resolved Resolve(const api::PodIntent& intent, std::string_view deployment,
   }
   out.served_name = intent.served_name.value_or(std::string(deployment));
   out.device = Lower(intent.device.value_or("Auto"));
-  if (out.device == "cuda") out.gpus = intent.gpus_per_replica.value_or(1);
+  out.gpus = Gpus(intent, out);
   out.gpu_metrics = GpuMetrics(intent, out, defaults);
   out.compute = Lower(intent.compute.value_or("Auto"));
   out.log_level = intent.log_level.value_or("info");

@@ -20,12 +20,13 @@ struct Resolved {
   std::string image, image_pull_policy, served_name;
   std::string device, compute, log_level;  ///< as the agent's flags spell them
   int64_t max_batch = 0;
-  int64_t gpus = 0;         ///< of a pod; 0: it computes on the CPU
+  int64_t gpus = 0;         ///< that a pod asks for; 0: none, or what the resources say
   std::string gpu_metrics;  ///< as the agent spells it; empty: it is not told
   absl::Duration max_batch_delay, drain_delay, drain_timeout, startup_deadline;
   std::string operator_version;             ///< empty: not known
   int template_version = kTemplateVersion;  ///< 0: not known
 
+  bool OnGpus() const { return device == "cuda"; }
   Json ToJson() const;
 };
 

@@ -50,6 +50,13 @@ TEST_P(PodFieldTest, ChangesThisAndNothingElse) {
   R"({"name":"DEEPSEEK_GPU_METRICS","value":"auto"}},)"               \
   R"({"op":"add","path":"/spec/tolerations","value":[)" tolerations R"(]}])"
 
+#define GPUS_OF_RESOURCES(limits)                                               \
+  R"([{"op":"replace","path":")" AGENT R"(args/10","value":"cuda"},)"           \
+  R"({"op":"add","path":")" AGENT R"(env/5","value":)"                          \
+  R"({"name":"DEEPSEEK_GPU_METRICS","value":"auto"}},)"                         \
+  R"({"op":"replace","path":")" AGENT R"(resources","value":{"limits":)" limits \
+  R"(}},{"op":"add","path":"/spec/tolerations","value":[)" GPU_TAINT "]}]"
+
 const Field kFields[] = {
     {"Name", R"({"model":{"name":"m"}})", ARG("4", "m")},
     {"Image", R"({"engine":{"image":"mine:1"}})", REPLACED(AGENT "image", R"("mine:1")")},
@@ -64,12 +71,15 @@ const Field kFields[] = {
     {"GpusSaidTwice",
      R"({"engine":{"device":"CUDA","gpusPerReplica":2},
          "workload":{"resources":{"limits":{"nvidia.com/gpu":2}}}})",
-     R"([{"op":"replace","path":")" AGENT R"(args/10","value":"cuda"},
-         {"op":"add","path":")" AGENT R"(env/5",
-          "value":{"name":"DEEPSEEK_GPU_METRICS","value":"auto"}},
-         {"op":"replace","path":")" AGENT R"(resources",
-          "value":{"limits":{"nvidia.com/gpu":"2"}}},
-         {"op":"add","path":"/spec/tolerations","value":[)" GPU_TAINT "]}]"},
+     GPUS_OF_RESOURCES(R"({"nvidia.com/gpu":"2"})")},
+    {"GpusOfTheResources",
+     R"({"engine":{"device":"CUDA"},
+         "workload":{"resources":{"limits":{"nvidia.com/gpu":4}}}})",
+     GPUS_OF_RESOURCES(R"({"nvidia.com/gpu":"4"})")},
+    {"SlicesOfGpus",
+     R"({"engine":{"device":"CUDA"},
+         "workload":{"resources":{"limits":{"nvidia.com/mig-1g.10gb":1}}}})",
+     GPUS_OF_RESOURCES(R"({"nvidia.com/mig-1g.10gb":"1"})")},
     {"GpusBesideATolerationOfAll",
      R"({"engine":{"device":"CUDA"},"workload":{"tolerations":[{"operator":"Exists"}]}})",
      GPUS("1", R"({"operator":"Exists"})")},

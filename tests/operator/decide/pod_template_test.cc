@@ -154,16 +154,22 @@ TEST(PodTemplateTest, SmallByDefaultSoThatASmallMachineHoldsASurge) {
 }
 
 TEST(PodTemplateTest, TwoNumbersOfGpusAreRefused) {
-  const auto dsd = api::Parse({{"metadata", {{"name", "demo"}}}, {"spec", Json::parse(R"({
-      "model": {"source": {"builtin": "demo-v3"}},
-      "engine": {"device": "CUDA", "gpusPerReplica": 2},
-      "workload": {"resources": {"limits": {"nvidia.com/gpu": 4}}}})")}});
-  ASSERT_TRUE(dsd.ok()) << dsd.status();
-  const auto made = PodTemplate("demo", "cafe0000", dsd->intent,
-                                Resolve(dsd->intent, "demo", {"agent:1", "IfNotPresent", "0.1.0"}));
-  EXPECT_EQ(made.status().message(),
-            "spec.workload.resources.limits has nvidia.com/gpu 4, spec.engine.gpusPerReplica is 2 "
-            "(say it once: in gpusPerReplica)");
+  const char* const kWorkloads[] = {R"({"resources": {"limits": {"nvidia.com/gpu": 4}}})",
+                                    R"({"template": {"spec": {"containers": [
+          {"name": "agent", "resources": {"limits": {"nvidia.com/gpu": 4}}}]}}})"};
+  for (const char* workload : kWorkloads) {
+    const Json spec = {{"model", {{"source", {{"builtin", "demo-v3"}}}}},
+                       {"engine", {{"device", "CUDA"}, {"gpusPerReplica", 2}}},
+                       {"workload", Json::parse(workload)}};
+    const auto dsd = api::Parse({{"metadata", {{"name", "demo"}}}, {"spec", spec}});
+    ASSERT_TRUE(dsd.ok()) << dsd.status();
+    const auto made =
+        PodTemplate("demo", "cafe0000", dsd->intent,
+                    Resolve(dsd->intent, "demo", {"agent:1", "IfNotPresent", "0.1.0"}));
+    EXPECT_EQ(made.status().message(),
+              "spec.engine.gpusPerReplica is 2, but the limit of nvidia.com/gpu in "
+              "workload.resources or workload.template is 4 (say it once: in gpusPerReplica)");
+  }
 }
 
 TEST(PodTemplateTest, IsDeterministic) {
