@@ -16,8 +16,8 @@ class JsonObject : public boost::container::flat_map<Key, Value, Compare> {
   // Of the maps that nlohmann may be given C++20 asks for it, and flat_map has only `<`.
   friend std::partial_ordering operator<=>(const JsonObject& a, const JsonObject& b) {
     for (auto x = a.begin(), y = b.begin(); x != a.end() && y != b.end(); ++x, ++y) {
-      if (const auto keys = x->first <=> y->first; keys != 0) return keys;
-      if (const auto values = x->second <=> y->second; values != 0) return values;
+      if (const auto keys = x->first <=> y->first; std::is_neq(keys)) return keys;
+      if (const auto values = x->second <=> y->second; std::is_neq(values)) return values;
     }
     return a.size() <=> b.size();
   }
