@@ -11,6 +11,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_format.h"
+#include "base/clock.h"
 #include "base/command_line.h"
 #include "base/log.h"
 #include "base/status.h"

@@ -1,7 +1,5 @@
 #include "operator/run.h"
 
-#include <time.h>
-
 #include <algorithm>
 #include <atomic>
 #include <mutex>
@@ -9,6 +7,7 @@
 #include <thread>
 
 #include "absl/time/clock.h"
+#include "base/clock.h"
 #include "base/http/certificate_files.h"
 #include "base/json_full.h"
 #include "base/log.h"
@@ -108,12 +107,6 @@ void SleepUnlessSet(const StopSignal& ending, absl::Duration duration) {
 
 }  // namespace
 
-absl::Time MonotonicNow() {
-  timespec t{};
-  clock_gettime(CLOCK_BOOTTIME, &t);
-  return absl::UnixEpoch() + absl::DurationFromTimespec(t);
-}
-
 absl::Status RunOperator(const RunOptions& options, std::shared_ptr<kube::Transport> uncounted,
                          const StopSignal& stop) {
   telemetry::Telemetry telemetry(kVersion);
@@ -158,7 +151,8 @@ absl::Status RunOperator(const RunOptions& options, std::shared_ptr<kube::Transp
                                   const decide::Plan* plan) { telemetry.OnPlan(ns, name, plan); },
           .busy = [&throttled] { return throttled->Busy(); }});
   kube::Controller controller(
-      caches, {.workers = kWorkers},
+      caches,
+      {.workers = kWorkers, .on_take = [&](absl::Duration waited) { telemetry.OnTake(waited); }},
       [&](std::string_view ns, std::string_view name) {
         const absl::Time begin = MonotonicNow();
         absl::StatusOr<absl::Duration> again = reconciler.Reconcile(ns, name);
@@ -173,9 +167,7 @@ absl::Status RunOperator(const RunOptions& options, std::shared_ptr<kube::Transp
                    ServeProbes(options.health_address, probes));
   log::Info("probes are served", {{"address", server->addresses().front()}});
 
-  telemetry.SetQueue([&controller] {
-    return telemetry::QueueFigures{.depth = static_cast<int64_t>(controller.due())};
-  });
+  telemetry.SetQueue([&controller] { return controller.figures(); });
   // After the controller, whose queue it reads.
   MetricsServer metrics(options, telemetry, kube::Client(transport, kCallTimeout));
   if (!options.metrics_address.empty()) RETURN_IF_ERROR(metrics.Start(options));

@@ -42,7 +42,4 @@ struct RunOptions {
 absl::Status RunOperator(const RunOptions& options, std::shared_ptr<kube::Transport> transport,
                          const StopSignal& stop);
 
-/// A clock that only goes forward and that counts suspended time (CLOCK_BOOTTIME).
-absl::Time MonotonicNow();
-
 }  // namespace deepseek

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/time/clock.h"
 #include "base/status.h"
 
 namespace deepseek::http {
@@ -28,11 +27,12 @@ bool MayRepeat(const Request& request, Connection::Failed failed) {
 
 absl::StatusOr<Response> Calls::Send(const Request& request, absl::Time deadline) {
   while (true) {
-    if (deadline <= absl::Now()) return absl::DeadlineExceededError("no time left for the call");
+    if (deadline <= now_()) return absl::DeadlineExceededError("no time left for the call");
     std::unique_ptr<Connection> connection = TakeIdle();
     const bool reused = connection != nullptr;
     if (!reused) {
-      ASSIGN_OR_RETURN(connection, Connection::Open(endpoint_, tls_.get(), {.deadline = deadline}));
+      ASSIGN_OR_RETURN(
+          connection, Connection::Open(endpoint_, tls_.get(), {.deadline = deadline, .now = now_}));
     }
     Connection::Result result = connection->Call(request, deadline);
     if (result.response.ok()) {
@@ -47,9 +47,10 @@ absl::StatusOr<Response> Calls::Send(const Request& request, absl::Time deadline
 
 absl::StatusOr<Response> Calls::Stream(const Request& request,
                                        const Connection::StreamLimits& limits) {
-  const absl::Time head = std::min(limits.deadline, absl::Now() + limits.head);
-  auto connection = Connection::Open(
-      endpoint_, tls_.get(), {.deadline = head, .stop = limits.stop, .ended = limits.ended});
+  const absl::Time head = std::min(limits.deadline, now_() + limits.head);
+  auto connection =
+      Connection::Open(endpoint_, tls_.get(),
+                       {.deadline = head, .now = now_, .stop = limits.stop, .ended = limits.ended});
   absl::StatusOr<Response> answer =
       connection.ok() ? (*connection)->Stream(request, limits) : connection.status();
   if (absl::IsCancelled(answer.status())) return Response{};  // stopped before there was any

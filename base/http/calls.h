@@ -1,6 +1,7 @@
 #pragma once
 // Calls over pooled keep-alive connections to one server. Internal to base/http.
 
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -16,7 +17,9 @@ namespace deepseek::http {
 /// Thread-safe: each call has a connection to itself, and runs on the thread that makes it.
 class Calls {
  public:
-  Calls(Endpoint endpoint, TlsContext tls) : endpoint_(std::move(endpoint)), tls_(std::move(tls)) {}
+  /// Deadlines are times of `now`.
+  Calls(Endpoint endpoint, TlsContext tls, std::function<absl::Time()> now)
+      : endpoint_(std::move(endpoint)), tls_(std::move(tls)), now_(std::move(now)) {}
 
   /// As Client::Send. A pooled connection that turns out to be closed is replaced, but a request
   /// that the server may have acted on is repeated only where that is safe (GET, HEAD).
@@ -31,6 +34,7 @@ class Calls {
 
   const Endpoint endpoint_;
   const TlsContext tls_;
+  const std::function<absl::Time()> now_;
   std::mutex mutex_;
   std::vector<std::unique_ptr<Connection>> idle_;  ///< the last one used is at the end
 };

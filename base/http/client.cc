@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "absl/strings/strip.h"
-#include "absl/time/clock.h"
 #include "base/http/calls.h"
 #include "base/http/client_tls.h"
 #include "base/status.h"
@@ -20,16 +19,17 @@ class RestClient : public Client {
       : stream_head_timeout_(options.stream_head_timeout),
         stream_idle_timeout_(options.stream_idle_timeout),
         streams_end_(options.streams_end),
-        calls_(std::move(endpoint), std::move(tls)) {}
+        now_(options.now),
+        calls_(std::move(endpoint), std::move(tls), now_) {}
 
   absl::StatusOr<Response> Send(const Request& request, absl::Duration timeout) override {
-    return calls_.Send(request, absl::Now() + timeout);
+    return calls_.Send(request, now_() + timeout);
   }
 
   absl::StatusOr<Response> Stream(const Request& request, absl::Duration timeout,
                                   const std::function<bool(std::string_view)>& on_piece,
                                   const std::function<bool()>& stop) override {
-    return calls_.Stream(request, {.deadline = absl::Now() + timeout,
+    return calls_.Stream(request, {.deadline = now_() + timeout,
                                    .head = stream_head_timeout_,
                                    .idle = stream_idle_timeout_,
                                    .stop = stop,
@@ -40,6 +40,7 @@ class RestClient : public Client {
  private:
   const absl::Duration stream_head_timeout_, stream_idle_timeout_;
   const std::shared_ptr<const StopSignal> streams_end_;
+  const std::function<absl::Time()> now_;
   Calls calls_;
 };
 

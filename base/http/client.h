@@ -10,6 +10,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "base/clock.h"
 #include "base/http/message.h"
 #include "base/stop_signal.h"
 
@@ -34,6 +35,9 @@ struct ClientOptions {
   absl::Duration stream_idle_timeout = absl::Seconds(150);
   /// Ends all streams at once, as their `stop` does, which is asked every half minute then.
   std::shared_ptr<const StopSignal> streams_end{};
+  /// What timeouts are measured by: not the wall clock, or a call would outlive the lease that
+  /// bounds it when that is set back.
+  std::function<absl::Time()> now = MonotonicNow;
 };
 
 /// Thread-safe. Connections are pooled and reused; each stream has one of its own.

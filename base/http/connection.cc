@@ -8,7 +8,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/time/clock.h"
 #include "base/status.h"
 #include "base/strings.h"
 
@@ -41,15 +40,16 @@ Response HeadOf(const beast::http::response<Body>& message) {
 
 }  // namespace
 
-Connection::Connection(const Endpoint& endpoint, std::unique_ptr<Wire> wire)
-    : endpoint_(endpoint), wire_(std::move(wire)) {
+Connection::Connection(const Endpoint& endpoint, std::function<absl::Time()> now,
+                       std::unique_ptr<Wire> wire)
+    : endpoint_(endpoint), now_(std::move(now)), wire_(std::move(wire)) {
   buffer_.reserve(kReadBytes);
 }
 
 absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const Endpoint& endpoint, SSL_CTX* tls,
                                                              const Patience& patience) {
   ASSIGN_OR_RETURN(std::unique_ptr<Wire> wire, Wire::Open(endpoint, tls, patience));
-  return std::unique_ptr<Connection>(new Connection(endpoint, std::move(wire)));
+  return std::unique_ptr<Connection>(new Connection(endpoint, patience.now, std::move(wire)));
 }
 
 error_code Connection::Write(const Request& request) {
@@ -72,7 +72,7 @@ error_code Connection::Write(const Request& request) {
 }
 
 Connection::Result Connection::Call(const Request& request, absl::Time deadline) {
-  wire_->set_patience({.deadline = deadline});
+  wire_->set_patience({.deadline = deadline, .now = now_});
   if (const error_code error = Write(request)) {
     return {.response = WireStatus(kSending, error), .failed = Failed::kNotSent};
   }
@@ -97,7 +97,8 @@ Connection::Result Connection::Call(const Request& request, absl::Time deadline)
 }
 
 absl::StatusOr<Response> Connection::Stream(const Request& request, const StreamLimits& limits) {
-  wire_->set_patience({.deadline = std::min(limits.deadline, absl::Now() + limits.head),
+  wire_->set_patience({.deadline = std::min(limits.deadline, now_() + limits.head),
+                       .now = now_,
                        .stop = limits.stop,
                        .ended = limits.ended});
   if (const error_code error = Write(request)) return WireStatus(kSending, error);
@@ -114,7 +115,8 @@ absl::StatusOr<Response> Connection::Stream(const Request& request, const Stream
     auto& body = in.get().body();
     body.data = piece.data();
     body.size = piece.size();
-    wire_->set_patience({.deadline = std::min(limits.deadline, absl::Now() + limits.idle),
+    wire_->set_patience({.deadline = std::min(limits.deadline, now_() + limits.idle),
+                         .now = now_,
                          .stop = limits.stop,
                          .ended = limits.ended});
     beast::http::read_some(*wire_, buffer_, in, error);

@@ -16,7 +16,8 @@ namespace deepseek::http {
 /// Not thread-safe.
 class Connection {
  public:
-  /// As Wire::Open. `endpoint` and `tls` outlive the connection.
+  /// As Wire::Open. `endpoint` and `tls` outlive the connection. All its deadlines are times of
+  /// patience.now.
   static absl::StatusOr<std::unique_ptr<Connection>> Open(const Endpoint& endpoint, SSL_CTX* tls,
                                                           const Patience& patience);
 
@@ -49,11 +50,12 @@ class Connection {
   absl::StatusOr<Response> Stream(const Request& request, const StreamLimits& limits);
 
  private:
-  Connection(const Endpoint& endpoint, std::unique_ptr<Wire> wire);
+  Connection(const Endpoint& endpoint, std::function<absl::Time()> now, std::unique_ptr<Wire> wire);
 
   boost::system::error_code Write(const Request& request);
 
   const Endpoint& endpoint_;
+  const std::function<absl::Time()> now_;
   const std::unique_ptr<Wire> wire_;
   boost::beast::flat_buffer buffer_;
 };

@@ -14,6 +14,14 @@ std::string_view FindHeader(const Headers& headers, std::string_view name) {
   return {};
 }
 
+std::string_view Request::credentials() const {
+  constexpr std::string_view kName = "Authorization";
+  const auto named = std::count_if(headers.begin(), headers.end(), [](const Header& h) {
+    return absl::EqualsIgnoreCase(h.name, ToAbsl(kName));
+  });
+  return named == 1 ? Get(kName) : std::string_view();
+}
+
 std::string_view Request::path() const {
   std::string_view path = target;
   for (const std::string_view scheme : {"http://", "https://"}) {

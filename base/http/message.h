@@ -26,6 +26,8 @@ struct Request {
   /// Target up to the query, without scheme and authority (RFC 9112 section 3.2.2).
   std::string_view path() const;
   std::string_view Get(std::string_view name) const { return FindHeader(headers, name); }
+  /// Value of Authorization. Empty: none, or more than one, which no honest client sends.
+  std::string_view credentials() const;
 };
 
 struct Response {

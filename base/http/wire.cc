@@ -21,7 +21,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/time/clock.h"
 #include "base/status.h"
 #include "base/strings.h"
 
@@ -42,18 +41,17 @@ error_code SystemError(int number) {
   return {number, boost::system::system_category()};
 }
 
-// How long to wait before the next look at who may end it, which is every `poll`.
+// How long to wait before the next look at the clock and at who may end it, which is every `poll`:
+// the clock of poll(2) does not run while the machine is suspended, that of the deadline may.
 absl::Duration Slice(const Patience& patience, absl::Duration poll) {
-  const absl::Duration left = patience.deadline - absl::Now();
-  const bool looks = patience.stop != nullptr || patience.ended != nullptr;
-  return std::max(absl::ZeroDuration(), looks ? std::min(left, poll) : left);
+  return std::clamp(patience.deadline - patience.now(), absl::ZeroDuration(), poll);
 }
 
 // Nothing, while there is patience left.
 error_code Lost(const Patience& patience) {
   if (patience.ended != nullptr && patience.ended->IsSet()) return asio_error::operation_aborted;
   if (patience.stop && patience.stop()) return asio_error::operation_aborted;
-  if (absl::Now() >= patience.deadline) return asio_error::timed_out;
+  if (patience.now() >= patience.deadline) return asio_error::timed_out;
   return {};
 }
 
@@ -65,8 +63,7 @@ error_code WaitFor(int socket, short events, const Patience& patience) {
     pollfd ready[] = {{.fd = socket, .events = events, .revents = 0},
                       {.fd = signal, .events = POLLIN, .revents = 0}};
     // Rounded up, or the last millisecond would be a busy loop.
-    const int64_t wait = absl::ToInt64Milliseconds(
-        std::min(Slice(patience, look) + absl::Microseconds(999), absl::Hours(24)));
+    const int64_t wait = absl::ToInt64Milliseconds(Slice(patience, look) + absl::Microseconds(999));
     const int count = poll(ready, 2, static_cast<int>(wait));  // -1 is passed over
     if (count > 0 && ready[0].revents != 0) return {};
     if (count < 0 && errno != EINTR) return SystemError(errno);
@@ -114,8 +111,8 @@ absl::StatusOr<std::vector<Address>> Resolve(const Endpoint& endpoint, const Pat
       out.first = LookUp(host, port, &out.second);
       promise.set_value(std::move(out));
     }).detach();
-    while (found.wait_for(absl::ToChronoMilliseconds(std::min(
-               Slice(patience, kStopPoll), absl::Hours(24)))) != std::future_status::ready) {
+    while (found.wait_for(absl::ToChronoMilliseconds(Slice(patience, kStopPoll))) !=
+           std::future_status::ready) {
       if (const error_code lost = Lost(patience)) {
         return WireStatus(StrCat("looking up ", endpoint.host), lost);
       }

@@ -38,7 +38,8 @@ using TlsContext = std::unique_ptr<SSL_CTX, SslFree>;
 
 /// How long an operation may take.
 struct Patience {
-  absl::Time deadline;  ///< then timed_out
+  absl::Time deadline;              ///< then timed_out
+  std::function<absl::Time()> now;  ///< whose time the deadline is
   /// Asked every second and before each read, where there is one; true: operation_aborted.
   std::function<bool()> stop{};
   /// Where there is one, it does the same at once, and `stop` is asked every half minute.

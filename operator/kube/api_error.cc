@@ -5,14 +5,12 @@
 
 #include "absl/strings/cord.h"
 #include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "base/json_full.h"
 #include "base/strings.h"
 
 namespace deepseek::kube {
 namespace {
 
-constexpr char kRetryAfterUrl[] = "deepseek.kube/retry-after-seconds";
 constexpr char kTerminatingUrl[] = "deepseek.kube/namespace-terminating";
 constexpr char kFieldConflictsUrl[] = "deepseek.kube/field-conflicts";
 // A proxy's HTML error page must not flood logs and conditions.
@@ -117,19 +115,13 @@ absl::Status ErrorOf(const Json& status, int code, std::string_view what) {
 absl::Status ErrorOf(const HttpResponse& response, std::string_view what) {
   if (response.code >= 200 && response.code < 300) return absl::OkStatus();
   absl::StatusOr<Json> body = ParseJson(response.body, "body");
-  absl::Status status;
   if (body.ok() && body->is_object() && StringAt(*body, "kind") == "Status") {
     // The HTTP code rules: some proxies answer with a Status of another code inside.
     body->erase("code");
-    status = ErrorOf(*body, response.code, what);
-  } else {
-    const std::string_view text = std::string_view(response.body).substr(0, kMaxForeignBodyBytes);
-    status = ErrorOf(Json{{"message", text.empty() ? "no message" : text}}, response.code, what);
+    return ErrorOf(*body, response.code, what);
   }
-  if (const auto it = response.headers.find("retry-after"); it != response.headers.end()) {
-    status.SetPayload(kRetryAfterUrl, absl::Cord(it->second));
-  }
-  return status;
+  const std::string_view text = std::string_view(response.body).substr(0, kMaxForeignBodyBytes);
+  return ErrorOf(Json{{"message", text.empty() ? "no message" : text}}, response.code, what);
 }
 
 bool IsNamespaceTerminating(const absl::Status& status) {
@@ -139,15 +131,6 @@ bool IsNamespaceTerminating(const absl::Status& status) {
 std::string FieldConflicts(const absl::Status& status) {
   const auto payload = status.GetPayload(kFieldConflictsUrl);
   return payload ? std::string(*payload) : "";
-}
-
-absl::Duration RetryAfter(const absl::Status& status) {
-  const auto payload = status.GetPayload(kRetryAfterUrl);
-  int seconds = 0;
-  if (!payload || !absl::SimpleAtoi(std::string(*payload), &seconds) || seconds < 0) {
-    return absl::ZeroDuration();
-  }
-  return absl::Seconds(seconds);
 }
 
 }  // namespace deepseek::kube

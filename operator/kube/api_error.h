@@ -5,7 +5,6 @@
 #include <string_view>
 
 #include "absl/status/status.h"
-#include "absl/time/time.h"
 #include "base/json.h"
 #include "operator/kube/transport.h"
 
@@ -20,9 +19,6 @@ absl::Status ErrorOf(const HttpResponse& response, std::string_view what);
 
 /// The same for a metav1.Status object, as watches deliver it in an ERROR event.
 absl::Status ErrorOf(const Json& status, int code, std::string_view what);
-
-/// How long the server asked to wait (Retry-After in seconds); zero if it did not.
-absl::Duration RetryAfter(const absl::Status& status);
 
 /// Of an apply that was not forced: the fields that others own, in words (".spec.replicas of
 /// kubectl"); empty if that is not what was refused.

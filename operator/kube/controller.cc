@@ -15,11 +15,11 @@ constexpr absl::Duration kMostWhenAbsent = absl::Seconds(10);
 Controller::Controller(Caches& caches, ControllerOptions options, Reconcile reconcile,
                        std::function<absl::Time()> monotonic, std::function<double()> chance)
     : caches_(caches),
-      options_(options),
+      options_(std::move(options)),
       reconcile_(std::move(reconcile)),
       monotonic_(std::move(monotonic)),
       chance_(std::move(chance)),
-      queue_(monotonic_) {
+      queue_(monotonic_, {}, options_.on_take) {
   caches_.set_on_change([this](const std::string& key) { queue_.Add(key); });
 }
 

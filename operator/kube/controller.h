@@ -20,6 +20,8 @@ struct ControllerOptions {
   int workers = 2;
   /// Every key again after this time or up to a tenth later, in case an event was lost for good.
   absl::Duration resync = absl::Hours(10);
+  /// As of WorkQueue; called by the workers.
+  std::function<void(absl::Duration waited)> on_take{};
 };
 
 /// Brings one object a step closer to its spec; says when to come back (InfiniteDuration: on events
@@ -47,8 +49,7 @@ class Controller {
   absl::Time NextDue() const { return queue_.NextDue(); }
   /// Every watch has been listed once: nothing about leadership.
   bool Synced() const { return caches_.Synced(); }
-  /// Keys that wait, delayed ones included.
-  size_t due() const { return queue_.due(); }
+  QueueFigures figures() const { return queue_.figures(); }
   /// Asks everything to end. Calls of a reconcile in progress go on to their end.
   void Stop();
   /// After Stop: true once all threads have ended; false if some still run at `deadline` (steady

@@ -58,11 +58,18 @@ class HttpTransport : public Transport {
   }
 
   absl::StatusOr<HttpResponse> Send(const HttpRequest& request) override {
-    absl::StatusOr<HttpResponse> answer = Once(request);
+    Refresh(/*at_once=*/false);
+    absl::Time deadline = now_() + request.timeout;
+    absl::StatusOr<HttpResponse> answer = Once(request, deadline);
     // A token that has just been replaced: once more with the new one. Nothing was done, so nothing
     // is done twice.
-    if (answer.ok() && answer->code == 401 && Refresh(/*at_once=*/true)) return Once(request);
-    return answer;
+    if (!answer.ok() || answer->code != 401) return answer;
+    const absl::Time refused = now_();
+    if (!Refresh(/*at_once=*/true)) return answer;
+    // In the time of the same call, which a lease may bound. Where a plugin asks a person, as in
+    // the command line only, that time is not the call's.
+    if (exec_ != nullptr) deadline += now_() - refused;
+    return now_() < deadline ? Once(request, deadline) : answer;
   }
 
   absl::StatusOr<HttpResponse> Stream(const HttpRequest& request,
@@ -95,10 +102,9 @@ class HttpTransport : public Transport {
   }
 
  private:
-  absl::StatusOr<HttpResponse> Once(const HttpRequest& request) {
-    Refresh(/*at_once=*/false);
+  absl::StatusOr<HttpResponse> Once(const HttpRequest& request, absl::Time deadline) {
     const auto [client, message] = Prepare(request);
-    ASSIGN_OR_RETURN(http::Response response, client->Send(message, request.timeout));
+    ASSIGN_OR_RETURN(http::Response response, client->Send(message, deadline - now_()));
     return Translate(std::move(response));
   }
 

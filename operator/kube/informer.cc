@@ -13,6 +13,10 @@ namespace {
 
 constexpr absl::Duration kFirstBackoff = absl::Milliseconds(800);
 constexpr absl::Duration kMostBackoff = absl::Seconds(30);
+// A watch of a kind to which nothing happens ends without news: by a proxy that counts silence as
+// death, by a server that sends no bookmarks, or after its time. Who went on watching for so long
+// is not kept away by backoff.
+constexpr absl::Duration kLongWatch = absl::Seconds(10);
 
 }  // namespace
 
@@ -31,8 +35,17 @@ void Informer::Put(const Json& object) {
   options_.on_change(object);
 }
 
+void Informer::BeginWatch() {
+  if (options_.monotonic) watched_since_ = options_.monotonic();
+}
+
+bool Informer::WatchedForLong() const {
+  return options_.monotonic && options_.monotonic() - watched_since_ >= kLongWatch;
+}
+
 void Informer::EndList(std::string_view version) {
   version_ = version;
+  if (!version.empty()) BeginWatch();  // goes on in the same stream
   // Deletions that no watch told us about.
   const std::vector<Object> went = cache_.EndList(version);
   synced_.store(true);
@@ -89,6 +102,7 @@ absl::Status Informer::WatchList(const std::function<bool()>& stop) {
 }
 
 absl::Status Informer::RunOnce(const std::function<bool()>& stop) {
+  watched_since_ = absl::InfiniteFuture();
   absl::Status end = ListAndWatch(stop);
   if (!options_.optional || !absl::IsNotFound(end)) return end;
   cache_.BeginList();
@@ -114,6 +128,7 @@ absl::Status Informer::ListAndWatch(const std::function<bool()>& stop) {
     streams_ = false;
   }
   if (version_.empty()) RETURN_IF_ERROR(List());
+  BeginWatch();
   absl::Status end = client_.Watch(
       options_.resource, options_.list, version_,
       [this](const WatchEvent& event) { OnEvent(event); }, stop,
@@ -133,15 +148,16 @@ void Informer::Run(const InformerWorld& world) {
     const std::string before = version_;
     const absl::Status end = RunOnce(world.stop);
     if (world.stop()) return;
+    const bool lived = WatchedForLong();
     if (end.ok()) {
       // The server ends watches every few minutes. One that ends at once without news must not
       // become a busy loop.
-      failures = version_ == before ? failures + 1 : 0;
+      failures = version_ == before && !lived ? failures + 1 : 0;
       if (failures > 1) world.sleep(ListBackoff(failures - 2, world.chance()));
       continue;
     }
     // Progress in between means that this is a new trouble.
-    if (version_ != before && !absl::IsOutOfRange(end)) failures = 0;
+    if (lived || (version_ != before && !absl::IsOutOfRange(end))) failures = 0;
     const absl::Duration delay = ListBackoff(failures++, world.chance());
     log::Warn(absl::IsOutOfRange(end) ? "watch is too far behind, listing again"
                                       : "list or watch failed, trying again",

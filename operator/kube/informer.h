@@ -21,6 +21,7 @@ struct InformerOptions {
   /// A watch that begins later than this after the last list lists again, in case an event was lost
   /// for good. Needs `monotonic`.
   absl::Duration relist = absl::InfiniteDuration();
+  /// Tells also how long watches live: one that lived for a while was no failure. Null: unknown.
   std::function<absl::Time()> monotonic;
   /// Called for every object that came, changed or went (then with its last state), as the API
   /// server told it and without locks held. Not called for what Saw and Forget bring: whoever calls
@@ -85,13 +86,19 @@ class Informer {
   void OnEvent(const WatchEvent& event);
   void Put(const Json& object);
   void EndList(std::string_view version);
+  /// The first state is known, events follow.
+  void BeginWatch();
+  /// Did the last RunOnce watch for so long that its end is no failure?
+  bool WatchedForLong() const;
 
   Client client_;
   const InformerOptions options_;
   ObjectCache cache_;
   std::string version_;   ///< where the next watch begins; empty: list first
   absl::Time listed_at_;  ///< the beginning of the last list
-  bool streams_ = true;   ///< the server offers WatchList as far as we know
+  /// The beginning of the last watch; InfiniteFuture: there was none in this RunOnce.
+  absl::Time watched_since_ = absl::InfiniteFuture();
+  bool streams_ = true;  ///< the server offers WatchList as far as we know
   std::atomic<bool> synced_{false};
   std::atomic<bool> served_{true};
 };

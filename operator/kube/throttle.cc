@@ -30,7 +30,7 @@ absl::Duration PauseOf(const HttpResponse& response, absl::Time wall, absl::Dura
 }
 
 bool IsNotNow(const HttpResponse& response) {
-  return response.code == 429 || (response.code == 503 && response.headers.contains("retry-after"));
+  return response.code == 429 || (response.code >= 500 && response.headers.contains("retry-after"));
 }
 
 }  // namespace

@@ -26,11 +26,13 @@ struct ThrottleWorld {
 };
 
 /// A Transport that sends at most `requests_per_second` (a token bucket of `burst`) and repeats
-/// what was answered with 429, or with 503 and Retry-After, once the time that the server asked for
-/// is over: such requests have not been carried out (API priority and fairness, etcd's limits). The
-/// pause holds for all requests, since it is the server that is busy. Waiting counts against each
-/// request's own timeout: what cannot be sent within it is kDeadlineExceeded, or the server's last
-/// answer. Streams wait for their turn too, but are not repeated: whoever watches does that.
+/// what was answered with 429, or with 5xx and Retry-After, once the time that the server asked for
+/// is over, as client-go does (API priority and fairness, etcd's limits, a change of its leader).
+/// The pause holds for all requests, since it is the server that is busy. What was answered with
+/// 500 or 504 may have been carried out, and the second time is refused then: so writes carry
+/// preconditions, or names that can be taken only once. Waiting counts against each request's own
+/// timeout: what cannot be sent within it is kDeadlineExceeded, or the server's last answer.
+/// Streams wait for their turn too, but are not repeated: whoever watches does that.
 class ThrottledTransport : public Transport {
  public:
   ThrottledTransport(std::shared_ptr<Transport> inner, ThrottleOptions options,

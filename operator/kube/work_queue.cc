@@ -1,6 +1,7 @@
 #include "operator/kube/work_queue.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace deepseek::kube {
 namespace {
@@ -12,8 +13,9 @@ absl::Duration Nap(absl::Duration until_due) {
 }
 }  // namespace
 
-WorkQueue::WorkQueue(std::function<absl::Time()> now, BackoffOptions backoff)
-    : now_(std::move(now)), backoff_(backoff) {}
+WorkQueue::WorkQueue(std::function<absl::Time()> now, BackoffOptions backoff,
+                     std::function<void(absl::Duration waited)> on_take)
+    : now_(std::move(now)), backoff_(backoff), on_take_(std::move(on_take)) {}
 
 void WorkQueue::PushDueLocked(std::string_view key) {
   const size_t slash = key.find('/');
@@ -27,20 +29,27 @@ void WorkQueue::PushDueLocked(std::string_view key) {
   changed_.notify_one();
 }
 
-bool WorkQueue::EraseDelayedLocked(std::string_view key) {
+absl::Time WorkQueue::EraseDelayedLocked(std::string_view key) {
   const auto it = delayed_.find(key);
-  if (it == delayed_.end()) return false;
-  by_time_.erase({it->second, it->first});
+  if (it == delayed_.end()) return absl::InfiniteFuture();
+  const absl::Time when = it->second;
+  by_time_.erase({when, it->first});
   delayed_.erase(it);
-  return true;
+  return when;
+}
+
+void WorkQueue::QueueLocked(std::string_view key, absl::Time since) {
+  if (!waiting_.emplace(key, since).second) return;
+  ++adds_;
+  if (!taken_.contains(key)) PushDueLocked(key);
 }
 
 void WorkQueue::Add(std::string_view key) {
   const std::lock_guard lock(mutex_);
   if (stopped_) return;
-  EraseDelayedLocked(key);
-  if (!waiting_.emplace(key).second) return;
-  if (!taken_.contains(key)) PushDueLocked(key);
+  // It may have been due for a while, and nobody looked.
+  const absl::Time due = EraseDelayedLocked(key);
+  QueueLocked(key, std::min(due, now_()));
 }
 
 void WorkQueue::AddAt(std::string_view key, absl::Time when) {
@@ -77,12 +86,11 @@ void WorkQueue::Forget(std::string_view key) {
   if (const auto it = failures_.find(key); it != failures_.end()) failures_.erase(it);
 }
 
-std::optional<std::string> WorkQueue::TakeLocked() {
+std::optional<WorkQueue::Taken> WorkQueue::TakeLocked() {
   const absl::Time now = now_();
   while (!by_time_.empty() && by_time_.begin()->first <= now) {
     const std::string key = by_time_.begin()->second;
-    EraseDelayedLocked(key);
-    if (waiting_.insert(key).second && !taken_.contains(key)) PushDueLocked(key);
+    QueueLocked(key, EraseDelayedLocked(key));
   }
   if (turns_.empty()) return std::nullopt;
   const auto it = due_.find(turns_.front());
@@ -94,22 +102,35 @@ std::optional<std::string> WorkQueue::TakeLocked() {
     turns_.push_back(std::move(turns_.front()));
   }
   turns_.pop_front();
-  waiting_.erase(key);
-  taken_.insert(key);
-  return key;
+  const auto waits = waiting_.find(key);
+  const absl::Duration waited = now - waits->second;
+  waiting_.erase(waits);
+  taken_.emplace(key, now);
+  return Taken{std::move(key), waited};
+}
+
+std::optional<std::string> WorkQueue::Tell(std::optional<Taken> taken) const {
+  if (!taken) return std::nullopt;
+  if (on_take_) on_take_(taken->waited);
+  return std::move(taken->key);
 }
 
 std::optional<std::string> WorkQueue::TryTake() {
-  const std::lock_guard lock(mutex_);
-  return stopped_ ? std::nullopt : TakeLocked();
+  std::optional<Taken> taken;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!stopped_) taken = TakeLocked();
+  }
+  return Tell(std::move(taken));
 }
 
 std::optional<std::string> WorkQueue::Take() {
   std::unique_lock lock(mutex_);
   while (!stopped_) {
-    if (auto key = TakeLocked()) {
+    if (std::optional<Taken> taken = TakeLocked()) {
       WakeInTimeLocked();  // whoever leaves may be the one who would have been
-      return key;
+      lock.unlock();
+      return Tell(std::move(taken));
     }
     const absl::Time now = now_();
     const absl::Duration nap =
@@ -144,8 +165,21 @@ absl::Time WorkQueue::NextDue() const {
 }
 
 size_t WorkQueue::due() const {
+  return figures().depth;
+}
+
+QueueFigures WorkQueue::figures() const {
   const std::lock_guard lock(mutex_);
   const absl::Time now = now_();
+  QueueFigures out{.depth = DueLocked(now), .adds = adds_};
+  for (const auto& [key, since] : taken_) {
+    out.work += now - since;
+    out.oldest = std::max(out.oldest, now - since);
+  }
+  return out;
+}
+
+size_t WorkQueue::DueLocked(absl::Time now) const {
   size_t out = 0;
   for (const auto& [ns, keys] : due_) out += keys.size();
   for (const auto& [when, key] : by_time_) {

@@ -4,6 +4,8 @@
 // waiting.
 
 #include <condition_variable>
+#include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <map>
@@ -23,11 +25,22 @@ struct BackoffOptions {
   absl::Duration most = absl::Seconds(1000);
 };
 
-/// Thread-safe. Time is an argument of everything except Take, which waits on `now`.
+/// What metrics tell of a queue; the meanings are those of client-go's workqueue.
+struct QueueFigures {
+  size_t depth = 0;  ///< keys that are due now and in no worker's hands
+  int64_t adds = 0;  ///< keys that came to wait, so far; one that waits already is not added
+  /// Since the keys that workers have now were taken: together, and of the one that was taken
+  /// first.
+  absl::Duration work = absl::ZeroDuration(), oldest = absl::ZeroDuration();
+};
+
+/// Thread-safe.
 class WorkQueue {
  public:
-  /// `now` is a clock that only goes forward.
-  explicit WorkQueue(std::function<absl::Time()> now, BackoffOptions backoff = {});
+  /// `now` is a clock that only goes forward. `on_take`, if not null, is told of each key that is
+  /// taken how long it has waited since it was added or became due; without locks held.
+  explicit WorkQueue(std::function<absl::Time()> now, BackoffOptions backoff = {},
+                     std::function<void(absl::Duration waited)> on_take = nullptr);
 
   /// Queues `key`. If a worker has it now, it comes again when that worker is done; if it waits
   /// already, nothing.
@@ -53,31 +66,43 @@ class WorkQueue {
 
   /// When the next delayed key is due; InfiniteFuture if none is delayed.
   absl::Time NextDue() const;
-  size_t due() const;  ///< keys that are due now and in no worker's hands
+  size_t due() const;  ///< the depth of QueueFigures
+  QueueFigures figures() const;
   int failures(std::string_view key) const;
 
  private:
-  std::optional<std::string> TakeLocked();
+  struct Taken {
+    std::string key;
+    absl::Duration waited;
+  };
+  std::optional<Taken> TakeLocked();
+  std::optional<std::string> Tell(std::optional<Taken> taken) const;
+  /// `key` waits since `since`, if it does not wait already.
+  void QueueLocked(std::string_view key, absl::Time since);
   void PushDueLocked(std::string_view key);
-  bool EraseDelayedLocked(std::string_view key);
+  /// When it would have been due; InfiniteFuture if it was not delayed.
+  absl::Time EraseDelayedLocked(std::string_view key);
+  size_t DueLocked(absl::Time now) const;
   /// Wakes one of those who wait if none will be awake when the next delayed key is due.
   void WakeInTimeLocked();
 
   const std::function<absl::Time()> now_;
   const BackoffOptions backoff_;
+  const std::function<void(absl::Duration waited)> on_take_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   /// Due keys by namespace, each in the order in which they came, and whose turn is when. A
   /// namespace is in `turns_` as long as it has due keys.
   std::map<std::string, std::deque<std::string>, std::less<>> due_;
   std::deque<std::string> turns_;
-  std::set<std::string, std::less<>>
-      waiting_;  ///< those of due_, and those to come again when Done
-  std::set<std::string, std::less<>> taken_;
+  /// Those of due_, and those to come again when Done; since when.
+  std::map<std::string, absl::Time, std::less<>> waiting_;
+  std::map<std::string, absl::Time, std::less<>> taken_;  ///< and since when
   std::map<std::string, absl::Time, std::less<>> delayed_;
   std::set<std::pair<absl::Time, std::string>> by_time_;  ///< the same as delayed_
   std::map<std::string, int, std::less<>> failures_;
   std::multiset<absl::Time> naps_;  ///< when those who wait in Take look again
+  int64_t adds_ = 0;
   bool stopped_ = false;
 };
 

@@ -14,7 +14,6 @@ namespace deepseek::reconcile {
 namespace {
 
 using kube::resources::kDeepSeekDeployment;
-using kube::resources::kEvent;
 using kube::resources::kPod;
 using kube::resources::kPodDisruptionBudget;
 using kube::resources::kPodMonitor;
@@ -140,13 +139,6 @@ bool NeedsEvents(const decide::Cluster& cluster) {
   return std::any_of(observed.pods.begin(), observed.pods.end(), [](const decide::Pod& pod) {
     return !pod.ready && !pod.running && !pod.deleting && pod.unschedulable.empty();
   });
-}
-
-absl::StatusOr<std::vector<kube::Object>> ReadWarnings(kube::Client& client, std::string_view ns) {
-  ASSIGN_OR_RETURN(kube::List events, client.ListAll(kEvent, {.ns = std::string(ns),
-                                                              .label_selector = "",
-                                                              .field_selector = "type=Warning"}));
-  return std::move(events.items);
 }
 
 }  // namespace deepseek::reconcile

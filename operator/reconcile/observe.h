@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "absl/status/statusor.h"
+#include "absl/status/status.h"
 #include "operator/decide/observed.h"
 #include "operator/kube/caches.h"
 #include "operator/kube/client.h"
@@ -41,8 +41,5 @@ absl::Status FindUnlabelled(kube::Client& client, decide::Cluster* cluster);
 
 /// Is there something about the pods that only Events tell? (Mounts that fail, for one.)
 bool NeedsEvents(const decide::Cluster& cluster);
-
-/// Warnings in the namespace.
-absl::StatusOr<std::vector<kube::Object>> ReadWarnings(kube::Client& client, std::string_view ns);
 
 }  // namespace deepseek::reconcile

@@ -8,7 +8,6 @@
 #include "base/status.h"
 #include "base/strings.h"
 #include "operator/api/names.h"
-#include "operator/decide/agent_report.h"
 #include "operator/decide/decide.h"
 #include "operator/decide/json_read.h"
 #include "operator/decide/reasons.h"
@@ -36,8 +35,6 @@ constexpr absl::Duration kFirstLook = absl::Seconds(5), kMostQuiet = absl::Minut
 constexpr absl::Duration kBetweenLooks = absl::Seconds(1);
 // And else before the controller's resync of ten hours.
 constexpr absl::Duration kLookWhenSettled = absl::Hours(9);
-// Warnings are read so often at most, however many events there are about pods.
-constexpr absl::Duration kWarningsAge = absl::Seconds(5);
 // A pass that wrote is followed by another one: at once by the events of what came of it, else
 // soon. Where that does not end (somebody changes what we write each time), ever later.
 constexpr int kPassesSoon = 4;
@@ -89,16 +86,6 @@ bool CarriesOutAWish(const Changes& changes) {
          });
 }
 
-// Whoever does not answer is asked again at the next reconcile; nothing waits for it.
-void AskAgents(const Hooks& hooks, decide::Cluster* cluster) {
-  cluster->agents_asked = true;
-  for (const decide::AgentAddress& agent : decide::AgentsToAsk(decide::Read(*cluster))) {
-    absl::StatusOr<Json> answer = hooks.ask_agent(agent.ip);
-    if (answer.ok())
-      cluster->agents[agent.pod_uid] = std::make_shared<const Json>(*std::move(answer));
-  }
-}
-
 // A template with the user's own parts in it, or that old pods are stopped for, becomes a revision
 // only if the API server would take it.
 absl::Status TryNewTemplate(kube::Client& client, const decide::Plan& plan) {
@@ -120,7 +107,8 @@ Reconciler::Reconciler(kube::Client& client, kube::Caches& caches, decide::Defau
       now_(std::move(now)),
       hooks_(std::move(hooks)),
       events_(client),
-      gpu_exporter_(client) {}
+      gpu_exporter_(client),
+      warnings_(client, now_) {}
 
 absl::StatusOr<absl::Duration> Reconciler::Reconcile(std::string_view ns, std::string_view name) {
   const std::string key = kube::KeyOf(ns, name);
@@ -164,21 +152,6 @@ absl::Status Reconciler::Confirm(const Json& dsd) {
   return absl::AbortedError(StrCat("reconcile ", ns, "/", name, ": it has changed meanwhile"));
 }
 
-absl::Status Reconciler::AddWarnings(decide::Cluster* cluster, absl::Time now, Memory* memory) {
-  if (!NeedsEvents(*cluster)) {
-    memory->warnings.clear();
-    memory->warnings_at = absl::InfinitePast();
-    return absl::OkStatus();
-  }
-  if (now < memory->warnings_at || now - memory->warnings_at >= kWarningsAge) {
-    ASSIGN_OR_RETURN(memory->warnings,
-                     ReadWarnings(client_, TextAt(*cluster->dsd, "/metadata/namespace")));
-    memory->warnings_at = now;
-  }
-  cluster->events = memory->warnings;
-  return absl::OkStatus();
-}
-
 absl::Status Reconciler::WriteStatus(const Json& dsd, const decide::Plan& plan) {
   if (plan.status == nullptr) return absl::OkStatus();
   const Json* before = decide::Find(dsd, "/status");
@@ -213,8 +186,8 @@ absl::StatusOr<absl::Duration> Reconciler::Pass(std::string_view ns, std::string
     return absl::InfiniteDuration();
   }
   if (look) RETURN_IF_ERROR(FindUnlabelled(client_, &*cluster));
-  RETURN_IF_ERROR(AddWarnings(&*cluster, now, memory));
-  if (hooks_.ask_agent) AskAgents(hooks_, &*cluster);
+  if (NeedsEvents(*cluster)) cluster->events = warnings_.About(cluster->pods, ns);
+  if (hooks_.ask_agent) memory->agents.Hear(hooks_.ask_agent, now, &*cluster);
 
   decide::Observed observed = decide::Read(*cluster);
   decide::Defaults defaults = defaults_;

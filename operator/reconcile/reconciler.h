@@ -7,7 +7,6 @@
 #include <mutex>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -15,17 +14,19 @@
 #include "operator/decide/plan.h"
 #include "operator/kube/caches.h"
 #include "operator/kube/client.h"
+#include "operator/reconcile/agents.h"
 #include "operator/reconcile/apply.h"
 #include "operator/reconcile/event_recorder.h"
 #include "operator/reconcile/gpu_exporter.h"
+#include "operator/reconcile/warnings.h"
 
 namespace deepseek::reconcile {
 
 /// What a Reconciler uses and tells beyond the API server; each may be null.
 struct Hooks {
-  /// The answer of an agent's /ready, whatever its status. Must not take longer than a second or
-  /// two: the reconcile waits for it.
-  std::function<absl::StatusOr<Json>(const std::string& pod_ip)> ask_agent;
+  /// The answer of an agent's /ready, whatever its status. Called by several threads at once. Must
+  /// not take longer than a second or two: the reconcile waits for it.
+  Agents::Ask ask_agent;
   /// After each reconcile that got that far; `plan` null: the DeepSeekDeployment is gone.
   std::function<void(std::string_view ns, std::string_view name, const decide::Plan* plan)> on_plan;
   /// Whether requests queue at the rate limit: looks for events that were lost are put off then.
@@ -66,12 +67,10 @@ class Reconciler {
     absl::Time look_at = absl::InfinitePast();  ///< when to read everything; InfinitePast: not set
     absl::Duration quiet;                       ///< between the last two such reads
     StoredZeros stored;
-    std::vector<kube::Object> warnings;
-    absl::Time warnings_at = absl::InfinitePast();
+    Agents agents;
   };
 
   absl::StatusOr<absl::Duration> Pass(std::string_view ns, std::string_view name, Memory* memory);
-  absl::Status AddWarnings(decide::Cluster* cluster, absl::Time now, Memory* memory);
   /// Whether everything of one object may be read now in case an event was lost. It counts as done.
   bool MayLook(absl::Time now);
   absl::Status Confirm(const Json& dsd);
@@ -84,6 +83,7 @@ class Reconciler {
   const Hooks hooks_;
   EventRecorder events_;
   GpuExporter gpu_exporter_;
+  Warnings warnings_;
   std::mutex mutex_;
   std::map<std::string, Memory, std::less<>> memories_;
   absl::Time looked_at_ = absl::InfinitePast();  ///< for the sake of lost events

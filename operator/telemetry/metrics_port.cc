@@ -10,7 +10,7 @@ namespace deepseek::telemetry {
 void MetricsPort::Handle(http::Request request, std::shared_ptr<http::ResponseWriter> writer) {
   http::Response response{.status = 200, .content_type = "text/plain", .headers = {}, .body = ""};
   // Who somebody is comes before what there is.
-  const absl::Status may = may_(request.Get("Authorization"), request.path());
+  const absl::Status may = may_(request.credentials(), request.path());
   if (absl::IsUnauthenticated(may)) {
     response.status = 401;
     response.headers = {{"WWW-Authenticate", "Bearer"}};

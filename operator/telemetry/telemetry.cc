@@ -25,6 +25,10 @@ metrics::Labels Controller() {
   return {{"controller", kController}};
 }
 
+metrics::Labels Queue() {
+  return {{"name", kController}};
+}
+
 // Label values are within quotes.
 std::string Quoted(std::string_view value) {
   std::string out = "\"";
@@ -41,7 +45,11 @@ std::string Quoted(std::string_view value) {
 
 }  // namespace
 
-Telemetry::Telemetry(std::string_view version) {
+Telemetry::Telemetry(std::string_view version)
+    : waited_(
+          registry_.AddHistogram("workqueue_queue_duration_seconds",
+                                 "From when a key was added or became due until a worker took it.",
+                                 kReconcileTime, Queue())) {
   // There from the beginning, so that a rate has a first value.
   for (const char* result : kResults) {
     metrics::Labels labels = Controller();
@@ -50,25 +58,37 @@ Telemetry::Telemetry(std::string_view version) {
   }
   registry_.AddCounter("controller_runtime_reconcile_errors_total", "Reconciles that failed.",
                        Controller());
-  registry_.AddCounter("workqueue_retries_total", "Keys that came back after a failure.",
-                       {{"name", kController}});
-  registry_.AddGauge("workqueue_depth", "Keys that are due and wait for a worker.",
-                     {{"name", kController}});
+  registry_.AddCounter("workqueue_retries_total", "Keys that came back after a failure.", Queue());
   registry_
       .AddGauge("deepseek_build_info", "Always 1; what is running, in the labels.",
                 {{"version", std::string(version)}})
       .Set(1);
-  registry_.BeforeScrape([this] {
-    std::function<QueueFigures()> queue;
+  AddQueueSeries();
+}
+
+void Telemetry::AddQueueSeries() {
+  metrics::Counter adds =
+      registry_.AddCounter("workqueue_adds_total", "Keys that came to wait.", Queue());
+  metrics::Gauge depth =
+      registry_.AddGauge("workqueue_depth", "Keys that are due and wait for a worker.", Queue());
+  metrics::Gauge work =
+      registry_.AddGauge("workqueue_unfinished_work_seconds",
+                         "How long workers have had the keys that they have, together.", Queue());
+  metrics::Gauge oldest = registry_.AddGauge(
+      "workqueue_longest_running_processor_seconds",
+      "How long the key that has been longest with a worker has been there.", Queue());
+  registry_.BeforeScrape([this, adds, depth, work, oldest]() mutable {
+    std::function<kube::QueueFigures()> queue;
     {
       const std::lock_guard lock(mutex_);
       queue = queue_;
     }
     if (!queue) return;
-    registry_
-        .AddGauge("workqueue_depth", "Keys that are due and wait for a worker.",
-                  {{"name", kController}})
-        .Set(static_cast<double>(queue().depth));
+    const kube::QueueFigures figures = queue();
+    adds.RaiseTo(static_cast<double>(figures.adds));
+    depth.Set(static_cast<double>(figures.depth));
+    work.Set(absl::ToDoubleSeconds(figures.work));
+    oldest.Set(absl::ToDoubleSeconds(figures.oldest));
   });
 }
 
@@ -86,9 +106,7 @@ void Telemetry::OnReconcile(const absl::Status& status, absl::Duration again, ab
   registry_.AddCounter("controller_runtime_reconcile_total", "Reconciles, by result.", labels)
       .Add();
   if (!status.ok()) {
-    registry_
-        .AddCounter("workqueue_retries_total", "Keys that came back after a failure.",
-                    {{"name", kController}})
+    registry_.AddCounter("workqueue_retries_total", "Keys that came back after a failure.", Queue())
         .Add();
     if (!absl::IsAborted(status)) {
       registry_
@@ -104,7 +122,7 @@ void Telemetry::OnReconcile(const absl::Status& status, absl::Duration again, ab
       .Observe(seconds);
   registry_
       .AddHistogram("workqueue_work_duration_seconds", "How long a worker had a key.",
-                    kReconcileTime, {{"name", kController}})
+                    kReconcileTime, Queue())
       .Observe(seconds);
 }
 
@@ -173,7 +191,11 @@ void Telemetry::SetLeader(std::string_view lease, bool leading) {
       .Set(leading ? 1 : 0);
 }
 
-void Telemetry::SetQueue(std::function<QueueFigures()> figures) {
+void Telemetry::OnTake(absl::Duration waited) {
+  waited_.Observe(absl::ToDoubleSeconds(waited));
+}
+
+void Telemetry::SetQueue(std::function<kube::QueueFigures()> figures) {
   const std::lock_guard lock(mutex_);
   queue_ = std::move(figures);
 }

@@ -16,13 +16,9 @@
 #include "absl/time/time.h"
 #include "base/metrics/metrics.h"
 #include "operator/decide/plan.h"
+#include "operator/kube/work_queue.h"
 
 namespace deepseek::telemetry {
-
-/// Figures of the work queue, fetched at each scrape.
-struct QueueFigures {
-  int64_t depth = 0;  ///< due or delayed keys
-};
 
 /// Thread-safe. One per process.
 class Telemetry {
@@ -37,7 +33,10 @@ class Telemetry {
   /// A call of the API server was answered with `code`; 0: it got no answer.
   void OnRequest(std::string_view method, std::string_view host, int code, absl::Duration took);
   void SetLeader(std::string_view lease, bool leading);
-  void SetQueue(std::function<QueueFigures()> figures);
+  /// A worker has taken a key that waited so long.
+  void OnTake(absl::Duration waited);
+  /// Fetched at each scrape.
+  void SetQueue(std::function<kube::QueueFigures()> figures);
 
   /// Text format 0.0.4.
   std::string Text() const;
@@ -50,6 +49,7 @@ class Telemetry {
     std::map<std::string, int64_t> weights;  ///< by revision
   };
   std::string DeploymentsText() const;
+  void AddQueueSeries();
 
   /// The registry looks series up by their labels, which was 3 % of the operator's processor time:
   /// those of calls are kept.
@@ -60,11 +60,12 @@ class Telemetry {
   Calls& CallsOf(std::string_view method, std::string_view host, int code);
 
   metrics::Registry registry_;
+  metrics::Histogram waited_;  ///< of the queue
   std::mutex calls_mutex_;
   std::map<std::tuple<std::string, std::string, int>, Calls> calls_;
   mutable std::mutex mutex_;
   std::map<std::pair<std::string, std::string>, Deployment> deployments_;
-  std::function<QueueFigures()> queue_;
+  std::function<kube::QueueFigures()> queue_;
 };
 
 }  // namespace deepseek::telemetry

@@ -9,6 +9,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
+#include <thread>
 
 #include "absl/strings/match.h"
 #include "base/strings.h"
@@ -138,6 +139,47 @@ TEST_F(ClientTest, ADeadlineEndsTheCall) {
   const auto client = Connect(server.url());
   EXPECT_TRUE(absl::IsDeadlineExceeded(client->Send(Get("/x"), absl::Milliseconds(200)).status()));
   EXPECT_TRUE(absl::IsDeadlineExceeded(client->Send(Get("/x"), absl::ZeroDuration()).status()));
+}
+
+// The lease that bounds a write is measured by this clock. The wall clock may be set back
+// meanwhile.
+TEST_F(ClientTest, DeadlinesAreByAClockThatOnlyGoesForward) {
+  const ClientOptions options{.base_url = "https://127.0.0.1:1"};
+  const auto* const now = options.now.target<absl::Time (*)()>();
+  ASSERT_NE(now, nullptr);
+  EXPECT_EQ(*now, &MonotonicNow);
+}
+
+TEST_F(ClientTest, NoOtherClockThanTheGivenOneEndsACall) {
+  std::atomic<int> hours{0};
+  testing_tls::Server server(identity_, "", [&](Exchange& x) {
+    hours += 2;
+    x.Say("HTTP/1.1 200 OK\r\n");  // what comes makes the client look at its clock
+    x.WaitForEnd();
+    return false;
+  });
+  const auto client = *NewClient(
+      {.base_url = server.url(), .tls = {.ca_pem = authority_.ca_pem()}, .now = [&hours] {
+         return absl::UnixEpoch() + absl::Hours(hours.load());
+       }});
+  const auto late = [](const absl::StatusOr<Response>& answer) {
+    return absl::IsDeadlineExceeded(answer.status());
+  };
+  EXPECT_TRUE(late(client->Send(Get("/x"), absl::Hours(1))));
+  EXPECT_TRUE(late(client->Stream(
+      Get("/x"), absl::Hours(1), [](std::string_view) { return true; }, [] { return false; })));
+
+  // A clock that stands still ends nothing, however long it takes.
+  testing_tls::Server slow(identity_, "", [](Exchange& x) {
+    const absl::Time begin = MonotonicNow();
+    while (MonotonicNow() - begin < absl::Milliseconds(5)) std::this_thread::yield();
+    return x.Answer(200, "{}");
+  });
+  const auto patient =
+      *NewClient({.base_url = slow.url(), .tls = {.ca_pem = authority_.ca_pem()}, .now = [] {
+                    return absl::UnixEpoch();
+                  }});
+  EXPECT_TRUE(patient->Send(Get("/x"), absl::Milliseconds(1)).ok());
 }
 
 TEST_F(ClientTest, AConnectionThatWasClosedInThePoolIsReplaced) {

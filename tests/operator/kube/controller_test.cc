@@ -38,7 +38,7 @@ class ControllerTest : public ::testing::Test {
     caches_ = std::make_unique<Caches>(client_, std::move(sources), std::move(namespaces),
                                        [] { return absl::Now(); });
     controller_ = std::make_unique<Controller>(
-        *caches_, ControllerOptions{},
+        *caches_, ControllerOptions{.on_take = [this](absl::Duration) { ++taken_; }},
         [this](std::string_view ns, std::string_view name) -> absl::StatusOr<absl::Duration> {
           const std::lock_guard lock(mutex_);
           ++runs_[StrCat(ns, "/", name)];
@@ -70,6 +70,7 @@ class ControllerTest : public ::testing::Test {
   int n_ = 0;
   std::mutex mutex_;
   std::map<std::string, int> runs_;
+  std::atomic<int> taken_{0};
   int fail_ = 0;
   absl::Duration again_ = absl::InfiniteDuration();
   std::unique_ptr<Caches> caches_;
@@ -103,6 +104,8 @@ TEST_F(ControllerTest, FailuresComeAgain) {
   Start();
   controller_->StartWorkers();
   EXPECT_TRUE(Eventually([&] { return Runs("a/x") == 4; }));
+  EXPECT_EQ(taken_, 4) << "each is told of, for the metrics";
+  EXPECT_EQ(controller_->figures().adds, 4);
 }
 
 TEST_F(ControllerTest, ComesBackWhenItSaidSo) {

@@ -34,7 +34,8 @@ class HttpTransportTest : public ::testing::Test {
     config.server = url;
     config.ca.file = (dir_ / "ca.crt").string();
     config.token.file = (dir_ / "token").string();
-    auto transport = NewHttpTransport(config, "test/1", [this] { return now_; });
+    auto transport = NewHttpTransport(
+        config, "test/1", [this] { return now_ + absl::Seconds(passed_seconds_.load()); });
     EXPECT_TRUE(transport.ok()) << transport.status();
     return *std::move(transport);
   }
@@ -53,6 +54,7 @@ class HttpTransportTest : public ::testing::Test {
   const TempDir dir_{"kube_transport"};
   Authority authority_;
   absl::Time now_ = absl::UnixEpoch();
+  std::atomic<int> passed_seconds_{0};  ///< more than now_; what servers add
 };
 
 TEST_F(HttpTransportTest, ATokenThatWasReplacedIsReadAgainAfterA401) {
@@ -61,6 +63,27 @@ TEST_F(HttpTransportTest, ATokenThatWasReplacedIsReadAgainAfterA401) {
   EXPECT_EQ(transport->Send(Get("/"))->code, 401);  // the file still holds the old one
   Write("token", "two\n");
   EXPECT_EQ(transport->Send(Get("/"))->code, 200);
+}
+
+TEST_F(HttpTransportTest, TheSecondCallHasWhatTheFirstOneLeftOfTheTime) {
+  // The new token would do, but the API server took its time to refuse the old one.
+  std::atomic<int> takes{0}, asked{0};
+  testing_tls::Server server(authority_.Issue("s", kLocal), "", [&](Exchange& x) {
+    passed_seconds_ += takes;
+    ++asked;
+    return Knows("two")(x);
+  });
+  for (const auto& [seconds, code] : {std::pair(10, 200), std::pair(20, 401)}) {
+    Write("token", "one");
+    const auto transport = Connect(server.url());
+    Write("token", "two");
+    takes = seconds;
+    asked = 0;
+    const auto answer = transport->Send(Get("/"));  // has 20 s
+    ASSERT_TRUE(answer.ok()) << answer.status();
+    EXPECT_EQ(answer->code, code) << seconds;
+    EXPECT_EQ(asked, code == 200 ? 2 : 1) << seconds;
+  }
 }
 
 TEST_F(HttpTransportTest, AnExecPluginIsAskedBeforeItsTokenEndsAndAfterA401) {

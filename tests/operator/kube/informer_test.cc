@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <optional>
 #include <thread>
+#include <vector>
 
 #include "absl/time/clock.h"
 #include "base/json_full.h"
@@ -253,6 +255,47 @@ TEST_P(InformerTest, AKindThatMustBeThereIsAskedForUntilItIs) {
 INSTANTIATE_TEST_SUITE_P(Servers, InformerTest, ::testing::Bool(), [](const auto& info) {
   return info.param ? "StreamsLists" : "ListsInPages";
 });
+
+// How an informer of a kind to which nothing happens sleeps between its first eight watches, each
+// of which ends after `life`.
+std::vector<absl::Duration> SleepsAfterQuietWatches(absl::Duration life, bool cut) {
+  const auto server = std::make_shared<FakeApiServer>();
+  server->set_watch_list(false);
+  absl::Time now = absl::UnixEpoch();
+  int watches = 0;
+  server->set_before([&](const FakeCall& call) -> std::optional<absl::StatusOr<HttpResponse>> {
+    if (call.verb != "watch" || call.initial_events) return std::nullopt;
+    ++watches;
+    now += life;
+    if (cut) return absl::UnavailableError("cut");
+    return HttpResponse{.code = 200, .headers = {}, .body = ""};
+  });
+  InformerOptions options;
+  options.resource = kConfigMap;
+  options.monotonic = [&] { return now; };
+  Informer informer(Client(server), std::move(options));
+  std::vector<absl::Duration> slept;
+  informer.Run({.stop = [&] { return watches == 8; },
+                .sleep = [&](absl::Duration d) { slept.push_back(d); },
+                .chance = [] { return 0.0; }});
+  return slept;
+}
+
+TEST(QuietWatches, ThatLivedForAWhileAreNoFailures) {
+  const absl::Duration first = ListBackoff(0, 0);
+  EXPECT_EQ(SleepsAfterQuietWatches(absl::Minutes(5), /*cut=*/false),
+            std::vector<absl::Duration>());
+  EXPECT_EQ(SleepsAfterQuietWatches(absl::Seconds(10), /*cut=*/true),
+            std::vector<absl::Duration>(7, first));
+}
+
+TEST(QuietWatches, ThatEndAtOnceAreAskedForEverMoreSeldom) {
+  for (const bool cut : {false, true}) {
+    const std::vector<absl::Duration> slept = SleepsAfterQuietWatches(absl::Seconds(9), cut);
+    ASSERT_GE(slept.size(), 4U);
+    EXPECT_EQ(slept.back(), ListBackoff(static_cast<int>(slept.size()) - 1, 0));
+  }
+}
 
 TEST(ListBackoff, GrowsToHalfAMinuteAndSpreads) {
   EXPECT_EQ(ListBackoff(0, 0), absl::Milliseconds(800));

@@ -112,9 +112,31 @@ TEST_F(ThrottleTest, AServerThatNamesNoTimeIsGivenASecond) {
   EXPECT_EQ(sent_.back(), absl::Seconds(1));
 }
 
-TEST_F(ThrottleTest, A503WithoutATimeMayHaveTakenEffectAndIsNotRepeated) {
-  answers_ = {Busy(503, "")};
-  EXPECT_EQ(Ask()->code, 503);
+// As client-go: of a ServerTimeout (500) or a Timeout (504), the server says when it will do.
+TEST_F(ThrottleTest, AnyFaultOfTheServersWithATimeIsAskedAgainThen) {
+  for (const int code : {500, 502, 503, 504}) {
+    sent_.clear();
+    const absl::Time begin = now_;
+    answers_ = {Busy(code, "4")};
+    EXPECT_EQ(Ask()->code, 200) << code;
+    EXPECT_EQ(sent_,
+              (std::vector<absl::Duration>{begin - start_, begin - start_ + absl::Seconds(4)}))
+        << code;
+  }
+}
+
+TEST_F(ThrottleTest, AFaultWithoutATimeMayHaveTakenEffectAndIsNotRepeated) {
+  for (const int code : {500, 503, 504}) {
+    sent_.clear();
+    answers_ = {Busy(code, "")};
+    EXPECT_EQ(Ask()->code, code);
+    EXPECT_EQ(sent_.size(), 1u) << code;
+  }
+}
+
+TEST_F(ThrottleTest, ARefusalForGoodIsNotRepeatedWhateverItSays) {
+  answers_ = {Busy(409, "1")};
+  EXPECT_EQ(Ask()->code, 409);
   EXPECT_EQ(sent_.size(), 1u);
 }
 

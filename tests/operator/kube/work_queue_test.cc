@@ -117,6 +117,63 @@ TEST_F(WorkQueueTest, DueAreThoseThatAWorkerCouldTakeNow) {
   EXPECT_EQ(queue_.due(), 1u);
 }
 
+TEST_F(WorkQueueTest, AKeyWaitsFromItsFirstAddOrFromWhenItIsDue) {
+  std::vector<absl::Duration> waited;
+  WorkQueue queue([this] { return now_; }, {},
+                  [&](absl::Duration duration) { waited.push_back(duration); });
+  queue.Add("a");
+  now_ += absl::Seconds(2);
+  queue.Add("a");
+  now_ += absl::Seconds(1);
+  ASSERT_EQ(queue.TryTake(), "a");
+  EXPECT_EQ(waited.back(), absl::Seconds(3));
+  queue.Add("a");  // it comes again, and waits for the worker
+  now_ += absl::Seconds(4);
+  queue.Done("a");
+  ASSERT_EQ(queue.Take(), "a");
+  EXPECT_EQ(waited.back(), absl::Seconds(4));
+  queue.AddAt("b", now_ + absl::Seconds(5));
+  now_ += absl::Seconds(7);
+  ASSERT_EQ(queue.TryTake(), "b");
+  EXPECT_EQ(waited.back(), absl::Seconds(2));
+  queue.AddAt("c", now_ + absl::Seconds(1));
+  now_ += absl::Seconds(7);
+  queue.Add("c");  // nobody has looked since it was due
+  ASSERT_EQ(queue.TryTake(), "c");
+  EXPECT_EQ(waited.back(), absl::Seconds(6));
+  EXPECT_EQ(queue.TryTake(), std::nullopt);
+  EXPECT_EQ(waited.size(), 4U);
+}
+
+TEST_F(WorkQueueTest, AddsAreKeysThatDidNotWaitYet) {
+  queue_.Add("a");
+  queue_.Add("a");
+  EXPECT_EQ(queue_.figures().adds, 1);
+  ASSERT_EQ(queue_.TryTake(), "a");
+  queue_.Add("a");
+  queue_.AddAt("b", now_ + absl::Seconds(1));
+  EXPECT_EQ(queue_.figures().adds, 2) << "b is not due";
+  now_ += absl::Seconds(1);
+  ASSERT_EQ(queue_.TryTake(), "b");
+  EXPECT_EQ(queue_.figures().adds, 3);
+}
+
+TEST_F(WorkQueueTest, TellsHowLongWorkersHaveHadTheirKeys) {
+  EXPECT_EQ(queue_.figures().work, absl::ZeroDuration());
+  queue_.Add("a");
+  queue_.Add("b");
+  ASSERT_EQ(queue_.TryTake(), "a");
+  now_ += absl::Seconds(3);
+  ASSERT_EQ(queue_.TryTake(), "b");
+  now_ += absl::Seconds(4);
+  EXPECT_EQ(queue_.figures().work, absl::Seconds(11));
+  EXPECT_EQ(queue_.figures().oldest, absl::Seconds(7));
+  queue_.Done("a");
+  EXPECT_EQ(queue_.figures().work, absl::Seconds(4));
+  EXPECT_EQ(queue_.figures().oldest, absl::Seconds(4));
+  EXPECT_EQ(queue_.figures().depth, 0U);
+}
+
 TEST_F(WorkQueueTest, BackoffDoublesFromFiveMillisecondsToAThousandSeconds) {
   absl::Duration expected = absl::Milliseconds(5);
   for (int i = 0; i < 40; ++i) {

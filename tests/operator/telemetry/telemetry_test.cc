@@ -100,9 +100,30 @@ TEST(TelemetryTest, LeadershipAndQueue) {
   t.SetLeader("deepseek-operator", false);
   EXPECT_THAT(t.Text(), HasSubstr("leader_election_master_status{name=\"deepseek-operator\"} 0"));
   t.SetLeader("deepseek-operator", true);
-  t.SetQueue([] { return QueueFigures{7}; });
+  t.SetQueue([] { return kube::QueueFigures{.depth = 7}; });
   EXPECT_THAT(t.Text(), HasSubstr("leader_election_master_status{name=\"deepseek-operator\"} 1"));
   EXPECT_THAT(t.Text(), HasSubstr("workqueue_depth{name=\"deepseekdeployment\"} 7"));
+}
+
+TEST(TelemetryTest, TheQueueUnderTheNamesOfClientGo) {
+  Telemetry t("1");
+  const auto series = [](const std::string& name, const std::string& value) {
+    return HasSubstr("workqueue_" + name + "{name=\"deepseekdeployment\"} " + value);
+  };
+  EXPECT_THAT(t.Text(), series("adds_total", "0"));
+  EXPECT_THAT(t.Text(), series("queue_duration_seconds_count", "0"));
+  kube::QueueFigures figures{.adds = 5, .work = absl::Seconds(9), .oldest = absl::Seconds(6)};
+  t.SetQueue([&] { return figures; });
+  t.OnTake(absl::Milliseconds(200));
+  t.OnTake(absl::Seconds(2));
+  EXPECT_THAT(t.Text(), series("adds_total", "5"));
+  EXPECT_THAT(t.Text(), series("queue_duration_seconds_count", "2"));
+  EXPECT_THAT(t.Text(), series("queue_duration_seconds_sum", "2.2"));
+  EXPECT_THAT(t.Text(), series("unfinished_work_seconds", "9"));
+  EXPECT_THAT(t.Text(), series("longest_running_processor_seconds", "6"));
+  figures = {.adds = 6};
+  EXPECT_THAT(t.Text(), series("adds_total", "6"));
+  EXPECT_THAT(t.Text(), series("unfinished_work_seconds", "0"));
 }
 
 TEST(CountingTransportTest, CallsByCodeAndThoseWithoutAnAnswer) {
