@@ -81,12 +81,16 @@ void NormaliseOverlay(Json* intent) {
   if (intent->contains(pointer)) DropEmpty(&(*intent)[pointer], 0);
 }
 
+// What of a spec a revision is made of: these parts, and these fields of `observability`.
+constexpr const char* kIntentParts[] = {"model", "engine", "workload"};
+constexpr const char* kIntentObservability[] = {"logLevel", "gpuMetrics"};
+
 Json IntentOf(const Json& spec) {
   Json intent = Json::object();
-  for (const char* part : {"model", "engine", "workload"}) {
+  for (const char* part : kIntentParts) {
     if (spec.contains(part)) intent[part] = spec[part];
   }
-  for (const char* field : {"logLevel", "gpuMetrics"}) {
+  for (const char* field : kIntentObservability) {
     if (const Json* value = At(spec, StrCat("/observability/", field).c_str()))
       intent["observability"][field] = *value;
   }
@@ -190,7 +194,26 @@ absl::Status CheckPeers(const Json& spec, const char* path) {
   return absl::OkStatus();
 }
 
+void PutField(const Json& from, const char* field, Json* to) {
+  const auto at = from.find(field);
+  if (at != from.end()) {
+    (*to)[field] = *at;
+  } else if (to->is_object()) {
+    to->erase(field);
+  }
+}
+
 }  // namespace
+
+void PutIntent(const Json& canonical, Json* spec) {
+  for (const char* part : kIntentParts) PutField(canonical, part, spec);
+  const Json* kept = At(canonical, "/observability");
+  for (const char* field : kIntentObservability) {
+    const bool there = kept != nullptr && kept->contains(field);
+    if (there || spec->contains("observability"))
+      PutField(there ? *kept : Json::object(), field, &(*spec)["observability"]);
+  }
+}
 
 absl::Status CheckRules(const std::string& name, const Json& spec) {
   if (!IsName(name))

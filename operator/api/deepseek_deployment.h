@@ -80,6 +80,10 @@ absl::StatusOr<DeepSeekDeployment> Parse(const Json& object);
 /// The intent as stored in a ControllerRevision: what canonical_intent says, read back.
 absl::StatusOr<PodIntent> ParseIntent(const Json& canonical);
 
+/// Makes `spec` stand for the revision whose stored intent that is; what no revision is made of
+/// stays.
+void PutIntent(const Json& canonical, Json* spec);
+
 /// The rules that the CRD states in CEL.
 absl::Status CheckRules(const std::string& name, const Json& spec);
 

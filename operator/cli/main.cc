@@ -79,7 +79,8 @@ int Main(int argc, char** argv) {
       app.add_subcommand("get", "Trees of revisions and pods, with the load's progress");
   sub->add_option("NAME", get.name, "One of them (default: all of the namespace)");
   sub->add_flag("-A,--all-namespaces", get.all_namespaces, "Of every namespace");
-  sub->add_flag("-w,--watch", get.watch, "Again at every change, until Ctrl-C");
+  sub->add_flag("-w,--watch", get.watch,
+                "Again at every change of its spec or status, until Ctrl-C");
   sub->callback([&] { command = [&](Session& s) { return Get(s, get); }; });
 
   PlanOptions plan;

@@ -37,6 +37,29 @@ std::string ActionOn(const decide::Cluster& cluster, const Json& desired) {
   return "create";
 }
 
+// The value of a label that a peer of a NetworkPolicy asks for.
+std::string Asked(const Json& peer, const char* selector, const char* label) {
+  const Json& value = decide::At(decide::At(decide::At(peer, selector), "matchLabels"), label);
+  return value.is_string() ? value.get<std::string>() : "";
+}
+
+// The namespace of the operator that wrote the NetworkPolicy, whose rule is the last: nobody else
+// tells it who may not read the operator's Deployment. Empty: there is no policy yet, or the
+// operator is no pod.
+std::string OperatorNamespace(const decide::Cluster& cluster) {
+  std::string ns;
+  for (const decide::Object& child : cluster.children) {
+    if (TextAt(*child, "/kind") != "NetworkPolicy") continue;
+    for (const Json& rule : decide::At(decide::At(*child, "spec"), "ingress")) {
+      for (const Json& peer : decide::At(rule, "from")) {
+        if (Asked(peer, "podSelector", "app.kubernetes.io/name") == "deepseek-operator")
+          ns = Asked(peer, "namespaceSelector", "kubernetes.io/metadata.name");
+      }
+    }
+  }
+  return ns;
+}
+
 std::string RevisionName(const Json& dsd) {
   for (const auto& [kind, name] : decide::ChildNames(dsd)) {
     if (kind == "ControllerRevision") return name;
@@ -194,9 +217,9 @@ void PrintReport(Session& session, const decide::Cluster& cluster, const PlanRep
 
 }  // namespace
 
-PlanReport MakePlan(const decide::Cluster& cluster, const decide::Defaults& defaults,
-                    absl::Time now) {
+PlanReport MakePlan(const decide::Cluster& cluster, decide::Defaults defaults, absl::Time now) {
   PlanReport report;
+  if (defaults.operator_namespace.empty()) defaults.operator_namespace = OperatorNamespace(cluster);
   const decide::Observed observed = decide::Read(cluster);
   const decide::Plan plan = decide::Decide(observed, defaults, now);
   if (!plan.manage) {

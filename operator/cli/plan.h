@@ -33,8 +33,7 @@ struct PlanReport {
 };
 
 /// `cluster.dsd` is the object with the wanted spec. Pure.
-PlanReport MakePlan(const decide::Cluster& cluster, const decide::Defaults& defaults,
-                    absl::Time now);
+PlanReport MakePlan(const decide::Cluster& cluster, decide::Defaults defaults, absl::Time now);
 
 struct PlanOptions {
   std::string file;         ///< "-": session.in

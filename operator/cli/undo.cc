@@ -3,6 +3,7 @@
 #include "base/json_full.h"
 #include "base/status.h"
 #include "base/strings.h"
+#include "operator/api/deepseek_deployment.h"
 #include "operator/cli/observe.h"
 #include "operator/decide/decide.h"
 #include "operator/decide/json_read.h"
@@ -46,20 +47,7 @@ absl::StatusOr<Undone> UndoSpec(const decide::Cluster& cluster, int64_t to) {
   }
   Json dsd = *cluster.dsd;
   Json& spec = dsd["spec"];
-  // These three, and the log level, are what a revision is made of; the rest is not its matter.
-  for (const char* part : {"model", "engine", "workload"}) {
-    if (intent->contains(part)) {
-      spec[part] = (*intent)[part];
-    } else {
-      spec.erase(part);
-    }
-  }
-  const std::string level = decide::TextAt(*intent, "/observability/logLevel");
-  if (!level.empty()) {
-    spec["observability"]["logLevel"] = level;
-  } else if (spec.contains("observability")) {
-    spec["observability"].erase("logLevel");
-  }
+  api::PutIntent(*intent, &spec);
   return Undone{std::make_shared<const Json>(std::move(dsd)), chosen->child.name, chosen->number};
 }
 

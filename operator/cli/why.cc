@@ -63,12 +63,13 @@ std::vector<Told> DecisionsOf(const std::vector<kube::Object>& events, const std
 absl::Status Why(Session& session, const std::string& name) {
   ASSIGN_OR_RETURN(const kube::Object dsd,
                    session.client().Get(kube::resources::kDeepSeekDeployment, session.ns, name));
-  ASSIGN_OR_RETURN(
-      const kube::List events,
-      session.client().ListAll(kube::resources::kEvent,
-                               {.ns = session.ns, .label_selector = "", .field_selector = ""}));
+  const absl::StatusOr<kube::List> events = session.client().ListAll(
+      kube::resources::kEvent, {.ns = session.ns, .label_selector = "", .field_selector = ""});
+  const bool denied = absl::IsPermissionDenied(events.status());
+  if (!events.ok() && !denied) return events.status();
   const std::vector<Told> decisions =
-      DecisionsOf(events.items, TextAt(*dsd, "/metadata/uid"), kMost);
+      events.ok() ? DecisionsOf(events->items, TextAt(*dsd, "/metadata/uid"), kMost)
+                  : std::vector<Told>();
   const Json* conditions = decide::Find(*dsd, "/status/conditions");
   if (session.json) {
     Json list = Json::array();
@@ -82,6 +83,7 @@ absl::Status Why(Session& session, const std::string& name) {
     }
     session.out << PrettyJson({{"name", name},
                                {"conditions", conditions == nullptr ? Json::array() : *conditions},
+                               {"eventsDenied", denied},
                                {"decisions", list}})
                 << "\n";
     return absl::OkStatus();
@@ -103,8 +105,12 @@ absl::Status Why(Session& session, const std::string& name) {
                 << "\n";
     if (!told.inputs.empty()) session.out << "    " << session.style.Dim(told.inputs) << "\n";
   }
-  if (decisions.empty())
+  if (denied) {
+    session.out << "decisions are not shown: " << std::string(ToStd(events.status().message()))
+                << " (they need get, list and watch of events in events.k8s.io)\n";
+  } else if (decisions.empty()) {
     session.out << "no decision is recorded any more (Events live an hour as a rule)\n";
+  }
   return absl::OkStatus();
 }
 

@@ -30,6 +30,26 @@ bool AnyRunning(const State& state) {
   });
 }
 
+// A pod of the current revision whose agent serves, though the pod is not ready; null: none.
+const Pod* ServingUnready(const State& state) {
+  for (const Pod& pod : state.observed->pods) {
+    if (pod.hash8 == state.current.hash8 && pod.agent_ready && !pod.ready && !pod.deleting)
+      return &pod;
+  }
+  return nullptr;
+}
+
+// What such a pod waits for, if it is another container: " (pod x: container y is not ready)".
+std::string SidecarText(const State& state) {
+  const Pod* pod = ServingUnready(state);
+  if (pod == nullptr) return "";
+  for (const Sidecar& sidecar : pod->sidecars) {
+    if (!sidecar.ready)
+      return StrCat(" (pod ", pod->name, ": container ", sidecar.name, " is not ready)");
+  }
+  return "";
+}
+
 // Why a pod of a completed revision is unready, if it says so: " (pod x restarted: ...)".
 std::string RestartText(const State& state) {
   for (const Pod& pod : state.observed->pods) {
@@ -68,14 +88,17 @@ Condition NotReady(const State& state) {
     out.reason = reason::kPaused;
     out.message = StrCat("the rollout is paused (rollout.paused); ", out.message);
   } else if (state.completed) {
-    out.message += RestartText(state);
+    const std::string sidecar = SidecarText(state);
+    out.message += sidecar.empty() ? RestartText(state) : sidecar;
     out.reason = IsScaling(state) ? reason::kScaling : reason::kMinimumReplicasUnavailable;
   } else if (!state.stable.empty() || OldPods(state) > 0) {
     out.reason = reason::kUpdating;
     const int old = OldPods(state);
     if (old > 0) StrAppend(&out.message, ", ", old, " pods of earlier revisions are still there");
   } else {
-    out.reason = AnyRunning(state) ? reason::kModelLoading : reason::kCreating;
+    const std::string sidecar = SidecarText(state);
+    out.message += sidecar;
+    out.reason = AnyRunning(state) && sidecar.empty() ? reason::kModelLoading : reason::kCreating;
   }
   return out;
 }
@@ -108,7 +131,7 @@ Condition Progressing(const State& state) {
 }
 
 Condition ModelReady(const State& state) {
-  if (state.current.share.ready > 0) {
+  if (state.current.share.ready > 0 || ServingUnready(state) != nullptr) {
     const std::string odd = PresetMismatch(state.dsd.intent, KnownModelOf(state).parameters);
     return {condition::kModelReady, kTrue, reason::kModelLoaded,
             odd.empty() ? ReadyText(state) : StrCat(ReadyText(state), "; ", odd)};

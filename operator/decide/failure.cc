@@ -45,11 +45,14 @@ bool IsVolumeProblem(const Warning& warning) {
          warning.reason == "FailedBinding" || warning.reason == "VolumeMismatch";
 }
 
-std::string EndedText(const Ended& ended) {
+// `who`: "the agent", or "container NAME".
+std::string EndedText(const Ended& ended, const std::string& who = "the agent") {
   const std::string last = LastLine(ended.message);
-  std::string text = StrCat("the agent ended with exit code ", ended.exit_code);
-  if (ended.reason == "OOMKilled")
-    StrAppend(&text, ", killed for want of memory (raise workload.resources.limits)");
+  std::string text = StrCat(who, " ended with exit code ", ended.exit_code);
+  if (ended.reason == "OOMKilled") {
+    StrAppend(&text, ", killed for want of memory (raise ",
+              who == "the agent" ? "workload.resources.limits)" : "its limit)");
+  }
   if (!last.empty()) StrAppend(&text, ": ", last);
   return text;
 }
@@ -60,7 +63,7 @@ std::optional<Failure> Scheduling(const Pod& pod) {
   const char* reason = reason::kUnschedulable;
   if (Contains(words, "persistentvolumeclaim") || Contains(words, "PersistentVolumeClaim")) {
     reason = reason::kVolumeNotReady;
-  } else if (Contains(words, "nvidia.com/gpu")) {
+  } else if (Contains(words, "Insufficient nvidia.com/")) {
     reason = reason::kInsufficientGPU;
   }
   return Make(reason, pod.name, words);
@@ -90,6 +93,35 @@ std::optional<Failure> OfWarnings(const Pod& pod, const std::vector<Warning>& wa
   return std::nullopt;
 }
 
+bool IsCrashLoop(const Container& container) {
+  return container.waiting_reason == "CrashLoopBackOff" ||
+         (container.ended && container.restarts >= kCrashLoopRestarts);
+}
+
+// Waits for something else than its turn.
+bool IsStuck(const Container& container) {
+  return !container.waiting_reason.empty() && container.waiting_reason != "ContainerCreating" &&
+         container.waiting_reason != "PodInitializing";
+}
+
+// The pod is not ready before its init containers have ended and its other containers are ready.
+std::optional<Failure> OfSidecars(const Pod& pod) {
+  for (const Sidecar& sidecar : pod.sidecars) {
+    if (sidecar.ready) continue;
+    const std::string who = StrCat("container ", sidecar.name);
+    const std::string waits =
+        StrCat(who, ": ", sidecar.waiting_reason, ": ", sidecar.waiting_message);
+    if (IsImageProblem(sidecar.waiting_reason))
+      return Make(reason::kImagePullFailed, pod.name, waits);
+    if (IsCrashLoop(sidecar)) {
+      return Make(reason::kCrashLooping, pod.name,
+                  sidecar.ended ? EndedText(*sidecar.ended, who) : waits);
+    }
+    if (IsStuck(sidecar)) return Make(reason::kCrashLooping, pod.name, waits);
+  }
+  return std::nullopt;
+}
+
 std::optional<Failure> OfPod(const Pod& pod, const std::vector<Warning>& warnings,
                              absl::Duration startup) {
   if (pod.ended && pod.ended->exit_code == kExitInvalidModel) {
@@ -111,16 +143,15 @@ std::optional<Failure> OfPod(const Pod& pod, const std::vector<Warning>& warning
                 StrCat("not ready within workload.startup.deadline ", absl::FormatDuration(startup),
                        ", so it was restarted (raise the deadline if the model needs longer)"));
   }
-  if (pod.waiting_reason == "CrashLoopBackOff" ||
-      (pod.ended && pod.restarts >= kCrashLoopRestarts)) {
+  if (IsCrashLoop(pod)) {
     return Make(reason::kCrashLooping, pod.name,
                 pod.ended ? EndedText(*pod.ended) : pod.waiting_message);
   }
-  if (!pod.waiting_reason.empty() && pod.waiting_reason != "ContainerCreating" &&
-      pod.waiting_reason != "PodInitializing") {
+  if (IsStuck(pod)) {
     return Make(reason::kCrashLooping, pod.name,
                 StrCat(pod.waiting_reason, ": ", pod.waiting_message));
   }
+  if (auto failure = OfSidecars(pod)) return failure;
   if (!pod.running) {
     if (auto failure = OfWarnings(pod, warnings)) return failure;
   }

@@ -94,17 +94,42 @@ Workload ReadWorkload(const Child& child, const std::string& deployment) {
   return workload;
 }
 
-void ReadContainer(const Json& status, Pod* pod) {
-  pod->restarts = static_cast<int>(IntegerAt(status, "/restartCount"));
-  pod->running = Find(status, "/state/running") != nullptr;
-  pod->waiting_reason = TextAt(status, "/state/waiting/reason");
-  pod->waiting_message = TextAt(status, "/state/waiting/message");
+// `unready_since`: when the pod last ceased to be ready, if it ever was.
+void ReadContainer(const Json& status, std::optional<absl::Time> unready_since, Container* out) {
+  out->restarts = static_cast<int>(IntegerAt(status, "/restartCount"));
+  out->running = Find(status, "/state/running") != nullptr;
+  out->waiting_reason = TextAt(status, "/state/waiting/reason");
+  out->waiting_message = TextAt(status, "/state/waiting/message");
+  // What ceased to be ready after this start was ready in this run: the past is over.
+  const auto started = TimeAt(status, "/state/running/startedAt");
+  if (started && unready_since && *unready_since > *started) return;
   for (const char* state : {"/state/terminated", "/lastState/terminated"}) {
     const Json* ended = Find(status, state);
-    if (ended == nullptr || pod->ended) continue;
+    if (ended == nullptr || out->ended) continue;
     const auto from = TimeAt(*ended, "/startedAt"), to = TimeAt(*ended, "/finishedAt");
-    pod->ended = Ended{static_cast<int>(IntegerAt(*ended, "/exitCode")), TextAt(*ended, "/reason"),
+    out->ended = Ended{static_cast<int>(IntegerAt(*ended, "/exitCode")), TextAt(*ended, "/reason"),
                        TextAt(*ended, "/message"), from && to ? *to - *from : absl::ZeroDuration()};
+  }
+}
+
+void ReadContainers(const Json& object, std::optional<absl::Time> unready_since, Pod* pod) {
+  for (const char* list : {"/status/initContainerStatuses", "/status/containerStatuses"}) {
+    const Json* statuses = Find(object, list);
+    if (statuses == nullptr || !statuses->is_array()) continue;
+    for (const Json& status : *statuses) {
+      const Json* ready = Find(status, "/ready");
+      const bool is_ready = ready != nullptr && *ready == true;
+      Sidecar sidecar;
+      sidecar.name = TextAt(status, "/name");
+      sidecar.ready = is_ready;
+      if (sidecar.name == api::kAgentContainer) {
+        ReadContainer(status, unready_since, pod);
+        pod->agent_ready = is_ready;
+      } else {
+        ReadContainer(status, unready_since, &sidecar);
+        pod->sidecars.push_back(std::move(sidecar));
+      }
+    }
   }
 }
 
@@ -127,12 +152,7 @@ Pod ReadPod(const Json& object) {
   if (scheduled != nullptr && TextAt(*scheduled, "/status") == "False") {
     pod.unschedulable = TextAt(*scheduled, "/message");
   }
-  const Json* containers = Find(object, "/status/containerStatuses");
-  if (containers != nullptr && containers->is_array()) {
-    for (const Json& container : *containers) {
-      if (TextAt(container, "/name") == api::kAgentContainer) ReadContainer(container, &pod);
-    }
-  }
+  ReadContainers(object, pod.ready ? std::nullopt : since, &pod);
   return pod;
 }
 

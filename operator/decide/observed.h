@@ -71,7 +71,7 @@ struct Workload {
   std::string refused;   ///< message of ReplicaFailure
 };
 
-/// The agent container's last words.
+/// A container's last words.
 struct Ended {
   int exit_code = 0;
   std::string reason, message;
@@ -86,16 +86,29 @@ struct AgentReport {
   int64_t parameters = 0;
 };
 
-struct Pod {
-  std::string name, uid, hash8, ip;
-  bool ready = false, deleting = false, running = false;
+struct Container {
+  bool running = false;
   int restarts = 0;
+  std::string waiting_reason, waiting_message;
+  std::optional<Ended> ended;  ///< now or before the last restart; none if ready since then
+};
+
+/// A container beside the agent, from the overlay or injected.
+struct Sidecar : Container {
+  std::string name;
+  bool ready = false;  ///< of an init container: has done its work
+};
+
+/// Its own container is the agent's.
+struct Pod : Container {
+  std::string name, uid, hash8, ip;
+  bool ready = false, deleting = false;
+  bool agent_ready = false;  ///< the agent serves; the pod may wait for other containers
   absl::Time created;
   std::optional<absl::Time> ready_since;
-  absl::Time unready_since;  ///< of one that is not ready: not before it was created
-  std::string waiting_reason, waiting_message;
-  std::string unschedulable;   ///< the scheduler's words
-  std::optional<Ended> ended;  ///< now or before the last restart
+  absl::Time unready_since;   ///< of one that is not ready: not before it was created
+  std::string unschedulable;  ///< the scheduler's words
+  std::vector<Sidecar> sidecars;
   std::optional<AgentReport> agent;
 };
 

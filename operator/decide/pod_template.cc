@@ -170,8 +170,9 @@ Json Container(const std::string& deployment, const std::string& hash8,
 void TolerateGpuNodes(Json* spec) {
   Json& tolerations = (*spec)["tolerations"];
   for (const Json& toleration : tolerations) {
-    const std::string key = TextAt(toleration, "/key");
-    if (key == api::kGpuResource || key.empty()) return;
+    const std::string key = TextAt(toleration, "/key"), effect = TextAt(toleration, "/effect");
+    const bool this_taint = key == api::kGpuResource || key.empty();
+    if (this_taint && (effect.empty() || effect == "NoSchedule")) return;
   }
   tolerations.push_back(
       {{"key", api::kGpuResource}, {"operator", "Exists"}, {"effect", "NoSchedule"}});

@@ -33,10 +33,10 @@ Replicas Recreate(int replicas, bool paused, const Share& current, const std::ve
   return next;
 }
 
-// Takes unready pods from the old revisions, `most` in all.
-void TakeUnready(int* most, const std::vector<Share>& old, std::vector<int>* want) {
+// Takes unready pods from the old revisions that are proven or not, `most` in all.
+void TakeUnready(bool proven, int* most, const std::vector<Share>& old, std::vector<int>* want) {
   for (size_t i = 0; i < old.size(); ++i) {
-    if (!old[i].settled) continue;
+    if (!old[i].settled || old[i].proven != proven) continue;
     const int taken = std::min(*most, (*want)[i] - ReadyAt(old[i], (*want)[i]));
     (*want)[i] -= taken;
     *most -= taken;
@@ -94,11 +94,16 @@ Replicas NextReplicas(int replicas, const api::Rollout& rollout, bool paused, co
     const int room = replicas + rollout.max_surge - TotalWanted(current, old);
     next.current = std::min(replicas, current.want + std::max(0, room));
   }
-  TakeUnready(&most, old, &next.old);
+  TakeUnready(/*proven=*/false, &most, old, &next.old);
 
   const int minimum = replicas - rollout.max_unavailable;
-  int ready = ReadyAt(current, std::min(current.want, next.current));
-  for (size_t i = 0; i < old.size(); ++i) ready += ReadyAt(old[i], next.old[i]);
+  int ready = ReadyAt(current, std::min(current.want, next.current)), back = 0;
+  for (size_t i = 0; i < old.size(); ++i) {
+    ready += ReadyAt(old[i], next.old[i]);
+    if (old[i].proven) back += next.old[i] - ReadyAt(old[i], next.old[i]);
+  }
+  if (!paused) most = std::max(0, ready + back - minimum);
+  TakeUnready(/*proven=*/true, &most, old, &next.old);
   TakeReady(std::max(0, ready - minimum), most, old, &next.old);
   return next;
 }

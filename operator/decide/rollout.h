@@ -14,6 +14,7 @@ struct Share {
   int ready = 0;         ///< ready pods that nobody is deleting
   int pods = 0;          ///< all its pods, those that are stopping included
   bool settled = false;  ///< the Deployment controller has acted on `want`
+  bool proven = false;   ///< has served at full count once
 };
 
 struct Replicas {
@@ -27,10 +28,12 @@ struct Replicas {
 ///
 /// Invariants of Rolling (tested as properties): the wanted pods of all revisions never grow beyond
 /// replicas + maxSurge, except that what exists already is never cut to get there; no step takes
-/// away a ready pod unless at least replicas - maxUnavailable ready pods remain. Pods that are not
-/// ready serve nobody: those of old revisions go at once. `paused` freezes the current revision's
-/// share of an unfinished change; more or fewer replicas are the old revisions' then, whose unready
-/// pods go first; where all had been scaled to 0 before, the last of them carries what comes back.
+/// away a ready pod unless at least replicas - maxUnavailable ready pods remain. Unready pods of
+/// old revisions that never served go at once, so that they hold no GPU; those of proven ones may
+/// be ready again in a moment and count towards that minimum until others are ready in their place.
+/// `paused` freezes the current revision's share of an unfinished change; more or fewer replicas
+/// are the old revisions' then, whose unready pods go first; where all had been scaled to 0 before,
+/// the last of them carries what comes back.
 Replicas NextReplicas(int replicas, const api::Rollout& rollout, bool paused, const Share& current,
                       const std::vector<Share>& old);
 

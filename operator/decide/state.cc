@@ -17,6 +17,7 @@ void Count(const Observed& observed, Member* member) {
     member->share.ready += pod.ready ? 1 : 0;
     member->alive += pod.deleting ? 0 : 1;
   }
+  member->share.proven = member->revision != nullptr && member->revision->stable_since.has_value();
   if (member->workload == nullptr) return;
   member->share.exists = true;
   member->share.want = member->workload->want;

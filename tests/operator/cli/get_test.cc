@@ -109,6 +109,34 @@ TEST(GetTest, WatchingShowsEachChangeAndTheEnd) {
   EXPECT_THAT(said, HasSubstr("\n\nmodels/demo  demo  1/1")) << "again, after the change";
 }
 
+TEST(GetTest, WhatChangedBetweenTwoWatchesIsShownToo) {
+  Terminal t;
+  t.Apply("demo");
+  t.Settle("demo");
+  t.Apply("gone");
+  t.Settle("gone");
+  int watches = 0;
+  t.server->set_before(
+      [&](const kube::FakeCall& call) -> std::optional<absl::StatusOr<kube::HttpResponse>> {
+        if (call.verb != "watch") return std::nullopt;
+        if (++watches > 1) {
+          t.stopped = true;
+          return std::nullopt;
+        }
+        t.Apply("demo", {{"replicas", 5}});
+        t.server->SendAsController(
+            {.method = "DELETE",
+             .path = kube::ObjectPath(kube::resources::kDeepSeekDeployment, "models", "gone"),
+             .headers = {},
+             .body = ""});
+        return kube::FakeApiServer::Refusal(410, "Expired", "too old");
+      });
+  ASSERT_TRUE(Get(t.session, {.watch = true}).ok());
+  const std::string said = t.Said();
+  EXPECT_THAT(said, HasSubstr("models/gone  deleted\n"));
+  EXPECT_THAT(said, HasSubstr("\n\nmodels/demo  demo  1/1"));
+}
+
 TEST(SessionTest, AgesAndShortLines) {
   EXPECT_EQ(Age(absl::Seconds(-5)), "0s");
   EXPECT_EQ(Age(absl::Seconds(119)), "119s");

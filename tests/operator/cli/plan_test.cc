@@ -173,6 +173,15 @@ TEST_F(PlanTest, NothingToDo) {
                               Not(HasSubstr("~ "))));
 }
 
+TEST_F(PlanTest, EventsThatMayNotBeReadAreNoReasonToFail) {
+  t.server->set_before(
+      [](const kube::FakeCall& call) -> std::optional<absl::StatusOr<kube::HttpResponse>> {
+        if (call.verb != "list" || call.collection != "events.k8s.io/events") return std::nullopt;
+        return kube::FakeApiServer::Refusal(403, "Forbidden", "no");
+      });
+  EXPECT_TRUE(Plan(Manifest()).ok());
+}
+
 TEST_F(PlanTest, AnEarlierSpecRestoresItsRevision) {
   t.Apply("demo", {{"replicas", 2}});
   t.Settle("demo");

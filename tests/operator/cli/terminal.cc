@@ -28,7 +28,10 @@ absl::StatusOr<kube::HttpResponse> Front::Stream(
 
 Terminal::Terminal()
     : caches_(client_, reconcile::Sources(), {}, [this] { return now; }),
-      reconciler_(client_, caches_, decide::Defaults{"agent:1", "IfNotPresent", "0.1.0"},
+      reconciler_(client_, caches_,
+                  decide::Defaults{.agent_image = "agent:1",
+                                   .version = "0.1.0",
+                                   .operator_namespace = "deepseek-system"},
                   [this] { return now; }) {}
 
 void Terminal::Apply(const std::string& name, const Json& more) {

@@ -53,6 +53,20 @@ TEST_F(UndoTest, UndoOfAnUndoIsTheSpecBeforeIt) {
   EXPECT_EQ(t.Dsd("demo")["spec"], before);
 }
 
+TEST_F(UndoTest, EveryFieldThatMakesARevisionIsPutBack) {
+  t.Apply("gpus", {{"observability", {{"gpuMetrics", "On"}, {"logLevel", "warn"}}}});
+  t.Settle("gpus");
+  const std::string first = t.Dsd("gpus")["status"]["stableRevision"];
+  t.Apply("gpus", {{"observability", {{"gpuMetrics", "Off"}, {"logLevel", "debug"}}},
+                   {"engine", {{"maxBatch", 2}}}});
+  t.Settle("gpus");
+  ASSERT_NE(t.Dsd("gpus")["status"]["stableRevision"], first);
+  ASSERT_TRUE(Undo(t.session, {.name = "gpus"}).ok());
+  EXPECT_EQ(t.Dsd("gpus")["spec"]["observability"]["gpuMetrics"], "On");
+  t.Settle("gpus");
+  EXPECT_EQ(t.Dsd("gpus")["status"]["stableRevision"], first) << "not a third one";
+}
+
 TEST_F(UndoTest, DryRunWritesNothing) {
   t.session.json = true;
   const Json before = t.Dsd("demo");

@@ -33,9 +33,27 @@ TEST(WhyTest, Json) {
   ASSERT_TRUE(Why(t.session, "demo").ok());
   const Json said = t.SaidJson();
   EXPECT_EQ(said["conditions"][0]["type"], "Ready");
+  EXPECT_EQ(said["eventsDenied"], false);
   ASSERT_GE(said["decisions"].size(), 3u);
   EXPECT_EQ(said["decisions"][0]["action"], "CreateRevision");
   EXPECT_EQ(said["decisions"][1]["inputs"], "replicas 1, maxSurge 1, maxUnavailable 0");
+}
+
+TEST(WhyTest, WithoutTheRightToReadEventsTheConditionsAreTold) {
+  Terminal t;
+  t.Apply("demo");
+  t.Settle("demo");
+  t.server->set_before(
+      [](const kube::FakeCall& call) -> std::optional<absl::StatusOr<kube::HttpResponse>> {
+        if (call.verb != "list" || call.collection != "events.k8s.io/events") return std::nullopt;
+        return kube::FakeApiServer::Refusal(403, "Forbidden", "may not list events");
+      });
+  ASSERT_TRUE(Why(t.session, "demo").ok());
+  EXPECT_THAT(t.Said(), AllOf(HasSubstr("Ready=True"), HasSubstr("decisions are not shown: "),
+                              HasSubstr("may not list events")));
+  t.session.json = true;
+  ASSERT_TRUE(Why(t.session, "demo").ok());
+  EXPECT_EQ(t.SaidJson()["eventsDenied"], true);
 }
 
 TEST(WhyTest, NobodyHasLookedYet) {

@@ -43,6 +43,56 @@ TEST(FailureTest, AReadyPodsPastDoesNotCount) {
   EXPECT_FALSE(Of(pod));
 }
 
+Sidecar Side(const std::string& waiting) {
+  Sidecar out;
+  out.name = "side";
+  out.waiting_reason = waiting;
+  out.waiting_message = "the kubelet's words";
+  return out;
+}
+
+TEST(FailureTest, OtherContainersKeepAPodFromBeingReady) {
+  Pod pod = P();
+  pod.running = pod.agent_ready = true;
+  pod.sidecars = {Side("ImagePullBackOff")};
+  EXPECT_EQ(Of(pod)->reason, reason::kImagePullFailed);
+  EXPECT_EQ(Of(pod)->message, "pod p: container side: ImagePullBackOff: the kubelet's words");
+  pod.sidecars = {Side("CrashLoopBackOff")};
+  EXPECT_EQ(Of(pod)->message, "pod p: container side: CrashLoopBackOff: the kubelet's words");
+  pod.sidecars[0].ended = Ended{3, "Error", "what it said\n"};
+  EXPECT_EQ(Of(pod)->reason, reason::kCrashLooping);
+  EXPECT_FALSE(Of(pod)->terminal);
+  EXPECT_EQ(Of(pod)->message, "pod p: container side ended with exit code 3: what it said");
+  pod.sidecars[0].ended = Ended{137, "OOMKilled", ""};
+  EXPECT_THAT(Of(pod)->message, HasSubstr("raise its limit"));
+  pod.sidecars = {Side("CreateContainerConfigError")};
+  EXPECT_EQ(Of(pod)->reason, reason::kCrashLooping);
+}
+
+TEST(FailureTest, OtherContainersThatAreReadyOrStartingAreNoFailure) {
+  Pod pod = P();
+  pod.waiting_reason = "PodInitializing";
+  pod.sidecars = {Side("PodInitializing"), Side("ContainerCreating"), Side("")};
+  EXPECT_FALSE(Of(pod));
+  pod.sidecars = {Side("CrashLoopBackOff")};
+  pod.sidecars[0].ready = true;
+  EXPECT_FALSE(Of(pod));
+  Sidecar again = Side("");
+  again.ended = Ended{1, "Error", ""};
+  again.restarts = 2;
+  pod.sidecars = {again};
+  EXPECT_FALSE(Of(pod));
+  pod.sidecars[0].restarts = 3;
+  EXPECT_EQ(Of(pod)->reason, reason::kCrashLooping);
+}
+
+TEST(FailureTest, TheAgentsOwnFailureComesBeforeThatOfOthers) {
+  Pod pod = P();
+  pod.ended = Ended{2, "Error", "error: x"};
+  pod.sidecars = {Side("ImagePullBackOff")};
+  EXPECT_EQ(Of(pod)->reason, reason::kModelInvalid);
+}
+
 TEST(FailureTest, AStoppingPodDoesNotCount) {
   Pod pod = P();
   pod.deleting = true;
@@ -153,6 +203,12 @@ INSTANTIATE_TEST_SUITE_P(
         Words{"cpu", "0/1 nodes are available: 1 Insufficient cpu.", reason::kUnschedulable},
         Words{"gpu", "0/1 nodes are available: 1 Insufficient nvidia.com/gpu.",
               reason::kInsufficientGPU},
+        Words{"gpu_slice", "0/1 nodes are available: 1 Insufficient nvidia.com/mig-1g.10gb.",
+              reason::kInsufficientGPU},
+        Words{"gpu_taint_of_a_pod_without",
+              "0/3 nodes are available: 1 Insufficient cpu, 2 node(s) had untolerated taint "
+              "{nvidia.com/gpu: present}.",
+              reason::kUnschedulable},
         Words{"no_claim", "0/1 nodes are available: persistentvolumeclaim \"w\" not found.",
               reason::kVolumeNotReady},
         Words{"unbound", "pod has unbound immediate PersistentVolumeClaims",

@@ -79,6 +79,41 @@ TEST(ObservedPodTest, TheSchedulersWordsCountWhileItHasNoPlace) {
             "");
 }
 
+TEST(ObservedPodTest, OtherContainersStandBesideTheAgents) {
+  const Pod pod = WithStatus(R"({
+      "initContainerStatuses":[{"name":"first","restartCount":4,"ready":false,
+          "state":{"waiting":{"reason":"R","message":"m"}},"lastState":{"terminated":{"exitCode":7}}}],
+      "containerStatuses":[{"name":"agent","ready":true,"state":{"running":{}}},
+                           {"name":"side","ready":true,"state":{"running":{}}}]})");
+  EXPECT_TRUE(pod.agent_ready);
+  EXPECT_FALSE(pod.ended);
+  ASSERT_EQ(pod.sidecars.size(), 2u);
+  EXPECT_EQ(pod.sidecars[0].name, "first");
+  EXPECT_EQ(pod.sidecars[0].restarts, 4);
+  EXPECT_EQ(pod.sidecars[0].waiting_reason, "R");
+  EXPECT_EQ(pod.sidecars[0].waiting_message, "m");
+  EXPECT_EQ(pod.sidecars[0].ended->exit_code, 7);
+  EXPECT_FALSE(pod.sidecars[0].ready || pod.sidecars[0].running);
+  EXPECT_EQ(pod.sidecars[1].name, "side");
+  EXPECT_TRUE(pod.sidecars[1].ready && pod.sidecars[1].running);
+}
+
+// A probe that failed for a moment does not bring back what the pod died of a week ago.
+TEST(ObservedPodTest, ThePastIsOverOnceThePodWasReadyAgain) {
+  const auto ended = [](const char* ready, const char* transition) {
+    Json status = Json::parse(R"({"conditions":[{"type":"Ready"}],"containerStatuses":[
+        {"name":"agent","restartCount":3,"state":{"running":{"startedAt":"2023-01-01T00:00:10Z"}},
+         "lastState":{"terminated":{"exitCode":2}}}]})");
+    status["conditions"][0]["status"] = ready;
+    status["conditions"][0]["lastTransitionTime"] = transition;
+    return ReadOne(PodNamed("p", status)).ended.has_value();
+  };
+  EXPECT_TRUE(ended("False", "2023-01-01T00:00:00Z")) << "never ready so far";
+  EXPECT_TRUE(ended("False", "2023-01-01T00:00:10Z")) << "it died and was started within a second";
+  EXPECT_FALSE(ended("False", "2023-01-01T00:00:11Z"));
+  EXPECT_TRUE(ended("True", "2023-01-01T00:00:11Z")) << "of a ready pod nobody asks";
+}
+
 TEST(ObservedPodTest, OnlyTheAgentsContainerCounts) {
   const Pod pod = WithStatus(R"({"containerStatuses":[
       {"name":"side","restartCount":5,"state":{"running":{}}},

@@ -11,6 +11,12 @@ namespace {
 Share S(int want, int ready) {
   return {.exists = true, .want = want, .ready = ready, .pods = want, .settled = true};
 }
+// Has served at full count once.
+Share P(int want, int ready) {
+  Share share = S(want, ready);
+  share.proven = true;
+  return share;
+}
 Share Absent() {
   return {};
 }
@@ -65,7 +71,37 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"unavailable_first", 3, 0, 1, kRoll, kGo, Absent(), {S(3, 3)}, true, 0, {2}},
         Case{"unavailable_second", 3, 0, 1, kRoll, kGo, S(0, 0), {S(2, 2)}, true, 1, {2}},
         Case{"unavailable_all", 2, 0, 2, kRoll, kGo, Absent(), {S(2, 2)}, true, 0, {0}},
-        // Unready old pods serve nobody.
+        // Pods of a proven revision may be ready again in a moment: the minimum counts them.
+        Case{"proven_blip", 3, 1, 0, kRoll, kGo, S(1, 0), {P(3, 0)}, true, 1, {3}},
+        Case{"proven_blip_of_one", 1, 1, 0, kRoll, kGo, S(1, 0), {P(1, 0)}, true, 1, {1}},
+        Case{"proven_partly_ready", 3, 1, 0, kRoll, kGo, Absent(), {P(3, 2)}, true, 1, {3}},
+        Case{"proven_unready_goes_first", 3, 1, 0, kRoll, kGo, S(1, 1), {P(3, 2)}, true, 1, {2}},
+        Case{"proven_gone_for_good", 1, 1, 0, kRoll, kGo, S(1, 1), {P(1, 0)}, true, 1, {0}},
+        Case{"proven_beyond_the_minimum", 3, 1, 1, kRoll, kGo, S(1, 0), {P(3, 0)}, true, 1, {2}},
+        Case{"proven_makes_room_without_surge",
+             2,
+             0,
+             1,
+             kRoll,
+             kGo,
+             S(0, 0),
+             {P(2, 0)},
+             true,
+             0,
+             {1}},
+        Case{"proven_surplus", 1, 1, 0, kRoll, kGo, S(1, 0), {P(3, 0)}, true, 1, {1}},
+        Case{"unproven_beside_proven",
+             3,
+             1,
+             0,
+             kRoll,
+             kGo,
+             S(1, 0),
+             {S(1, 0), P(3, 0)},
+             true,
+             1,
+             {0, 3}},
+        // Unready old pods of one that never served hold GPUs for nothing.
         Case{"old_failed", 1, 1, 0, kRoll, kGo, Absent(), {S(1, 0)}, true, 1, {0}},
         Case{"old_partly_ready", 3, 1, 0, kRoll, kGo, Absent(), {S(3, 2)}, true, 1, {2}},
         Case{"two_olds", 3, 1, 0, kRoll, kGo, Absent(), {S(1, 0), S(3, 3)}, true, 0, {0, 3}},
@@ -284,7 +320,8 @@ Share AnyShare() {
           .want = want,
           .ready = *rc::gen::inRange(0, want + 2),
           .pods = *rc::gen::inRange(0, want + 3),
-          .settled = *rc::gen::arbitrary<bool>()};
+          .settled = *rc::gen::arbitrary<bool>(),
+          .proven = *rc::gen::arbitrary<bool>()};
 }
 
 // Whatever the state: a step never grows the total beyond the surge and never takes ready pods
@@ -316,6 +353,14 @@ TEST(RolloutProperty, EveryStepIsSafe) {
       ready_after += std::min(old[i].ready, next.old[i]);
     }
     RC_ASSERT(ready_after >= std::min(ready_before, replicas - rollout.max_unavailable));
+    // Nor does it give up what may serve again before others serve in its place.
+    int hope_before = std::min(current.ready, current.want),
+        hope_after = std::min(current.ready, next.current);
+    for (size_t i = 0; i < old.size(); ++i) {
+      hope_before += old[i].proven ? old[i].want : std::min(old[i].ready, old[i].want);
+      hope_after += old[i].proven ? next.old[i] : std::min(old[i].ready, next.old[i]);
+    }
+    if (!paused) RC_ASSERT(hope_after >= std::min(hope_before, replicas - rollout.max_unavailable));
     // Paused, a step never takes what the next one would have to add.
     if (paused) RC_ASSERT(after >= std::min(before, replicas));
   }));
