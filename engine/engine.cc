@@ -55,6 +55,16 @@ StepLimits LimitsFor(const EngineOptions& options, const ModelSpec& spec) {
   return limits;
 }
 
+// Resolve, and what this machine decides.
+absl::StatusOr<ModelOptions> ResolveHere(const ModelOptions& options) {
+  ASSIGN_OR_RETURN(ModelOptions resolved, Resolve(options));
+  resolved.threads = ThreadsFor(resolved.threads, AvailableCpus());
+  ASSIGN_OR_RETURN(const CpuKernels kernels, FindCpuKernels(resolved.isa));
+  resolved.isa = std::string(kernels.isa);
+  resolved.bf16_products = kernels.bf16_products;
+  return resolved;
+}
+
 }  // namespace
 
 std::string_view Name(FinishReason reason) {
@@ -75,9 +85,7 @@ std::string_view Name(FinishReason reason) {
 
 absl::StatusOr<ModelPlan> PlanModel(const EngineOptions& options, int64_t memory_bytes) {
   RETURN_IF_ERROR(CheckOptions(options));
-  ASSIGN_OR_RETURN(ModelOptions resolved, Resolve(options.model));
-  resolved.threads = ThreadsFor(resolved.threads, AvailableCpus());
-  resolved.bf16_products = CpuMultipliesBf16();
+  ASSIGN_OR_RETURN(const ModelOptions resolved, ResolveHere(options.model));
   ASSIGN_OR_RETURN(const ModelSpec spec, ReadModelSpec(resolved.model_dir));
   ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::Open(resolved.model_dir));
   std::optional<MemoryRoom> room;
@@ -99,9 +107,7 @@ absl::StatusOr<ModelPlan> PlanModel(const EngineOptions& options, int64_t memory
 
 absl::StatusOr<std::unique_ptr<Engine>> LoadModel(const EngineOptions& options) {
   RETURN_IF_ERROR(CheckOptions(options));
-  ASSIGN_OR_RETURN(ModelOptions resolved, Resolve(options.model));
-  resolved.threads = ThreadsFor(resolved.threads, AvailableCpus());
-  resolved.bf16_products = CpuMultipliesBf16();
+  ASSIGN_OR_RETURN(const ModelOptions resolved, ResolveHere(options.model));
   ASSIGN_OR_RETURN(const ModelSpec spec, ReadModelSpec(resolved.model_dir));
   LoadCallbacks callbacks;
   callbacks.cancel = options.cancel_load;
@@ -110,7 +116,8 @@ absl::StatusOr<std::unique_ptr<Engine>> LoadModel(const EngineOptions& options) 
       options.on_progress({loaded, total});
     };
   }
-  ASSIGN_OR_RETURN(auto backend, CreateCpuBackend({resolved.compute, resolved.threads}));
+  ASSIGN_OR_RETURN(auto backend,
+                   CreateCpuBackend({resolved.compute, resolved.threads}, resolved.isa));
   if (options.profile != nullptr) backend = ProfileBackend(std::move(backend), options.profile);
   ASSIGN_OR_RETURN(auto model, LoadModelWeights(resolved, LimitsFor(options, spec), callbacks,
                                                 std::move(backend)));

@@ -84,6 +84,7 @@ absl::StatusOr<OrderedJson> Measure(const Flags& flags, const BenchCase& bench, 
   out["compute"] = std::string(engine::Name(used.compute));
   out["weights"] = std::string(engine::Name(used.weights));
   out["kv"] = std::string(engine::Name(used.kv));
+  out["isa"] = used.isa;
   out["threads"] = used.threads;
   out["prompt"] = bench.prompt;
   out["generate"] = bench.generate;
@@ -107,11 +108,12 @@ absl::StatusOr<OrderedJson> Measure(const Flags& flags, const BenchCase& bench, 
 }
 
 void PrintText(const OrderedJson& r) {
-  std::printf("%s: compute %s, weights %s, kv %s, %d threads, prompt %d, generate %d, batch %d\n",
-              r["model"].get<std::string>().c_str(), r["compute"].get<std::string>().c_str(),
-              r["weights"].get<std::string>().c_str(), r["kv"].get<std::string>().c_str(),
-              r["threads"].get<int>(), r["prompt"].get<int>(), r["generate"].get<int>(),
-              r["batch"].get<int>());
+  std::printf(
+      "%s: compute %s, weights %s, kv %s, isa %s, %d threads, prompt %d, generate %d, batch %d\n",
+      r["model"].get<std::string>().c_str(), r["compute"].get<std::string>().c_str(),
+      r["weights"].get<std::string>().c_str(), r["kv"].get<std::string>().c_str(),
+      r["isa"].get<std::string>().c_str(), r["threads"].get<int>(), r["prompt"].get<int>(),
+      r["generate"].get<int>(), r["batch"].get<int>());
   std::printf("loaded in %.2f s, peak %.1f MB anonymous, %.1f MB in huge pages\n",
               r["load_seconds"].get<double>(), r["peak_memory_bytes"].get<double>() * 1e-6,
               r["huge_page_bytes"].get<double>() * 1e-6);

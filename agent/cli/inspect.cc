@@ -48,6 +48,7 @@ OrderedJson Describe(const engine::ModelPlan& plan) {
   out["compute"] = std::string(engine::Name(options.compute));
   out["weights"] = std::string(engine::Name(options.weights));
   out["kv"] = std::string(engine::Name(options.kv));
+  out["isa"] = options.isa;
   out["threads"] = options.threads;
   OrderedJson& parts = out["packed"] = OrderedJson::object();
   for (size_t i = 0; i < engine::kWeightParts; ++i) {

@@ -29,6 +29,7 @@ void AddModelFlags(CLI::App& app, ModelFlags* flags) {
   app.add_option("--weights", flags->weights, "weights in memory: native | int8 | int4")
       ->capture_default_str();
   app.add_option("--kv", flags->kv, "KV cache: auto | fp32 | bf16 | int8")->capture_default_str();
+  app.add_option("--isa", flags->isa, kIsaHelp)->capture_default_str();
   Within(app.add_option("--threads", flags->threads, "compute threads (0: the CPUs of the cgroup)")
              ->capture_default_str(),
          0, kMostThreads);
@@ -48,6 +49,7 @@ absl::StatusOr<engine::ModelOptions> ToOptions(const ModelFlags& flags) {
   ASSIGN_OR_RETURN(options.compute, engine::ParseCompute(flags.compute));
   ASSIGN_OR_RETURN(options.weights, engine::ParseWeightType(flags.weights));
   ASSIGN_OR_RETURN(options.kv, engine::ParseKvType(flags.kv));
+  options.isa = flags.isa;
   options.threads = flags.threads;
   options.max_context = flags.max_context;
   ASSIGN_OR_RETURN(options.kv_memory_bytes, ParseBytesFlag("--kv-memory", flags.kv_memory));

@@ -16,6 +16,9 @@ class Option;
 
 namespace deepseek::agent {
 
+inline constexpr char kIsaHelp[] =
+    "the CPU's kernels: auto | amx | avx512_bf16 | avx512 | avx2 | baseline";
+
 /// As given on the command line; ToOptions checks them.
 struct ModelFlags {
   std::string model;
@@ -23,13 +26,14 @@ struct ModelFlags {
   std::string compute = "auto";
   std::string weights = "native";
   std::string kv = "auto";
+  std::string isa = "auto";
   int threads = 0;
   int32_t max_context = 0;
   std::string kv_memory = "0";
 };
 
-/// --model, --device, --compute, --weights, --kv, --threads, --max-context, --kv-memory. `flags`
-/// must outlive `app`.
+/// --model, --device, --compute, --weights, --kv, --isa, --threads, --max-context, --kv-memory.
+/// `flags` must outlive `app`.
 void AddModelFlags(CLI::App& app, ModelFlags* flags);
 
 /// kInvalidArgument names the flag.

@@ -29,6 +29,7 @@ void AddServeFlags(CLI::App& app, ServeOptions* o) {
   app.add_option("--compute", o->compute, "auto, fp32, bf16 or int8")->capture_default_str();
   app.add_option("--weights", o->weights, "native, int8 or int4")->capture_default_str();
   app.add_option("--kv", o->kv, "auto, fp32, bf16 or int8")->capture_default_str();
+  app.add_option("--isa", o->isa, kIsaHelp)->envname("DEEPSEEK_ISA")->capture_default_str();
   app.add_option("--threads", o->threads, "Computing threads; 0: the CPUs that the cgroup gives")
       ->check(CLI::Range(0, 1024));
   app.add_option("--max-context", o->max_context, "Tokens of one sequence; 0: the model's limit")
@@ -155,6 +156,7 @@ absl::StatusOr<engine::ModelOptions> ToModelOptions(const ServeOptions& o) {
   ASSIGN_OR_RETURN(options.weights, engine::ParseWeightType(o.weights));
   ASSIGN_OR_RETURN(options.kv, engine::ParseKvType(o.kv));
   ASSIGN_OR_RETURN(options.kv_memory_bytes, ParseBytesFlag("--kv-memory", o.kv_memory));
+  options.isa = o.isa;
   options.threads = o.threads;
   options.max_context = o.max_context;
   options.max_batch = o.max_batch;

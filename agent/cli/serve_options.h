@@ -25,7 +25,7 @@ struct ServeOptions {
   std::string tls_cert, tls_key, client_ca;
   std::string api_keys;
   std::vector<std::string> cors_origins;
-  std::string device = "auto", compute = "auto", weights = "native", kv = "auto";
+  std::string device = "auto", compute = "auto", weights = "native", kv = "auto", isa = "auto";
   int threads = 0;
   int max_context = 0;
   int max_batch = 32;

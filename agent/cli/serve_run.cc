@@ -177,6 +177,7 @@ class ServeRun {
                           {"compute", engine::Name(resolved.compute)},
                           {"weights", engine::Name(resolved.weights)},
                           {"kv", engine::Name(resolved.kv)},
+                          {"isa", resolved.isa},
                           {"max_context", model_->engine->max_context()},
                           {"load_seconds", absl::ToDoubleSeconds(took)}});
     ReportMemory(model_->engine->memory());

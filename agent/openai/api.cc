@@ -73,7 +73,7 @@ Api::Api(Inference& inference, Probes& probes, const Gate& gate, Cors cors)
 
 std::optional<http::Response> Api::Admit(const http::Request& head) {
   if (cors_.Preflight(head)) return std::nullopt;
-  const absl::Status status = gate_.Admit(head.path(), head.Get("Authorization")).status();
+  const absl::Status status = gate_.Admit(head.path(), head.credentials()).status();
   if (status.ok()) return std::nullopt;
   const std::string request_id = RequestId(head.Get("x-request-id"));
   http::Response response = ErrorResponse(inference_.Refused(status, request_id));
@@ -97,7 +97,7 @@ void Api::Handle(http::Request request, std::shared_ptr<http::ResponseWriter> wr
 absl::Status Api::Dispatch(const http::Request& request, CallContext context,
                            std::shared_ptr<http::ResponseWriter> writer) {
   const std::string_view path = request.path();
-  ASSIGN_OR_RETURN(const auth::Principal caller, gate_.Admit(path, request.Get("Authorization")));
+  ASSIGN_OR_RETURN(const auth::Principal caller, gate_.Admit(path, request.credentials()));
   if (probes_.TryHandle(request, *writer)) return absl::OkStatus();
   context.client = caller.name;
   ASSIGN_OR_RETURN(context.tenant, TenantOf(caller, ""));

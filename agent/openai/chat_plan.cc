@@ -1,9 +1,11 @@
 #include "agent/openai/chat_plan.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
 #include "agent/openai/error.h"
+#include "agent/openai/reasoning_splitter.h"
 #include "agent/openai/tool_prompt.h"
 #include "base/json_full.h"
 #include "base/status.h"
@@ -22,10 +24,11 @@ absl::Status Refused(const absl::Status& status) {
                   "invalid_value");
 }
 
-/// Ends the prompt with the last message's text, wherever the template goes on behind it.
-absl::Status CutBehindLast(const OrderedJson& messages, engine::RenderedChat* chat) {
-  const auto bad = [](std::string_view why) {
-    return BadParam("continue_final_message", why, "invalid_value");
+/// Ends the prompt with the last message's text, wherever the template goes on behind it. Returns
+/// where that text begins.
+absl::StatusOr<size_t> CutBehindLast(const OrderedJson& messages, engine::RenderedChat* chat) {
+  const auto bad = [&](std::string_view why) {
+    return BadParam(ContinuingField(messages), why, "invalid_value");
   };
   const auto said =
       messages.empty() ? OrderedJson() : messages.back().value("content", OrderedJson());
@@ -42,7 +45,19 @@ absl::Status CutBehindLast(const OrderedJson& messages, engine::RenderedChat* ch
   chat->marks.back().end = end;
   if (!chat->marks.back().input)
     return bad("the chat template changes the last message, so that it cannot be continued");
-  return absl::OkStatus();
+  return at;
+}
+
+/// Whether the answer that goes on with the last message, from `begin` of the prompt on, is still
+/// in its reasoning. Here the text is what the model itself has said.
+bool GoesOnThinking(const engine::RenderedChat& chat, size_t begin) {
+  const std::string_view prompt = chat.text, said = prompt.substr(begin);
+  const size_t end = said.rfind("</think>"), think = said.rfind("<think>");
+  if (think != std::string_view::npos) return end == std::string_view::npos || end < think;
+  // V3.1's template opens the reasoning itself in front of a message with "prefix".
+  const auto mark = std::find_if(chat.marks.begin(), chat.marks.end(),
+                                 [&](const auto& m) { return m.end >= begin; });
+  return end == std::string_view::npos && !mark->input && EndsThinking(prompt.substr(0, begin));
 }
 
 absl::StatusOr<std::shared_ptr<const grammar::ConstraintPlan>> PlanGrammar(
@@ -135,13 +150,8 @@ absl::StatusOr<EncodedPrompt> EncodeChat(const LoadedModel& model, const Ordered
   EncodedPrompt prompt;
   prompt.param = "messages";
   if (variables.contains("continue_final_message")) {
-    const OrderedJson& messages = variables["messages"];
-    RETURN_IF_ERROR(CutBehindLast(messages, &*rendered));
-    // Here the text is what the model itself has said.
-    const std::string& text = messages.back()["content"].get_ref<const std::string&>();
-    const size_t think = text.rfind("<think>");
-    prompt.begins_thinking =
-        think != std::string::npos && text.find("</think>", think) == std::string::npos;
+    ASSIGN_OR_RETURN(const size_t begin, CutBehindLast(variables["messages"], &*rendered));
+    prompt.begins_thinking = GoesOnThinking(*rendered, begin);
   } else {
     // Only the template's own mark counts: a user may well write <think>.
     const bool ends_in_template = !rendered->marks.empty() && !rendered->marks.back().input;

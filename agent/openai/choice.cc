@@ -9,7 +9,7 @@ namespace deepseek::agent {
 
 Choice::Choice(const engine::Tokenizer& tokenizer, ChoiceOptions options)
     : options_(std::move(options)),
-      decoder_(tokenizer, /*skip_special=*/true),
+      decoder_(tokenizer, options_.skip_special),
       stops_(options_.stop),
       splitter_(options_.begins_thinking) {
   if (options_.tools) parser_.emplace(*options_.tools);

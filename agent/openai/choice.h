@@ -18,6 +18,7 @@ struct ChoiceOptions {
   int32_t index = 0;
   int32_t prompt_tokens = 0;
   std::vector<std::string> stop;
+  bool skip_special = true;  ///< special tokens have no text
   bool split_reasoning = false;
   bool begins_thinking = false;
   bool with_reasoning = true;  ///< false: what is split off is dropped

@@ -175,6 +175,7 @@ void Generation::AddChoice(size_t p) {
   options.index = static_cast<int32_t>(i);
   options.prompt_tokens = static_cast<int32_t>(prompt.ids.size());
   options.stop = job_.params.stop;
+  options.skip_special = job_.params.skip_special_tokens;
   options.split_reasoning = job_.format->splits_reasoning();
   options.begins_thinking = prompt.begins_thinking;
   options.with_reasoning = job_.params.include_reasoning;

@@ -76,13 +76,19 @@ void RefuseUnlessEmpty(Fields& fields, const char* name) {
   }
 }
 
-/// Known fields of OpenAI's and vLLM's APIs whose meaning we would have to drop.
+/// Known fields of OpenAI's, vLLM's, SGLang's and llama.cpp's APIs whose meaning we would have to
+/// drop.
 void RefuseUnserved(Fields& fields) {
   for (const char* name :
-       {"audio", "prediction", "web_search_options", "guided_json", "guided_regex", "guided_choice",
-        "guided_grammar", "structured_outputs", "prompt_logprobs", "truncate_prompt_tokens",
+       {"audio", "prediction", "web_search_options", "prompt_logprobs", "truncate_prompt_tokens",
         "bad_words", "allowed_token_ids", "logits_processors", "chat_template", "documents",
         "functions", "images"}) {
+    RefuseUnlessEmpty(fields, name);
+  }
+  // What response_format asks for, by other names.
+  for (const char* name :
+       {"guided_json", "guided_regex", "guided_choice", "guided_grammar", "structured_outputs",
+        "grammar", "regex", "ebnf", "json_schema", "structural_tag"}) {
     RefuseUnlessEmpty(fields, name);
   }
   for (const char* name : {"use_beam_search", "include_stop_str_in_output", "return_token_ids",
@@ -96,6 +102,8 @@ void RefuseUnserved(Fields& fields) {
   // Some clients write out what holds anyway.
   if (const OrderedJson* penalty = fields.Find("length_penalty"); penalty && *penalty != 1)
     fields.Unsupported("length_penalty", "other values than 1");
+  if (const OrderedJson* typical = fields.Find("typical_p"); typical && *typical != 1)
+    fields.Unsupported("typical_p", "other values than 1");
   if (const OrderedJson* verbosity = fields.Find("verbosity"); verbosity && *verbosity != "medium")
     fields.Unsupported("verbosity", "other values than \"medium\"");
   if (const OrderedJson* modalities = fields.Find("modalities");
@@ -141,6 +149,7 @@ void ReadParams(Fields& fields, const RequestLimits& limits, GenerationParams* p
                 "invalid_value");
   params->stop_token_ids = fields.TokenIds("stop_token_ids").value_or(std::vector<int32_t>{});
   params->ignore_eos = fields.Bool("ignore_eos").value_or(false);
+  params->skip_special_tokens = fields.Bool("skip_special_tokens").value_or(true);
   for (const char* name : {"max_tokens", "max_completion_tokens"}) {  // the newer name wins
     if (const auto max = fields.Integer(name, least_tokens, kMaxInt32))
       params->max_tokens = static_cast<int32_t>(*max);

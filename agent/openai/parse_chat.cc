@@ -86,6 +86,16 @@ void CheckToolCalls(Fields& message, OrderedJson* out) {
   if ((*out)["content"] == "") (*out)["content"] = nullptr;
 }
 
+/// DeepSeek's word for continue_final_message. It stays in the message: V3.1's template reads it.
+void CheckPrefix(Fields& message, const OrderedJson& out, bool last) {
+  if (!message.Bool("prefix").value_or(false)) return;
+  if (!last || out["role"] != "assistant" || out.contains("tool_calls")) {
+    message.Fail("prefix",
+                 "only the last message, the assistant's and without tool calls, can be continued",
+                 "invalid_value");
+  }
+}
+
 OrderedJson ReadMessages(Fields& fields, const RequestLimits& limits) {
   OrderedJson out = OrderedJson::array();
   const OrderedJson* messages = fields.Find("messages");
@@ -123,6 +133,7 @@ OrderedJson ReadMessages(Fields& fields, const RequestLimits& limits) {
         message["role"] = "system";  // OpenAI's newer name for the same thing
       FlattenContent(inner, &message);
       CheckToolCalls(inner, &message);
+      CheckPrefix(inner, message, i + 1 == messages->size());
       if (inner.Find("function_call") != nullptr)
         inner.Unsupported("function_call", "use tool_calls");
     }
@@ -163,7 +174,17 @@ void ReadEffort(Fields& fields, OrderedJson* variables) {
   if (!among(kOff)) (*variables)["reasoning_effort"] = among(kMost) ? "max" : "high";
 }
 
+bool HasPrefix(const OrderedJson& messages) {
+  return !messages.empty() && messages.back().contains("prefix") &&
+         messages.back()["prefix"] == true;
+}
+
 }  // namespace
+
+std::string ContinuingField(const OrderedJson& messages) {
+  return HasPrefix(messages) ? StrCat("messages[", messages.size() - 1, "].prefix")
+                             : "continue_final_message";
+}
 
 std::shared_ptr<const OrderedJson> ReadTemplateVariables(Fields& fields,
                                                          const RequestLimits& limits) {
@@ -205,13 +226,16 @@ std::shared_ptr<const OrderedJson> ReadTemplateVariables(Fields& fields,
   }
   if (const auto on = fields.Bool("enable_thinking")) switch_thinking(*on);
   (*variables)["messages"] = ReadMessages(fields, limits);
-  const bool continues = fields.Bool("continue_final_message").value_or(false);
+  const bool prefix = fields.ok() && HasPrefix((*variables)["messages"]);
+  const bool continues = fields.Bool("continue_final_message").value_or(false) || prefix;
   const auto prompt = fields.Bool("add_generation_prompt");
   (*variables)["add_generation_prompt"] = prompt.value_or(!continues);
   if (!continues || !fields.ok()) return variables;
   const OrderedJson& messages = (*variables)["messages"];
   if (prompt.value_or(false)) {
-    fields.Fail("add_generation_prompt", "cannot be true together with continue_final_message",
+    fields.Fail(prefix ? ContinuingField(messages) : "add_generation_prompt",
+                StrCat("cannot be true together with ",
+                       prefix ? "add_generation_prompt" : "continue_final_message"),
                 "invalid_value");
   } else if (!messages.empty() &&
              (messages.back()["role"] != "assistant" || messages.back().contains("tool_calls"))) {
@@ -236,7 +260,7 @@ absl::StatusOr<ChatRequest> ParseChatRequest(std::string_view body, const Reques
   request.continues = request.variables->contains("continue_final_message");
   if (request.continues && (request.tools.mode != ToolRequest::kNone ||
                             request.params.response_format.kind != ResponseFormat::kText)) {
-    fields.Fail("continue_final_message",
+    fields.Fail(ContinuingField((*request.variables)["messages"]),
                 "cannot be combined with tools or a response_format other than text",
                 "invalid_value");
   }

@@ -67,6 +67,7 @@ struct GenerationParams {
   std::vector<std::string> stop;
   std::vector<int32_t> stop_token_ids;
   bool ignore_eos = false;
+  bool skip_special_tokens = true;    ///< special tokens of the answer are left out of its text
   std::optional<int32_t> max_tokens;  ///< >= 1; 0 where the prompt is echoed: nothing behind it
   int32_t n = 1;
   bool stream = false;
@@ -84,8 +85,12 @@ struct ChatRequest {
   /// What the chat template gets: messages with plain string contents, chat_template_kwargs,
   /// add_generation_prompt, tools, continue_final_message.
   std::shared_ptr<const OrderedJson> variables;
-  bool continues = false;  ///< continue_final_message: the answer goes on with the last message
+  bool continues = false;  ///< the answer goes on with the last message (ContinuingField)
 };
+
+/// The field that asks for the last message to be gone on with: its "prefix" or
+/// continue_final_message.
+std::string ContinuingField(const OrderedJson& messages);
 
 /// Text, or token ids that are taken as they are.
 using Prompt = std::variant<std::string, std::vector<int32_t>>;

@@ -135,6 +135,7 @@ template <typename Body>
 grpc::ServerUnaryReactor* InferenceService::Unary(grpc::CallbackServerContext* context, Body body) {
   grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
   const std::string request_id = RequestId("");
+  context->AddInitialMetadata("x-request-id", request_id);
   const auto refuse = [this, reactor, request_id](const absl::Status& status) {
     reactor->Finish(ToGrpc(inference_.Refused(status, request_id)));
   };

@@ -45,14 +45,16 @@ double Limits::Gops(Unit unit) const {
   return narrow > 0 ? narrow : fp32.best;
 }
 
-void MeasureLimits(int threads) {
+void MeasureLimits(int threads, std::string_view isa) {
   Limits& limits = Stored();
   limits.threads = threads;
+  limits.isa = std::string(isa);
   limits.bandwidth = membw_ceiling(kReadBytes, kSecondsPerCase, threads);
   std::fprintf(stderr, "read bandwidth, %d threads, huge pages: %.1f GB/s (median %.1f)\n", threads,
                limits.bandwidth.best, limits.bandwidth.median);
   benchmark::AddCustomContext("membw_gb_per_s", std::to_string(limits.bandwidth.best));
   benchmark::AddCustomContext("threads", std::to_string(threads));
+  benchmark::AddCustomContext("isa", limits.isa);
   limits.int8 = Peak("int8", threads);
   limits.bf16 = Peak("bf16", threads);
   limits.fp32 = Peak("fp32", threads);

@@ -5,6 +5,8 @@
 #include <benchmark/benchmark.h>
 
 #include <chrono>
+#include <string>
+#include <string_view>
 
 #include "bench/ceilings.h"
 
@@ -15,13 +17,14 @@ enum class Unit { kInt8, kBf16, kFp32 };
 
 struct Limits {
   int threads = 0;
+  std::string isa;                 ///< whose kernels are measured: cpu_backend.h
   ceiling bandwidth{};             ///< GB/s out of huge pages
   ceiling int8{}, bf16{}, fp32{};  ///< Gop/s of all threads
   double Gops(Unit unit) const;
 };
 
 /// Measures (some seconds), prints and puts into the JSON context. Once, before the benchmarks run.
-void MeasureLimits(int threads);
+void MeasureLimits(int threads, std::string_view isa);
 const Limits& MeasuredLimits();
 
 /// Times the loop of a benchmark: made just before it, asked just after it.

@@ -75,7 +75,8 @@ const std::vector<Format>& Formats() {
 Operands::Operands(const Format& format, const engine::StepPlan& plan)
     : format_(format),
       plan_(plan),
-      backend_(Check(engine::CreateCpuBackend({format.compute, MeasuredLimits().threads}))) {}
+      backend_(Check(engine::CreateCpuBackend({format.compute, MeasuredLimits().threads},
+                                              MeasuredLimits().isa))) {}
 
 engine::PackedWeight Operands::Weight(int64_t rows, int64_t cols, uint32_t seed) {
   constexpr int64_t kBlock = 128;

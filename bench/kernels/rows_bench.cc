@@ -33,7 +33,7 @@ void Norm(benchmark::State& state) {
 }
 
 void Swiglu(benchmark::State& state) {
-  const auto kernels = engine::SelectKernels("");
+  const auto kernels = engine::SelectKernels(MeasuredLimits().isa);
   if (!kernels.ok()) {
     state.SkipWithError("no kernels for this CPU");
     return;

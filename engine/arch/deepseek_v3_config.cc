@@ -19,10 +19,10 @@ absl::StatusOr<ModelSpec> ParseDeepseekV3Config(const Json& json) {
   if (!interleaved) spec.rope.layout = RopeLayout::kHalf;
   r.Only("scoring_func", "sigmoid");
   r.Only("topk_method", "noaux_tc");
+  r.OptionalInt("num_nextn_predict_layers", 0, 16, &spec.mtp_layers);
   // A group's score is the sum of its best two experts.
   ReadExperts(&r, true, 2, &spec);
   r.Number("routed_scaling_factor", 0, 1e6, &spec.routed_scale);
-  r.OptionalInt("num_nextn_predict_layers", 0, 16, &spec.mtp_layers);
   if (!r.ok()) return r.status();
   return spec;
 }

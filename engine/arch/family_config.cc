@@ -1,26 +1,46 @@
 #include "engine/arch/family_config.h"
 
+#include <algorithm>
+
 #include "base/json_full.h"
 #include "base/strings.h"
 
 namespace deepseek::engine {
 namespace {
 
-// Generous bounds that keep every product of two sizes far inside int64.
+// Generous bounds that keep what is counted, up to the bytes of all layers and of their cache,
+// inside int64.
 constexpr int64_t kMaxLayers = 1024;
-constexpr int64_t kMaxWidth = int64_t{1} << 20;
+constexpr int64_t kMaxWidth = int64_t{1} << 20;  // of a row between two products
 constexpr int64_t kMaxVocab = int64_t{1} << 24;
 constexpr int64_t kMaxExperts = 65536;
+// Experts of all layers (DeepSeek-V3: 15,934): three tensors each, listed before weights are read.
+constexpr int64_t kMaxExpertsOfAllLayers = int64_t{1} << 17;
 constexpr int64_t kMaxPositions = int64_t{1} << 26;
 constexpr int64_t kMaxHeads = 4096;
 constexpr int64_t kMaxHeadDim = 65536;
 
-void ReadQuantization(const Json& json, ConfigReader* parent, ModelSpec* spec) {
-  if (!json.is_object()) {
-    parent->Fail("quantization_config", "an object or null");
-    return;
+void ReadBlockSize(const Json& block, ConfigReader* r, ModelSpec* spec) {
+  if (block.is_null()) {
+    return r->Fail(absl::UnimplementedError(
+        "config.json: quantization_config.weight_block_size is null, one scale for a whole tensor, "
+        "which is not served (served: blocks, [rows, columns])"));
   }
+  const auto valid = [](const Json& n) {
+    return n.is_number_integer() && n.get<int64_t>() >= 2 && n.get<int64_t>() <= 65536 &&
+           n.get<int64_t>() % 2 == 0;
+  };
+  if (!block.is_array() || block.size() != 2 || !valid(block[0]) || !valid(block[1])) {
+    return r->Fail("weight_block_size", "two even integers from 2 to 65536, [rows, columns]");
+  }
+  spec->fp8_block_rows = block[0].get<int32_t>();
+  spec->fp8_block_cols = block[1].get<int32_t>();
+}
+
+void ReadQuantization(const Json& json, ConfigReader* parent, ModelSpec* spec) {
+  if (!json.is_object()) return parent->Fail("quantization_config", "an object or null");
   ConfigReader r(json, "quantization_config.");
+  const auto given = json.find("weight_block_size");
   std::string method;
   r.String("quant_method", &method);
   if (r.ok() && method != "fp8") {
@@ -28,22 +48,17 @@ void ReadQuantization(const Json& json, ConfigReader* parent, ModelSpec* spec) {
                                            method, "\" is not served (served: fp8)")));
   }
   r.Only("fmt", "e4m3");
-  const Json* block = r.Find("weight_block_size");
-  if (r.ok()) {
-    const auto valid = [](const Json& n) {
-      return n.is_number_integer() && n.get<int64_t>() >= 2 && n.get<int64_t>() <= 65536 &&
-             n.get<int64_t>() % 2 == 0;
-    };
-    if (block == nullptr || !block->is_array() || block->size() != 2 || !valid((*block)[0]) ||
-        !valid((*block)[1])) {
-      r.Fail("weight_block_size", "two even integers from 2 to 65536, [rows, columns]");
-    } else {
-      spec->fp8_block_rows = (*block)[0].get<int32_t>();
-      spec->fp8_block_cols = (*block)[1].get<int32_t>();
-      spec->fp8_blocks = true;
-    }
-  }
-  if (!r.ok()) parent->Fail(r.status());
+  // transformers: blocks of 128 x 128 where nothing is said.
+  if (r.ok() && given != json.end()) ReadBlockSize(*given, &r, spec);
+  if (!r.ok()) return parent->Fail(r.status());
+  spec->fp8_blocks = true;
+}
+
+// `channels`: of a head, the wider of what is asked with and what comes out.
+void CheckHeads(int64_t channels, ConfigReader* r, const ModelSpec& spec) {
+  if (!r->ok() || spec.heads * channels <= kMaxWidth) return;
+  r->Fail("num_attention_heads",
+          StrCat("at most ", kMaxWidth / channels, " (heads of ", channels, " channels)"));
 }
 
 void ReadTokenIds(ConfigReader* r, ModelSpec* spec) {
@@ -98,7 +113,7 @@ void ReadGqa(ConfigReader* r, ModelSpec* spec) {
   if (r->Find("head_dim") != nullptr) {
     r->Int("head_dim", 2, kMaxHeadDim, &spec->head_dim);
     if (r->ok() && spec->head_dim % 2 != 0) r->Fail("head_dim", "an even number");
-    return;
+    return CheckHeads(spec->head_dim, r, *spec);
   }
   spec->head_dim = spec->hidden / spec->heads;
   if (spec->hidden % (2 * spec->heads) != 0) {
@@ -117,6 +132,7 @@ void ReadMla(ConfigReader* r, ModelSpec* spec) {
   r->Int("qk_rope_head_dim", 2, kMaxHeadDim, &spec->rope_dim);
   r->Int("v_head_dim", 1, kMaxHeadDim, &spec->v_dim);
   if (r->ok() && spec->rope_dim % 2 != 0) r->Fail("qk_rope_head_dim", "an even number");
+  CheckHeads(std::max(spec->nope_dim + spec->rope_dim, spec->v_dim), r, *spec);
   if (!r->ok()) return;
   spec->kv_heads = spec->heads;
   spec->head_dim = spec->nope_dim + spec->rope_dim;
@@ -140,6 +156,13 @@ void ReadExperts(ConfigReader* r, bool groups, int32_t min_group, ModelSpec* spe
     r->Int("topk_group", 1, kMaxExperts, &spec->groups_kept);
   }
   if (!r->ok()) return;
+  const int64_t experts =
+      (int64_t{spec->layers} + spec->mtp_layers) * (spec->experts + spec->shared_experts);
+  if (experts > kMaxExpertsOfAllLayers) {
+    return r->Fail(absl::DataLossError(
+        StrCat("config.json: num_hidden_layers x n_routed_experts is ", experts,
+               " with shared experts and MTP layers, at most ", kMaxExpertsOfAllLayers)));
+  }
   if (spec->experts % spec->expert_groups != 0) {
     return r->Fail("n_group", StrCat("a divisor of n_routed_experts (", spec->experts, ")"));
   }

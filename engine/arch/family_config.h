@@ -29,8 +29,8 @@ void ReadRope(ConfigReader* r, std::initializer_list<RopeScaling> served, RopeSp
 void ReadGqa(ConfigReader* r, ModelSpec* spec);
 /// Multi-head latent attention, interleaved layout unless the family says otherwise.
 void ReadMla(ConfigReader* r, ModelSpec* spec);
-/// Routed and shared experts. `groups`: also n_group and topk_group, with groups of at least
-/// `min_group` experts.
+/// Routed and shared experts, of as many layers as are set. `groups`: also n_group and topk_group,
+/// with groups of at least `min_group` experts.
 void ReadExperts(ConfigReader* r, bool groups, int32_t min_group, ModelSpec* spec);
 
 absl::StatusOr<ModelSpec> ParseLlamaConfig(const Json& json);

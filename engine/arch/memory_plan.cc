@@ -21,21 +21,22 @@ constexpr int64_t kProgramBytes = int64_t{2} << 20;
 constexpr int64_t kBytesPerVocabularyEntry = 800;
 constexpr int64_t kBytesPerThread = int64_t{512} << 10;
 
+int64_t BlockOf(const PlannedTensor& t, const ModelSpec& spec) {
+  return t.transposed ? spec.fp8_block_rows : spec.fp8_block_cols;
+}
+
+// Of a linear or native tensor.
+PackedForm FormOf(const PlannedTensor& t, const ModelSpec& spec, WeightType asked) {
+  if (t.keep == PlannedTensor::Keep::kNative) asked = WeightType::kNative;
+  const int64_t block = BlockOf(t, spec);
+  return PackedFormOf(t.stored, asked, t.first_col % block == 0 && block % 4 == 0);
+}
+
 int64_t KeptBytes(const PlannedTensor& t, const ModelSpec& spec, WeightType asked) {
-  switch (t.keep) {
-    case PlannedTensor::Keep::kTable:
-      return t.rows * t.cols * SizeOf(t.stored);
-    case PlannedTensor::Keep::kVector:
-      return t.rows * t.cols * kF32;
-    case PlannedTensor::Keep::kNative:
-      asked = WeightType::kNative;
-      break;
-    case PlannedTensor::Keep::kLinear:
-      break;
-  }
-  const int64_t block = t.transposed ? spec.fp8_block_rows : spec.fp8_block_cols;
-  const PackedForm form = PackedFormOf(t.stored, asked, t.first_col % block == 0 && block % 4 == 0);
-  const int64_t group = form == PackedForm::kF8 ? block : kIntGroup;
+  if (t.keep == PlannedTensor::Keep::kTable) return t.rows * t.cols * SizeOf(t.stored);
+  if (t.keep == PlannedTensor::Keep::kVector) return t.rows * t.cols * kF32;
+  const PackedForm form = FormOf(t, spec, asked);
+  const int64_t group = form == PackedForm::kF8 ? BlockOf(t, spec) : kIntGroup;
   return PackedSize(form, t.rows, t.cols, group) * t.count;
 }
 
@@ -52,17 +53,36 @@ int64_t StepBytes(const ModelSpec& s, const StepShape& step, bool mtp) {
   return kF32 * (step.rows * row + step.logit_rows * (int64_t{s.hidden} + s.vocab));
 }
 
-// A row of activations as a product reads it: as it is, rounded to bf16, or INT8 codes with a scale
-// and a sum per group.
-int64_t PreparedRowBytes(Compute compute, int64_t cols) {
-  switch (compute) {
-    case Compute::kInt8:
-      return RoundUp(cols, kIntGroup) / kIntGroup * (kIntGroup + 8);
-    case Compute::kBf16:
-      return RoundUp(cols, 4) * 2;
-    default:
-      return cols * kF32;
+// The widest rows of activations as products read them: as they are, rounded to bf16, or INT8 codes
+// with a scale and a sum per group.
+struct PreparedRows {
+  int64_t product = 0;  // of those that are made for a product
+  int64_t ffn = 0;      // into down of a dense layer or of the shared experts
+  int64_t expert = 0;   // into down of a routed expert
+};
+
+// engine/kernels/cpu: CpuBackend::FormFor and Plan, which know of a down no more than its shape.
+PreparedRows WidestRows(const ModelSpec& s, const ModelOptions& options, const StepShape& step,
+                        int64_t ffn, absl::Span<const PlannedTensor> tensors) {
+  PreparedRows widest;
+  for (const PlannedTensor& t : tensors) {
+    const bool native = t.keep == PlannedTensor::Keep::kNative;
+    if (!native && t.keep != PlannedTensor::Keep::kLinear) continue;
+    if (native && t.rows == s.experts && t.cols == s.hidden) continue;  // the router reads F32
+    const PackedForm form = FormOf(t, s, options.weights);
+    const bool integer = form == PackedForm::kInt8 || form == PackedForm::kInt4;
+    const bool codes = integer && options.compute == Compute::kInt8;
+    const bool bf16 = !integer && form != PackedForm::kF32 && step.bf16_products &&
+                      options.compute != Compute::kFp32;
+    const int64_t bytes = codes  ? RoundUp(t.cols, kIntGroup) / kIntGroup * (kIntGroup + 8)
+                          : bf16 ? RoundUp(t.cols, 4) * 2
+                                 : t.cols * kF32;
+    if (codes || bf16) widest.product = std::max(widest.product, bytes);
+    if (t.rows != s.hidden) continue;
+    if (t.cols <= ffn) widest.ffn = std::max(widest.ffn, bytes);
+    if (t.cols <= s.expert_intermediate) widest.expert = std::max(widest.expert, bytes);
   }
+  return widest;
 }
 
 // engine/kernels/cpu/attend_scratch.cc: per thread the operands of a key tile, a head's k_up and
@@ -97,21 +117,18 @@ int64_t AttendBytes(const ModelSpec& s, const StepShape& step, Compute compute) 
 
 // engine/kernels/cpu: rows prepared for a product, the intermediate and the output of all (row,
 // expert) pairs, per thread a block of an expert; and attention.
-int64_t ScratchBytes(const ModelSpec& s, const StepShape& step, Compute compute,
-                     int64_t widest_cols) {
-  if (compute == Compute::kBf16 && !step.bf16_products) compute = Compute::kFp32;
+int64_t ScratchBytes(const ModelSpec& s, const ModelOptions& options, const StepShape& step,
+                     absl::Span<const PlannedTensor> tensors) {
   const int64_t rows = std::max(step.rows, step.logit_rows);
   const int64_t pairs = std::max<int64_t>(rows, int64_t{step.rows} * s.experts_per_token);
   const bool dense = s.experts == 0 || s.first_dense_layers > 0;
   const int64_t ffn = std::max<int64_t>(dense ? s.dense_intermediate : 0,
                                         int64_t{s.shared_experts} * s.expert_intermediate);
-  const int64_t prepared =
-      compute == Compute::kFp32 ? 0 : rows * PreparedRowBytes(compute, widest_cols);
-  const int64_t intermediate = std::max(step.rows * PreparedRowBytes(compute, ffn),
-                                        pairs * PreparedRowBytes(compute, s.expert_intermediate));
+  const PreparedRows widest = WidestRows(s, options, step, ffn, tensors);
+  const int64_t intermediate = std::max(step.rows * widest.ffn, pairs * widest.expert);
   const int64_t pointers = (3 * pairs + 2 * rows) * int64_t{sizeof(void*)};
   constexpr int64_t kExpertBlock = 2 * 48 * kIntGroup;  // gate and up of 48 rows, 128 columns
-  return prepared + intermediate + pointers + AttendBytes(s, step, compute) +
+  return rows * widest.product + intermediate + pointers + AttendBytes(s, step, options.compute) +
          kF32 * (pairs * s.hidden + step.threads * kExpertBlock);
 }
 
@@ -161,11 +178,7 @@ int64_t KvRowBytes(const ModelSpec& spec, KvType type) {
 MemoryPlan PlanMemory(const ModelSpec& spec, const ModelOptions& options, const StepShape& step,
                       absl::Span<const PlannedTensor> tensors, int64_t available_bytes) {
   MemoryPlan plan;
-  int64_t widest = 0;
   for (const PlannedTensor& t : tensors) {
-    if (t.keep == PlannedTensor::Keep::kLinear || t.keep == PlannedTensor::Keep::kNative) {
-      widest = std::max(widest, t.cols);
-    }
     plan.part_bytes[static_cast<size_t>(t.part)] += KeptBytes(t, spec, options.weights);
   }
   const bool mtp = options.load_mtp && spec.mtp_layers > 0;
@@ -175,7 +188,7 @@ MemoryPlan PlanMemory(const ModelSpec& spec, const ModelOptions& options, const 
   plan.max_batch = options.max_batch;
   plan.table_bytes = 2 * int64_t{options.max_context} * (rotary / 2) * kF32;
   plan.step_bytes = StepBytes(spec, step, mtp);
-  plan.scratch_bytes = ScratchBytes(spec, step, options.compute, widest);
+  plan.scratch_bytes = ScratchBytes(spec, options, step, tensors);
   plan.overhead_bytes =
       kProgramBytes + spec.vocab * kBytesPerVocabularyEntry + step.threads * kBytesPerThread;
   plan.weight_bytes_per_token = BytesPerToken(spec, plan);

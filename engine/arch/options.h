@@ -21,6 +21,9 @@ struct ModelOptions {
   WeightType weights = WeightType::kNative;
   KvType kv = KvType::kAuto;
   int threads = 0;  ///< 0: the CPUs that the cgroup gives
+  /// The CPU's kernels: "auto" for the best, or a name of SupportedIsas() (kernels/cpu/isa.h).
+  /// Results differ in their last bits between them (docs/engine/numbers.md).
+  std::string isa = "auto";
   /// The CPU multiplies bf16 numbers; else they are widened to F32, which takes more scratch.
   bool bf16_products = true;
   int32_t max_context = 0;  ///< tokens of one sequence; 0: the model's own limit

@@ -28,9 +28,12 @@ std::string_view Name(RopeScaling scaling) {
   return "";
 }
 
-void ReadYarn(ConfigReader* r, RopeSpec* rope) {
+void ReadYarn(ConfigReader* r, ConfigReader* model, RopeSpec* rope) {
   r->Number("factor", 1, kMaxFactor, &rope->factor);
-  r->Int("original_max_position_embeddings", 1, kMaxPositions, &rope->original_max_positions);
+  // transformers: where only the model's length is given, that is the one before stretching.
+  model->Int("max_position_embeddings", 1, kMaxPositions, &rope->original_max_positions);
+  r->OptionalInt("original_max_position_embeddings", 1, kMaxPositions,
+                 &rope->original_max_positions);
   r->OptionalNumber("beta_fast", 1e-6, 1e6, &rope->beta_fast);
   r->OptionalNumber("beta_slow", 1e-6, 1e6, &rope->beta_slow);
   // Absent: 1 and 0, both in DeepSeek's official code and, by another road, in Qwen2's.
@@ -74,7 +77,7 @@ void ReadScaling(const Json& json, std::string_view field,
   }
   if (!r.ok()) return parent->Fail(r.status());
   rope->scaling = *found;
-  if (rope->scaling == RopeScaling::kYarn) ReadYarn(&r, rope);
+  if (rope->scaling == RopeScaling::kYarn) ReadYarn(&r, parent, rope);
   if (rope->scaling == RopeScaling::kLlama3) ReadLlama3(&r, rope);
   if (rope->scaling == RopeScaling::kLinear) r.Number("factor", 1, kMaxFactor, &rope->factor);
   if (!r.ok()) parent->Fail(r.status());

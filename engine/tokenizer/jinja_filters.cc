@@ -166,6 +166,7 @@ Result Number(Budget&, std::string_view name, const Value& input, const Argument
   int64_t integer = 0;
   if (name == "float") return Value(Value::Variant(number));
   if (input.integer(&integer) != nullptr) return Value::Integer(integer);
+  if (input.As<LargeInteger>() != nullptr) return input;
   if (!(std::fabs(number) < 9e18)) return Fail("int: the number is too large");
   return Value::Integer(static_cast<int64_t>(number));
 }
@@ -175,6 +176,7 @@ Result Absolute(Budget&, std::string_view, const Value& input, const Arguments& 
   int64_t i = 0;
   double x = 0;
   if (input.integer(&i) != nullptr && i > INT64_MIN) return Value::Integer(i < 0 ? -i : i);
+  if (input.As<LargeInteger>() != nullptr) return input;
   if (input.number(&x)) return Value(Value::Variant(std::fabs(x)));
   return Fail("abs takes a number");
 }
@@ -336,7 +338,8 @@ constexpr std::pair<std::string_view, Filter> kFilters[] = {
 
 absl::StatusOr<bool> OfType(std::string_view name, const Value& v, const Arguments& arguments) {
   RETURN_IF_ERROR(arguments.Check(0));
-  const bool boolean = v.As<bool>() != nullptr, integer = v.As<int64_t>() != nullptr,
+  const bool boolean = v.As<bool>() != nullptr,
+             integer = v.As<int64_t>() != nullptr || v.As<LargeInteger>() != nullptr,
              real = v.As<double>() != nullptr;
   const bool sequence = v.text() != nullptr || v.items() != nullptr || v.As<DictRef>() != nullptr;
   if (name == "defined") return !v.undefined();

@@ -157,6 +157,7 @@ void AppendRepr(const Value& value, MarkedText* out) {
   if (value.none()) return out->Append("None", true);
   if (const bool* b = value.As<bool>()) return out->Append(*b ? "True" : "False", true);
   if (const int64_t* i = value.As<int64_t>()) return out->Append(StrCat(*i), true);
+  if (const LargeInteger* i = value.As<LargeInteger>()) return out->Append(StrCat(i->value), true);
   if (const double* d = value.As<double>()) return out->Append(FloatRepr(*d), true);
   if (const MarkedText* text = value.text()) return AppendTextRepr(*text, out);
   const JsonStyle style;
@@ -187,6 +188,7 @@ absl::Status AppendJson(const Value& value, const JsonStyle& style, int level, M
   if (value.none()) return put("null");
   if (const bool* b = value.As<bool>()) return put(*b ? "true" : "false");
   if (const int64_t* i = value.As<int64_t>()) return put(StrCat(*i));
+  if (const LargeInteger* i = value.As<LargeInteger>()) return put(StrCat(i->value));
   if (const double* d = value.As<double>()) {
     if (std::isnan(*d)) return put("NaN");
     if (std::isinf(*d)) return put(*d > 0 ? "Infinity" : "-Infinity");

@@ -66,6 +66,10 @@ bool Value::number(double* out) const {
     *out = static_cast<double>(i);
     return true;
   }
+  if (const LargeInteger* large = As<LargeInteger>()) {
+    *out = static_cast<double>(large->value);
+    return true;
+  }
   if (const double* d = As<double>()) {
     *out = *d;
     return true;
@@ -97,9 +101,9 @@ size_t Value::Weight() const {
 }
 
 std::string_view Value::TypeName() const {
-  static constexpr std::string_view kNames[] = {"undefined", "None",        "bool",     "int",
-                                                "float",     "str",         "list",     "dict",
-                                                "Namespace", "LoopContext", "function", "Macro"};
+  static constexpr std::string_view kNames[] = {
+      "undefined", "None", "bool",      "int",         "int",      "float", "str",
+      "list",      "dict", "Namespace", "LoopContext", "function", "Macro"};
   return kNames[v_.index()];
 }
 
@@ -147,6 +151,9 @@ absl::StatusOr<Value> MakeDict(Dict dict) {
 bool Equal(const Value& a, const Value& b) {
   int64_t i = 0, j = 0;
   if (a.integer(&i) != nullptr && b.integer(&j) != nullptr) return i == j;
+  const LargeInteger* large = a.As<LargeInteger>();
+  if (const LargeInteger* other = b.As<LargeInteger>(); large != nullptr && other != nullptr)
+    return large->value == other->value;
   double x = 0, y = 0;
   if (a.number(&x) && b.number(&y)) return x == y;
   if (a.text() != nullptr && b.text() != nullptr) return a.text()->text() == b.text()->text();
@@ -168,8 +175,7 @@ absl::StatusOr<Value> FromJson(const OrderedJson& json, int depth) {
       return Value::Integer(json.get<int64_t>());
     case OrderedJson::value_t::number_unsigned: {
       const auto n = json.get<uint64_t>();
-      if (n > static_cast<uint64_t>(INT64_MAX))
-        return Value(Value::Variant(static_cast<double>(n)));
+      if (n > static_cast<uint64_t>(INT64_MAX)) return Value(Value::Variant(LargeInteger{n}));
       return Value::Integer(static_cast<int64_t>(n));
     }
     case OrderedJson::value_t::number_float:

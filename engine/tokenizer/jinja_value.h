@@ -27,6 +27,11 @@ struct Undefined {
   std::string name;
 };
 struct None {};
+/// An integer above INT64_MAX, as JSON may have them: written with all its digits, a float to
+/// operators.
+struct LargeInteger {
+  uint64_t value;
+};
 using Text = std::shared_ptr<const MarkedText>;
 struct ListItems;
 using List = std::shared_ptr<const ListItems>;
@@ -47,8 +52,8 @@ struct Macro {
 
 class Value {
  public:
-  using Variant = std::variant<Undefined, None, bool, int64_t, double, Text, List, DictRef,
-                               Namespace, LoopRef, Function, Macro>;
+  using Variant = std::variant<Undefined, None, bool, int64_t, LargeInteger, double, Text, List,
+                               DictRef, Namespace, LoopRef, Function, Macro>;
   Value() : v_(Undefined{}) {}
   Value(Variant v) : v_(std::move(v)) {}  // NOLINT: every alternative is a value
   static Value String(std::string_view text, bool input);
@@ -66,7 +71,7 @@ class Value {
   const MarkedText* text() const { return As<Text>() ? As<Text>()->get() : nullptr; }
   const std::vector<Value>* items() const;
   const Dict* dict() const;  ///< also a namespace's
-  /// Integer value of an int or a bool.
+  /// Integer value of a bool or of an int that is not too large.
   const int64_t* integer(int64_t* storage) const;
   /// Any number, as a double.
   bool number(double* out) const;

@@ -19,25 +19,22 @@ constexpr JsonLimits kHeaderLimits = {kMaxHeaderBytes, 6, size_t{1} << 20, size_
 constexpr size_t kSmallHeader = size_t{4} << 20;
 constexpr size_t kTensorBytes = 320;  // a TensorView with a short name, as a node of the map
 
-constexpr std::array<std::pair<std::string_view, int64_t>, 15> kDtypes{{{"BOOL", 1},
-                                                                        {"U8", 1},
-                                                                        {"I8", 1},
-                                                                        {"F8_E4M3", 1},
-                                                                        {"F8_E5M2", 1},
-                                                                        {"F8_E8M0", 1},
-                                                                        {"U16", 2},
-                                                                        {"I16", 2},
-                                                                        {"F16", 2},
-                                                                        {"BF16", 2},
-                                                                        {"U32", 4},
-                                                                        {"I32", 4},
-                                                                        {"F32", 4},
-                                                                        {"I64", 8},
-                                                                        {"F64", 8}}};
+// Of all types of the format, bits: a file may hold tensors that nobody here reads.
+struct Dtype {
+  std::string_view name;
+  int64_t bits;
+};
+constexpr std::array kDtypes = {
+    Dtype{"BOOL", 8},        Dtype{"F4", 4},          Dtype{"F6_E2M3", 6}, Dtype{"F6_E3M2", 6},
+    Dtype{"U8", 8},          Dtype{"I8", 8},          Dtype{"F8_E4M3", 8}, Dtype{"F8_E5M2", 8},
+    Dtype{"F8_E4M3FNUZ", 8}, Dtype{"F8_E5M2FNUZ", 8}, Dtype{"F8_E8M0", 8}, Dtype{"U16", 16},
+    Dtype{"I16", 16},        Dtype{"F16", 16},        Dtype{"BF16", 16},   Dtype{"U32", 32},
+    Dtype{"I32", 32},        Dtype{"F32", 32},        Dtype{"U64", 64},    Dtype{"I64", 64},
+    Dtype{"F64", 64},        Dtype{"C64", 64}};
 
-int64_t DtypeBytes(std::string_view dtype) {
-  for (const auto& [name, bytes] : kDtypes) {
-    if (name == dtype) return bytes;
+int64_t BitsOf(std::string_view dtype) {
+  for (const Dtype& known : kDtypes) {
+    if (known.name == dtype) return known.bits;
   }
   return 0;
 }
@@ -66,19 +63,27 @@ absl::StatusOr<TensorView> ParseTensor(const std::string& name, const Json& entr
   TensorView view;
   view.name = name;
   view.dtype = dtype->get<std::string>();
-  const int64_t element_bytes = DtypeBytes(view.dtype);
-  if (element_bytes == 0) return bad(StrCat("dtype \"", view.dtype.substr(0, 40), "\" is unknown"));
+  const int64_t element_bits = BitsOf(view.dtype);
+  if (element_bits == 0) return bad(StrCat("dtype \"", view.dtype.substr(0, 40), "\" is unknown"));
   if (shape->size() > kMaxDims)
     return bad(StrCat("has ", shape->size(), " dimensions (at most 8)"));
-  auto bytes = static_cast<uint64_t>(element_bytes);
+  // As elements() multiplies: a zero further on does not undo an overflow.
+  int64_t elements = 1;
   for (const Json& dim : *shape) {
     uint64_t n = 0;
     if (!ReadUnsigned(dim, &n)) return bad("shape holds something that is not a size");
-    if (__builtin_mul_overflow(bytes, n, &bytes) || n > uint64_t{INT64_MAX}) {
+    if (n > uint64_t{INT64_MAX} ||
+        __builtin_mul_overflow(elements, static_cast<int64_t>(n), &elements)) {
       return bad("shape overflows 64 bits");
     }
     view.shape.push_back(static_cast<int64_t>(n));
   }
+  int64_t bits = 0;
+  if (__builtin_mul_overflow(elements, element_bits, &bits)) return bad("shape overflows 64 bits");
+  if (bits % 8 != 0) {
+    return bad(StrCat(view.dtype, " ", view.ShapeText(), " does not end at a whole byte"));
+  }
+  const auto bytes = static_cast<uint64_t>(bits / 8);
   uint64_t begin = 0;
   uint64_t end = 0;
   if (!ReadUnsigned((*offsets)[0], &begin) || !ReadUnsigned((*offsets)[1], &end) || begin > end) {

@@ -27,9 +27,9 @@ struct TensorView {
 std::string ShapeText(absl::Span<const int64_t> shape);
 
 /// Parses the header of a whole file image. `what` names the file in messages (kDataLoss). Checked:
-/// header length, JSON depth, known dtypes, shape products without overflow, offsets in bounds and
-/// as long as the shape says, no overlap, no hole and no tail ("the byte buffer needs to be
-/// entirely indexed").
+/// header length, JSON depth, known dtypes, shapes whose elements and bits int64 can count, offsets
+/// in bounds and as long as the shape says, no overlap, no hole and no tail ("the byte buffer needs
+/// to be entirely indexed").
 absl::StatusOr<std::map<std::string, TensorView>> ParseSafetensors(
     absl::Span<const uint8_t> file, std::string_view what,
     std::map<std::string, std::string>* metadata = nullptr);

@@ -62,6 +62,8 @@ for field, value in (
         ("quantization_config", {"quant_method": "fp8", "weight_block_size": [0, 8]}),
         ("quantization_config", {"quant_method": "fp8", "weight_block_size": [2**64, 8]}),
         ("quantization_config", {"quant_method": "fp8", "weight_block_size": [16, 16]}),
+        ("quantization_config", {"quant_method": "fp8", "weight_block_size": None}),
+        ("quantization_config", {"quant_method": "fp8"}),
         ("quantization_config", None)):
     case(f"config {field} {json.dumps(value)}", config=changed(CONFIG, **{field: value}))
 case("config infinite number", config=json.dumps(CONFIG).replace("10000", "1e999").encode())

@@ -1,6 +1,7 @@
 // A model folder: config.json, the index of shards (empty: none) and the shards, cut at the mark of
-// input.h. Whatever is in them, the folder is refused or every tensor that the config asks for is
-// there in its shape, with FP8 scales of the right number and no NaN.
+// input.h. Whatever is in them, the folder is refused or every tensor that the config asks for (of
+// MTP layers, where there is any of theirs) is there in its shape, with FP8 scales of the right
+// number and no NaN.
 
 #include "engine/weights/checkpoint.h"
 #include "base/status.h"
@@ -35,8 +36,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   const auto checkpoint = engine::Checkpoint::Open(folder.path());
   fuzz::Require(checkpoint.ok(), "what verify accepts can be opened");
-  fuzz::Require(engine::CheckTensors(*checkpoint, report->spec, true).ok(), "and has its tensors");
-  fuzz::Require(engine::ExpectedBytes(*checkpoint, report->spec, true) <= report->bytes,
+  fuzz::Require(engine::CheckTensors(*checkpoint, report->spec, report->mtp).ok(),
+                "and has its tensors");
+  fuzz::Require(engine::ExpectedBytes(*checkpoint, report->spec, report->mtp) <= report->bytes,
                 "which are not larger than the files");
   return 0;
 }

@@ -32,6 +32,7 @@ def seeds():
     for layer in range(2):
         plain[f"model.layers.{layer}.self_attn.q_proj.weight"] = ("BF16", [4, 4], b"\x00\x3f" * 16)
     yield "checkpoint", "one_file", CUT.join((text(config), b"", tiny.image(plain)))
+    yield "checkpoint", "mtp_left_out", CUT.join((text(config | {"num_nextn_predict_layers": 1}), b"", tiny.image(plain)))
     shards = [{k: v for i, (k, v) in enumerate(plain.items()) if i % 2 == s} for s in range(2)]
     index = {k: f"{'ab'[s]}.safetensors" for s in range(2) for k in shards[s]}
     yield "checkpoint", "two_shards", CUT.join((text(config), text({"weight_map": index}), *map(tiny.image, shards)))
@@ -59,6 +60,9 @@ def seeds():
         {"messages": messages[:1], "chat_template_kwargs": {"thinking": True}, "tool_choice": "auto"})
     yield "openai_request", "completion", b"\1" + text({"prompt": ["a", "b"], "logprobs": 1, "echo": False} | {
         k: v for k, v in params.items() if "logprobs" not in k})
+    yield "openai_request", "echo_alone", b"\1" + text({"prompt": "x", "echo": True, "max_tokens": 0})
+    yield "openai_request", "prefix", b"\0" + text({"messages": messages[:2] + [
+        {"role": "assistant", "content": "a", "prefix": True}], "skip_special_tokens": False})
     yield "openai_request", "completion_ids", b"\1" + text({"prompt": [[1, 2], [3]], "best_of": 1})
     yield "openai_request", "generate", b"\2" + text({"prompt": "x", "stop": "y", "stop_token_ids": [3]})
     yield "openai_request", "predict", b"\3" + text({"text": "x", "response_format": {"type": "text"}})
@@ -94,10 +98,21 @@ def seeds():
     yield "model_config", "tiny.json", text(tiny.CONFIG)
     yield "model_config", "million_experts.json", text(
         tiny.CONFIG | {"num_hidden_layers": 1024, "n_routed_experts": 65536, "n_group": 1, "topk_group": 1})
+    wide = {"hidden_size": 1 << 20, "moe_intermediate_size": 1 << 20, "n_group": 1, "topk_group": 1}
+    yield "model_config", "wide_experts.json", text(
+        tiny.CONFIG | wide | {"num_hidden_layers": 43, "n_routed_experts": 65536, "n_shared_experts": 0})
+    yield "model_config", "largest.json", text(
+        tiny.CONFIG | wide | {"num_hidden_layers": 1024, "n_routed_experts": 64, "n_shared_experts": 64,
+                              "intermediate_size": 1 << 20, "q_lora_rank": 1 << 20, "kv_lora_rank": 1 << 20,
+                              "qk_nope_head_dim": 32768, "qk_rope_head_dim": 32768, "v_head_dim": 65536,
+                              "num_attention_heads": 16, "max_position_embeddings": 1 << 26, "vocab_size": 1 << 24})
     yield "tokenizer_json", "tiny.json", text(tiny.tokenizer())
     yield "tokenizer_json", "sparse_ids.json", text(tiny.tokenizer({"a": 0, "b": 4194303, "ab": 7}, [["a", "b"]]))
     yield "safetensors", "duplicate", tiny.raw(
         b'{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}', b"x")
+    yield "safetensors", "overflow_before_a_zero", tiny.raw(
+        {"a": {"dtype": "F8_E4M3", "shape": [1 << 62, 2, 0], "data_offsets": [0, 0]}})
+    yield "safetensors", "half_bytes", tiny.image({"a": ("F4", [3, 4], b"\x12" * 6), "b": ("F6_E2M3", [4], b"\x34" * 3)})
     yield "safetensors", "empty_tensors", tiny.raw({str(i): {"dtype": "U8", "shape": [0], "data_offsets": [0, 0]}
                                                     for i in range(20)})
 

@@ -8,12 +8,13 @@ namespace {
 
 using namespace deepseek;
 
-void CheckParams(const agent::GenerationParams& p) {
+/// `echo`: the prompt may be all of the answer.
+void CheckParams(const agent::GenerationParams& p, bool echo = false) {
   fuzz::Require(p.n >= 1 && p.n <= 128, "n is within its range");
   fuzz::Require(!p.temperature || (*p.temperature >= 0 && *p.temperature <= 2),
                 "temperature is within its range");
   fuzz::Require(!p.top_p || (*p.top_p >= 0 && *p.top_p <= 1), "top_p is within its range");
-  fuzz::Require(!p.max_tokens || *p.max_tokens >= 1, "max_tokens is positive");
+  fuzz::Require(!p.max_tokens || *p.max_tokens >= (echo ? 0 : 1), "max_tokens is positive");
   fuzz::Require(p.stop.size() <= 16, "stops are few");
   for (const auto& [id, bias] : p.logit_bias)
     fuzz::Require(id >= 0 && bias >= -100 && bias <= 100, "a bias is within its range");
@@ -35,7 +36,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       break;
     case 1:
       if (const auto completion = agent::ParseCompletionRequest(body, limits); completion.ok()) {
-        CheckParams(completion->params);
+        CheckParams(completion->params, completion->echo);
         fuzz::Require(!completion->prompts.empty(), "there is a prompt");
       }
       break;

@@ -65,31 +65,31 @@ absl::Status CpuBackend::Plan(const StepPlan& plan) {
   const int64_t rows = std::max(plan.max_rows, plan.max_logit_rows);
   const int64_t pairs = std::max<int64_t>(rows, int64_t{plan.max_rows} * plan.experts_per_token);
   const auto size = [](int64_t n) { return static_cast<size_t>(n); };
-  // The widest row that a matrix asks for, and the widest intermediate, in their prepared forms.
-  int64_t row_bytes = 0;
+  // The widest row that a matrix asks for, and the widest intermediates, in the forms that the
+  // matrices read: those that may be a down [hidden, intermediate].
+  int64_t row_bytes = 0, ffn_bytes = 0, expert_bytes = 0;
   for (const PackedMatrix& w : weights_) {
-    if (const RowForm form = FormFor(w); form != RowForm::kF32) {
-      row_bytes = std::max(row_bytes, RowBytes(form, w.cols));
-    }
+    const RowForm form = FormFor(w);
+    const int64_t bytes = RowBytes(form, w.cols);
+    if (form != RowForm::kF32) row_bytes = std::max(row_bytes, bytes);
+    if (w.exact || w.rows != plan.hidden) continue;
+    if (w.cols <= plan.ffn_intermediate) ffn_bytes = std::max(ffn_bytes, bytes);
+    if (w.cols <= plan.expert_intermediate) expert_bytes = std::max(expert_bytes, bytes);
   }
-  const bool bf16 = compute_ == Compute::kBf16 && kernels_.bf16_dot;
-  const RowForm down = compute_ == Compute::kInt8 ? RowForm::kInt8
-                       : bf16                     ? RowForm::kBf16
-                                                  : RowForm::kF32;
   Reserve(&prepared_, rows * row_bytes);
   Reserve(&prepared_rows_, rows);
   Reserve(&out_rows_, rows);
-  Reserve(&intermediate_, std::max(plan.max_rows * RowBytes(down, plan.ffn_intermediate),
-                                   pairs * RowBytes(down, plan.expert_intermediate)));
+  Reserve(&intermediate_, std::max(plan.max_rows * ffn_bytes, pairs * expert_bytes));
   ReservePairs(pairs, plan.hidden);
   Reserve(&pair_of_, pairs);
   Reserve(&expert_begin_, plan.experts + 1);
   expert_rows_.reserve(size(plan.experts) + 1);
-  // Panels of down, or groups of the intermediate.
-  const int64_t items = std::max<int64_t>(plan.hidden / (kPanelTiles * kTileRows),
-                                          plan.expert_intermediate / kQuantGroup) +
-                        1;
-  work_.reserve(size(plan.experts + 1) * size(items));
+  // Panels of down, or groups of the intermediate: of each expert, and of a wider unit.
+  const auto items = [&](int64_t intermediate) {
+    return std::max(plan.hidden / (kPanelTiles * kTileRows), intermediate / kQuantGroup) + 1;
+  };
+  work_.reserve(size(plan.experts * items(plan.expert_intermediate) +
+                     items(std::max(plan.ffn_intermediate, plan.expert_intermediate))));
   expert_scratch_.resize(size(pool_.threads()));
   for (ExpertScratch& s : expert_scratch_) {
     s.gate.resize(kExpertRowBlock * kQuantGroup);
@@ -174,9 +174,9 @@ void CpuBackend::Sample(const Buffer& logits, absl::Span<const SampleSpec> specs
   });
 }
 
-bool CpuMultipliesBf16() {
-  const auto kernels = SelectKernels("");
-  return kernels.ok() && (*kernels)->bf16_dot;
+absl::StatusOr<CpuKernels> FindCpuKernels(std::string_view isa) {
+  ASSIGN_OR_RETURN(const KernelTable* kernels, SelectKernels(isa));
+  return CpuKernels{kernels->name, kernels->bf16_dot};
 }
 
 absl::StatusOr<std::unique_ptr<Backend>> CreateCpuBackend(const BackendOptions& options,
@@ -189,9 +189,10 @@ absl::StatusOr<std::unique_ptr<Backend>> CreateCpuBackend(const BackendOptions& 
         StrCat("--threads ", options.threads, " must be 0 or positive"));
   }
   ASSIGN_OR_RETURN(const KernelTable* kernels, SelectKernels(isa));
-  const int available = AvailableCpus();
+  const double available = AvailableCpus();
   const int threads = ThreadsFor(options.threads, available);
-  return std::make_unique<CpuBackend>(kernels, options.compute, threads, threads <= available);
+  return std::make_unique<CpuBackend>(kernels, options.compute, threads,
+                                      ThreadsMaySpin(threads, available));
 }
 
 }  // namespace deepseek::engine

@@ -14,13 +14,19 @@
 
 namespace deepseek::engine {
 
-/// What CreateCpuBackend's default multiplies natively: ModelOptions::bf16_products.
-bool CpuMultipliesBf16();
+/// Which kernels `isa` means here.
+struct CpuKernels {
+  std::string_view isa;        ///< never "auto"
+  bool bf16_products = false;  ///< see ModelOptions
+};
 
-/// `isa`: "" for the best that this CPU has, or one of isa.h's SupportedIsas(). Threads are cut to
-/// the CPUs that the affinity mask and the cgroup quota give. kInvalidArgument: compute type or isa
-/// not served, negative thread count.
+/// `isa` and errors as in CreateCpuBackend.
+absl::StatusOr<CpuKernels> FindCpuKernels(std::string_view isa = "auto");
+
+/// `isa`: "auto" for the best that this CPU has, or one of isa.h's SupportedIsas(). Threads are cut
+/// to the CPUs that the affinity mask and the cgroup quota give. kInvalidArgument: compute type or
+/// isa not served, negative thread count.
 absl::StatusOr<std::unique_ptr<Backend>> CreateCpuBackend(const BackendOptions& options,
-                                                          std::string_view isa = "");
+                                                          std::string_view isa = "auto");
 
 }  // namespace deepseek::engine

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <fstream>
 #include <sstream>
 #include <string>
@@ -21,9 +22,9 @@ std::optional<int64_t> Number(std::string_view text) {
   return value;
 }
 
-std::optional<int> Cpus(std::optional<int64_t> quota, std::optional<int64_t> period) {
+std::optional<double> Cpus(std::optional<int64_t> quota, std::optional<int64_t> period) {
   if (!quota || !period || *quota <= 0 || *period <= 0) return std::nullopt;
-  return static_cast<int>(std::min<int64_t>((*quota + *period - 1) / *period, 1 << 16));
+  return static_cast<double>(*quota) / static_cast<double>(*period);
 }
 
 std::string ReadAll(const std::string& path) {
@@ -35,9 +36,9 @@ std::string ReadAll(const std::string& path) {
 
 // The tightest of `limit(directory)` from `path` under `root` up to the root itself.
 template <typename Limit>
-int Tightest(const std::string& root, std::string path, int cpus, Limit limit) {
+double Tightest(const std::string& root, std::string path, double cpus, Limit limit) {
   for (;;) {
-    if (const std::optional<int> quota = limit(root + path)) cpus = std::min(cpus, *quota);
+    if (const std::optional<double> quota = limit(root + path)) cpus = std::min(cpus, *quota);
     if (path.empty() || path == "/") return cpus;
     path.resize(path.find_last_of('/'));
   }
@@ -45,20 +46,20 @@ int Tightest(const std::string& root, std::string path, int cpus, Limit limit) {
 
 }  // namespace
 
-std::optional<int> CpusOfCpuMax(std::string_view cpu_max) {
+std::optional<double> CpusOfCpuMax(std::string_view cpu_max) {
   const size_t space = cpu_max.find(' ');
   if (space == std::string_view::npos) return std::nullopt;
   return Cpus(Number(cpu_max.substr(0, space)), Number(cpu_max.substr(space + 1)));
 }
 
-std::optional<int> CpusOfCfsQuota(std::string_view quota_us, std::string_view period_us) {
+std::optional<double> CpusOfCfsQuota(std::string_view quota_us, std::string_view period_us) {
   return Cpus(Number(quota_us), Number(period_us));
 }
 
-int AvailableCpus() {
+double AvailableCpus() {
   cpu_set_t set;
   CPU_ZERO(&set);
-  int cpus = ::sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
+  double cpus = ::sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
   const auto v2 = [](const std::string& dir) { return CpusOfCpuMax(ReadAll(dir + "/cpu.max")); };
   const auto v1 = [](const std::string& dir) {
     return CpusOfCfsQuota(ReadAll(dir + "/cpu.cfs_quota_us"), ReadAll(dir + "/cpu.cfs_period_us"));
@@ -77,11 +78,16 @@ int AvailableCpus() {
     if (controllers.find(",cpu,") != std::string::npos)
       cpus = Tightest("/sys/fs/cgroup/cpu", path, cpus, v1);
   }
-  return std::max(cpus, 1);
+  return cpus;
 }
 
-int ThreadsFor(int asked, int available) {
-  return asked <= 0 ? available : std::min(asked, available);
+int ThreadsFor(int asked, double available) {
+  const int most = std::max(static_cast<int>(std::ceil(available)), 1);
+  return asked <= 0 ? most : std::min(asked, most);
+}
+
+bool ThreadsMaySpin(int threads, double available) {
+  return threads <= available;
 }
 
 }  // namespace deepseek::engine

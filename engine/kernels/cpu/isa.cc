@@ -67,11 +67,11 @@ const AttendKernels& SelectAttendKernels(std::string_view isa, bool bf16) {
 absl::StatusOr<const KernelTable*> SelectKernels(std::string_view isa) {
   std::string names;
   for (const KernelTable* table : Supported()) {
-    if (isa.empty() || isa == table->name) return table;
+    if (isa == "auto" || isa == table->name) return table;
     StrAppend(&names, names.empty() ? "" : ", ", table->name);
   }
   return absl::InvalidArgumentError(
-      StrCat("kernels \"", isa, "\" do not run on this CPU (these do: ", names, ")"));
+      StrCat("--isa ", isa, " does not run on this CPU (these do: auto, ", names, ")"));
 }
 
 }  // namespace deepseek::engine

@@ -11,7 +11,8 @@ namespace deepseek::engine {
 
 /// Names of the tables that this CPU can run, best first; "baseline" is always the last.
 std::vector<std::string_view> SupportedIsas();
-/// "" is the best one. kInvalidArgument: not known, or not supported by this CPU (lists what is).
+/// "auto" is the best one. kInvalidArgument: not known, or not supported by this CPU (lists what
+/// is).
 absl::StatusOr<const KernelTable*> SelectKernels(std::string_view isa);
 
 }  // namespace deepseek::engine

@@ -143,6 +143,17 @@ class Commands(AgentCase):
         self.assertEqual(out["threads"], 1)
         self.assertLessEqual(out["peak_memory_bytes"], out["peak_resident_bytes"])
 
+    def test_isa_picks_the_kernels(self):
+        self.assertEqual(self.lines("bench", "--model", DEMO, "--prompt", "4", "--generate", "1", "--repeat", "1",
+                                    "--isa", "baseline", "--json")[0]["isa"], "baseline")
+        best = self.lines("inspect", "--model", DEMO, "--json")[0]["isa"]
+        self.assertIn(best, ("amx", "avx512_bf16", "avx512", "avx2", "baseline"))
+        self.assertEqual(self.lines("inspect", "--model", DEMO, "--json", "--isa", best)[0]["isa"], best)
+        for command in (("bench",), ("inspect",), ("generate", "--prompt", "x", "--max-tokens", "1")):
+            error = self.agent(*command, "--model", DEMO, "--isa", "sse9", code=1).stderr
+            self.assertIn("--isa sse9 does not run on this CPU (these do: auto, ", error)
+            self.assertIn("baseline", error)
+
     def test_bench_reads_fewer_weights_per_token_in_a_batch(self):
         cases = '{"batch": 1, "generate": 4, "prompt": 8}\n\n{"batch": 4, "generate": 4, "prompt": 8}\n'
         one, four = self.lines("bench", "--model", DEMO, "--batch", "4", "--repeat", "1", "--jsonl", "-", "--json",

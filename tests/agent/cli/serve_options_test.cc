@@ -119,6 +119,15 @@ TEST(ServeFlags, Switches) {
   EXPECT_EQ(ParseSwitchFlag("--x", "yes").status().code(), absl::StatusCode::kInvalidArgument);
 }
 
+TEST(ServeFlags, Isa) {
+  EXPECT_EQ(ToModelOptions(Parsed({}).options)->isa, "auto");
+  EXPECT_EQ(ToModelOptions(Parsed({"--isa", "avx2"}).options)->isa, "avx2");
+  ::setenv("DEEPSEEK_ISA", "avx512", 1);
+  EXPECT_EQ(ToModelOptions(Parsed({}).options)->isa, "avx512");
+  EXPECT_EQ(ToModelOptions(Parsed({"--isa", "avx2"}).options)->isa, "avx2");
+  ::unsetenv("DEEPSEEK_ISA");
+}
+
 TEST(ServeFlags, GpuMetrics) {
   EXPECT_EQ(Parsed({}).options.gpu_metrics, "off");
   EXPECT_EQ(Parsed({"--gpu-metrics", "on"}).options.gpu_metrics, "on");

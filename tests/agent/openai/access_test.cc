@@ -95,7 +95,9 @@ TEST_F(AccessTest, EveryRouteButTheProbesNeedsAKey) {
       const bool open = path.starts_with("/health?");
       for (const char* headers :
            {"", "Authorization: Bearer nobody\r\n", "Authorization: Basic alice-key\r\n",
-            "Cookie: alice-key\r\n", "X-Api-Key: alice-key\r\n"}) {
+            "Cookie: alice-key\r\n", "X-Api-Key: alice-key\r\n",
+            "Authorization: Bearer alice-key\r\nauthorization: Bearer nobody\r\n",
+            "Authorization: Bearer alice-key\r\nAuthorization: Bearer alice-key\r\n"}) {
         const RawResponse response = Send(method, path, headers, "{}");
         EXPECT_EQ(response.status, open ? 200 : 401) << route << " " << headers;
         if (open) continue;

@@ -92,6 +92,20 @@ TEST_F(ApiTest, StopStringsEndTheAnswerAndTheEnginesWork) {
   EXPECT_EQ(engine_->cancelled(), 2);
 }
 
+TEST_F(ApiTest, SpecialTokensAreLeftOutUnlessAskedFor) {
+  Start({.script = [](const engine::Request&) {
+    return std::vector<int32_t>{'a', testing::kEosId, 'b'};
+  }});
+  const auto said = [&](const std::string& more) -> std::string {
+    const Json answer = Post("/v1/completions", StrCat(R"({"prompt":"x","max_tokens":3,)",
+                                                       R"("ignore_eos":true)", more, "}"));
+    return answer["choices"][0]["text"];
+  };
+  EXPECT_EQ(said(""), "ab");
+  EXPECT_EQ(said(R"(,"skip_special_tokens":true)"), "ab");
+  EXPECT_EQ(said(R"(,"skip_special_tokens":false)"), "a<|eos|>b");
+}
+
 TEST_F(ApiTest, ReasoningIsSplitOff) {
   StartSaying("why\n</think>\n\nbecause");
   const char* body = R"({"messages":[{"role":"user","content":"hi"}],"thinking":true})";

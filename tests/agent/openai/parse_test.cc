@@ -26,6 +26,7 @@ TEST(ParseChat, DefaultsAreTheModels) {
   const GenerationParams& p = request->params;
   EXPECT_FALSE(p.temperature || p.top_p || p.top_k || p.min_p || p.seed || p.max_tokens);
   EXPECT_EQ(p.n, 1);
+  EXPECT_TRUE(p.skip_special_tokens);
   EXPECT_FALSE(p.stream);
   EXPECT_EQ(p.top_logprobs, -1);
   EXPECT_EQ(Content(*request), "hi");
@@ -37,7 +38,7 @@ TEST(ParseChat, ReadsEveryParameter) {
   const auto request =
       Chat(R"("model":"m","temperature":0.5,"top_p":0.9,"top_k":40,"min_p":0.05,"seed":-3,
     "presence_penalty":-1,"frequency_penalty":1.5,"repetition_penalty":1.1,"logit_bias":{"5":-100,"7":2.5},
-    "stop":["a","","b"],"stop_token_ids":[3],"ignore_eos":true,"max_tokens":5,"max_completion_tokens":7,"n":3,
+    "stop":["a","","b"],"stop_token_ids":[3],"ignore_eos":true,"skip_special_tokens":false,"max_tokens":5,"max_completion_tokens":7,"n":3,
     "stream":true,"stream_options":{"include_usage":true},"logprobs":true,"top_logprobs":4,"user":"u",
     "priority":-2,"cache_salt":"tenant")");
   ASSERT_TRUE(request.ok()) << request.status();
@@ -55,6 +56,7 @@ TEST(ParseChat, ReadsEveryParameter) {
   EXPECT_EQ(p.stop, (std::vector<std::string>{"a", "b"}));
   EXPECT_EQ(p.stop_token_ids, std::vector<int32_t>{3});
   EXPECT_TRUE(p.ignore_eos);
+  EXPECT_FALSE(p.skip_special_tokens);
   EXPECT_EQ(p.max_tokens, 7);  // the newer name wins
   EXPECT_EQ(p.n, 3);
   EXPECT_TRUE(p.stream && p.include_usage);
@@ -74,7 +76,8 @@ TEST(ParseChat, NullIsAbsentAndUnknownFieldsAreTolerated) {
 
 TEST(ParseChat, TakesValuesOfUnservedFieldsThatAskForNothing) {
   const auto request = Chat(
-      R"("length_penalty":1.0,"verbosity":"medium","best_of":1,"min_tokens":0,"use_beam_search":false,
+      R"("length_penalty":1.0,"typical_p":1.0,"verbosity":"medium","best_of":1,"min_tokens":0,
+         "use_beam_search":false,"grammar":"","json_schema":null,
          "include_stop_str_in_output":false,"return_token_ids":false,"allowed_token_ids":[],
          "guided_json":null,"modalities":["text"])");
   EXPECT_TRUE(request.ok()) << request.status();
@@ -167,6 +170,13 @@ TEST(ParseChat, RefusesAndNamesTheField) {
       {R"("best_of":3)", "best_of", "unsupported_parameter"},
       {R"("min_tokens":3)", "min_tokens", "unsupported_parameter"},
       {R"("guided_json":{"type":"object"})", "guided_json", "unsupported_parameter"},
+      {R"("grammar":"root ::= \"a\"")", "grammar", "unsupported_parameter"},
+      {R"("regex":"a+")", "regex", "unsupported_parameter"},
+      {R"("ebnf":"root ::= \"a\"")", "ebnf", "unsupported_parameter"},
+      {R"("json_schema":{"type":"object"})", "json_schema", "unsupported_parameter"},
+      {R"("json_schema":"{\"type\":\"object\"}")", "json_schema", "unsupported_parameter"},
+      {R"("structural_tag":{"type":"structural_tag"})", "structural_tag", "unsupported_parameter"},
+      {R"("typical_p":0.9)", "typical_p", "unsupported_parameter"},
       {R"("allowed_token_ids":[5])", "allowed_token_ids", "unsupported_parameter"},
       {R"("return_token_ids":true)", "return_token_ids", "unsupported_parameter"},
       {R"("return_tokens_as_token_ids":true)", "return_tokens_as_token_ids",
@@ -298,6 +308,47 @@ TEST(ParseChat, ChecksMessages) {
   EXPECT_EQ(param(R"([{"role":"tool","content":"x","tool_call_id":"1"}])"), "fine");
   EXPECT_EQ(FromStatus(ParseChatRequest("{}", RequestLimits{}).status()).code,
             "missing_required_parameter");
+}
+
+TEST(ParseChat, APrefixContinuesTheLastMessageOfTheAssistant) {
+  const auto parse = [](std::string_view messages, std::string_view more) {
+    return ParseChatRequest(
+        StrCat(R"({"messages":[{"role":"user","content":"hi"},)", messages, "]", more, "}"),
+        RequestLimits{});
+  };
+  constexpr std::string_view kLast = R"({"role":"assistant","content":"ho","prefix":true})";
+  const auto request = parse(kLast, "");
+  ASSERT_TRUE(request.ok()) << request.status();
+  EXPECT_TRUE(request->continues);
+  EXPECT_EQ((*request->variables)["add_generation_prompt"], false);
+  EXPECT_EQ((*request->variables)["messages"][1]["prefix"], true) << "V3.1's template reads it";
+  EXPECT_TRUE(parse(kLast, R"(,"add_generation_prompt":false)")->continues);
+  EXPECT_TRUE(parse(kLast, R"(,"continue_final_message":true)")->continues);
+  EXPECT_TRUE(
+      parse(R"({"role":"assistant","content":"ho","prefix":true,"tool_calls":[]})", "")->continues);
+  for (const char* value : {"false", "null"}) {
+    const auto plain =
+        parse(StrCat(R"({"role":"assistant","content":"ho","prefix":)", value, "}"), "");
+    ASSERT_TRUE(plain.ok()) << plain.status();
+    EXPECT_FALSE(plain->continues);
+  }
+  const auto refused = [&](std::string_view messages, std::string_view more) {
+    const auto bad = parse(messages, more);
+    return bad.ok() ? "fine" : FromStatus(bad.status()).param;
+  };
+  const std::string first = StrCat(kLast, R"(,{"role":"user","content":"so?"})");
+  EXPECT_EQ(refused(first, ""), "messages[1].prefix");
+  EXPECT_EQ(refused(R"({"role":"user","content":"ho","prefix":true})", ""), "messages[1].prefix");
+  EXPECT_EQ(refused(R"({"role":"assistant","content":"ho","prefix":"yes"})", ""),
+            "messages[1].prefix");
+  EXPECT_EQ(refused(R"({"role":"assistant","prefix":true,"tool_calls":[
+                        {"id":"c","function":{"name":"f","arguments":"{}"}}]})",
+                    ""),
+            "messages[1].prefix");
+  EXPECT_EQ(refused(kLast, R"(,"add_generation_prompt":true)"), "messages[1].prefix");
+  EXPECT_EQ(refused(kLast, R"(,"response_format":{"type":"json_object"})"), "messages[1].prefix");
+  EXPECT_EQ(refused(kLast, R"(,"tools":[{"type":"function","function":{"name":"f"}}])"),
+            "messages[1].prefix");
 }
 
 TEST(ParseChat, JoinsPartsAndMapsDeveloper) {

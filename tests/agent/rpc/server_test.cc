@@ -140,6 +140,7 @@ TEST_F(RpcTest, TokenizeAndModels) {
   EXPECT_EQ(std::vector<int32_t>(tokens.ids().begin(), tokens.ids().end()),
             (std::vector<int32_t>{'a', 'b'}));
   EXPECT_EQ(tokens.max_context(), 1000);
+  EXPECT_EQ(first.GetServerInitialMetadata().count("x-request-id"), 1U);
   v1::ModelsResponse models;
   ASSERT_TRUE(stub->Models(&second, {}, &models).ok());
   ASSERT_EQ(models.models_size(), 1);
@@ -260,6 +261,7 @@ TEST_F(RpcTest, KeysAreAskedForEverywhereButHealth) {
   v1::TokenizeResponse tokens;
   v1::ModelsResponse models;
   EXPECT_EQ(stub->Tokenize(&first, {}, &tokens).error_code(), grpc::UNAUTHENTICATED);
+  EXPECT_EQ(first.GetServerInitialMetadata().count("x-request-id"), 1U);
   EXPECT_EQ(stub->Models(&second, {}, &models).error_code(), grpc::UNAUTHENTICATED);
   std::string answer;
   EXPECT_TRUE(RawCall(NewChannel(), "/grpc.health.v1.Health/Check", "", &answer).ok());

@@ -159,6 +159,11 @@ TEST(Families, Qwen2HasBiasesAndYarnStretchesItsContext) {
   EXPECT_EQ(yarn.max_positions, 131072);
   EXPECT_EQ(yarn.rope.mscale, 1);
   EXPECT_EQ(yarn.rope.mscale_all_dim, 0);
+  const ModelSpec unsaid =
+      Spec(With(Qwen2(), R"({"max_position_embeddings": 32768, "rope_scaling": {"factor": 4.0,
+                        "rope_type": "yarn", "original_max_position_embeddings": null}})"));
+  EXPECT_EQ(unsaid.rope.original_max_positions, 32768);
+  EXPECT_EQ(unsaid.max_positions, 131072);
 }
 
 TEST(Families, MixturesAsReleased) {
@@ -254,6 +259,11 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"hidden", &Llama, R"({"hidden_size": 4100})", kBad,
             "hidden_size is 4100, expected an even multiple of num_attention_heads (32)"},
         Bad{"odd_head", &Llama32, R"({"head_dim": 63})", kBad, "head_dim is 63"},
+        Bad{"wide_heads", &Llama32, R"({"head_dim": 65536})", kBad,
+            "num_attention_heads is 32, expected at most 16 (heads of 65536 channels)"},
+        Bad{"experts_of_all_layers", &Moe,
+            R"({"num_hidden_layers": 1024, "n_routed_experts": 127})", kBad,
+            "num_hidden_layers x n_routed_experts is 132096 with shared experts"},
         Bad{"bias", &Llama, R"({"attention_bias": true})", kUnserved, "attention_bias is true"},
         Bad{"mlp_bias", &Llama, R"({"mlp_bias": true})", kUnserved, "mlp_bias is true"},
         Bad{"partial", &Llama, R"({"partial_rotary_factor": 0.5})", kUnserved,

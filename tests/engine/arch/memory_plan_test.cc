@@ -149,6 +149,30 @@ TEST(MemoryPlan, GrowsWithContextBatchRowsAndThreads) {
   EXPECT_GT(more.scratch_bytes, base.scratch_bytes);
 }
 
+// 512 rows of 8 experts each, which have 2,048 columns inside: rounded to bf16 where the weights
+// are native, as F32 where they are integers that bf16 does not meet. The rows of a product, up to
+// 7,168 wide, are made anew only where they are not read as F32.
+TEST(MemoryPlan, RowsTakeTheFormThatTheirWeightsRead) {
+  std::vector<PlannedTensor> tensors = SomeTensors();
+  tensors.push_back(
+      {WeightPart::kExperts, PlannedTensor::Keep::kLinear, DType::kF8E4M3, 7168, 2048, 768});
+  const auto scratch = [&](WeightType weights, Compute compute, bool bf16_products = true) {
+    ModelOptions options = Options();
+    options.weights = weights;
+    options.compute = compute;
+    StepShape step = kStep;
+    step.bf16_products = bf16_products;
+    return PlanMemory(V3(), options, step, tensors, kPlenty).scratch_bytes;
+  };
+  constexpr int64_t kInside = int64_t{512} * 8 * 2048, kOutside = int64_t{512} * 7168;
+  const int64_t native = scratch(WeightType::kNative, Compute::kBf16);
+  EXPECT_EQ(scratch(WeightType::kInt8, Compute::kBf16) - native, kInside * 2 - kOutside * 2);
+  EXPECT_EQ(scratch(WeightType::kInt8, Compute::kInt8) - native,
+            kInside / 128 * 136 - kInside * 2 + kOutside / 128 * 136 - kOutside * 2);
+  EXPECT_EQ(scratch(WeightType::kNative, Compute::kBf16, false),
+            scratch(WeightType::kNative, Compute::kFp32, false));
+}
+
 TEST(Fit, IsTheInverseOfThePlan) {
   for (const int32_t context : {64, 1000, 4096, 100000}) {
     ModelOptions options = Options();

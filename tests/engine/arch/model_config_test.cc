@@ -4,7 +4,9 @@
 #include <functional>
 
 #include "base/json_full.h"
+#include "engine/arch/memory_plan.h"
 #include "engine/arch/model_spec.h"
+#include "engine/arch/planned_tensors.h"
 
 namespace deepseek::engine {
 namespace {
@@ -56,6 +58,66 @@ TEST(ModelConfig, SizesOfDeepseekV3) {
   EXPECT_EQ(spec.Parameters(), 671026419200);
   EXPECT_NEAR(static_cast<double>(spec.ActiveParameters()), 37e9, 0.7e9);
   EXPECT_EQ(spec.KvBytesPerToken(2), 576 * 2 * 61);
+}
+
+// All sizes at their limits at once: what is counted stays inside int64.
+TEST(ModelConfig, TheLargestModelCanBeCounted) {
+  constexpr int64_t kWide = int64_t{1} << 20;
+  Json json = V3();
+  json.update({{"num_hidden_layers", 1024},
+               {"num_nextn_predict_layers", 0},
+               {"hidden_size", kWide},
+               {"vocab_size", 1 << 24},
+               {"max_position_embeddings", 1 << 26},
+               {"intermediate_size", kWide},
+               {"moe_intermediate_size", kWide},
+               {"n_routed_experts", 64},
+               {"n_shared_experts", 64},
+               {"q_lora_rank", kWide},
+               {"kv_lora_rank", kWide},
+               {"qk_nope_head_dim", 32768},
+               {"qk_rope_head_dim", 32768},
+               {"v_head_dim", 65536},
+               {"num_attention_heads", 16},
+               {"num_key_value_heads", 16},
+               {"n_group", 1},
+               {"topk_group", 1},
+               {"quantization_config", nullptr},
+               {"torch_dtype", "float32"}});
+  const auto spec = Parse(json);
+  ASSERT_TRUE(spec.ok()) << spec.status();
+  const double experts = 1021.0 * 128 * 3 * 0x1p40;
+  EXPECT_NEAR(static_cast<double>(spec->Parameters()) / experts, 1, 0.05);
+  ModelOptions options;
+  options.compute = Compute::kFp32;
+  options.kv = KvType::kFp32;
+  options.max_context = spec->max_positions;
+  const MemoryPlan plan = PlanMemory(*spec, options, {}, PlannedTensors(*spec, false), 0);
+  EXPECT_NEAR(static_cast<double>(plan.packed_bytes()) / 4 / experts, 1, 0.05);
+  EXPECT_NEAR(static_cast<double>(plan.kv_bytes()), (0x1p20 + 32768) * 1024 * 4 * 0x1p26, 0x1p40);
+  EXPECT_GT(plan.total_bytes(), plan.packed_bytes());
+}
+
+TEST(ModelConfig, BlocksOfFp8AreTransformersWhereNothingIsSaid) {
+  Json json = V3();
+  json["quantization_config"].erase("weight_block_size");
+  const auto spec = Parse(json);
+  ASSERT_TRUE(spec.ok()) << spec.status();
+  EXPECT_TRUE(spec->fp8_blocks);
+  EXPECT_EQ(spec->fp8_block_rows, 128);
+  EXPECT_EQ(spec->fp8_block_cols, 128);
+  json["quantization_config"]["weight_block_size"] = {64, 256};
+  EXPECT_EQ(Parse(json)->fp8_block_rows, 64);
+  EXPECT_EQ(Parse(json)->fp8_block_cols, 256);
+}
+
+TEST(ModelConfig, YarnStretchesTheModelsOwnLengthWhereNothingIsSaid) {
+  Json json = V3();
+  json["rope_scaling"].erase("original_max_position_embeddings");
+  const auto spec = Parse(json);
+  ASSERT_TRUE(spec.ok()) << spec.status();
+  EXPECT_EQ(spec->rope.original_max_positions, 163840);
+  EXPECT_EQ(spec->max_positions, 163840);
 }
 
 TEST(ModelConfig, OptionalFieldsMayBeNull) {
@@ -181,13 +243,40 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"rope_type", Rope("type", "linear"), kUnserved,
             "rope scaling \"linear\" is not served"},
         Bad{"rope_factor", Rope("factor", 0.5), kBad, "rope_scaling.factor is 0.5"},
-        Bad{"rope_original", Rope("original_max_position_embeddings", nullptr), kBad,
-            "rope_scaling.original_max_position_embeddings is missing"},
+        Bad{"rope_original", Rope("original_max_position_embeddings", 0), kBad,
+            "rope_scaling.original_max_position_embeddings is 0"},
         Bad{"awq", Quant("quant_method", "awq"), kUnserved, "\"awq\" is not served (served: fp8)"},
         Bad{"e5m2", Quant("fmt", "e5m2"), kUnserved, "quantization_config.fmt"},
         Bad{"block", Quant("weight_block_size", {128}), kBad,
             "quantization_config.weight_block_size is [128]"},
-        Bad{"block_odd", Quant("weight_block_size", {128, 127}), kBad, "weight_block_size"}),
+        Bad{"block_odd", Quant("weight_block_size", {128, 127}), kBad, "weight_block_size"},
+        Bad{"block_null", Quant("weight_block_size", nullptr), kUnserved,
+            "quantization_config.weight_block_size is null"},
+        Bad{"experts_of_all_layers",
+            [](Json& j) {
+              j["num_hidden_layers"] = 43;
+              j["n_routed_experts"] = 65536;
+            },
+            kBad, "num_hidden_layers x n_routed_experts is 2883628 with shared experts"},
+        Bad{"experts_of_mtp_layers",
+            [](Json& j) {
+              j["num_hidden_layers"] = 1;
+              j["n_routed_experts"] = 65536;
+              j["num_nextn_predict_layers"] = 16;
+            },
+            kBad, "is 1114129 with shared experts and MTP layers, at most 131072"},
+        Bad{"shared_experts_of_all_layers",
+            [](Json& j) {
+              j["num_hidden_layers"] = 1024;
+              j["n_shared_experts"] = 1024;
+            },
+            kBad, "num_hidden_layers x n_routed_experts"},
+        Bad{"wide_heads",
+            [](Json& j) {
+              j["v_head_dim"] = 65536;
+              j["num_attention_heads"] = 17;
+            },
+            kBad, "num_attention_heads is 17, expected at most 16 (heads of 65536 channels)"}),
     [](const auto& info) { return std::string(info.param.name); });
 
 TEST(ModelConfig, NotJson) {

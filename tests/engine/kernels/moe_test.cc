@@ -24,7 +24,6 @@ std::vector<float> RunMoe(Backend* b, const Shape& s, uint32_t seed, int32_t lar
   plan.expert_intermediate = s.intermediate;
   plan.experts = s.experts;
   plan.experts_per_token = s.top_k;
-  EXPECT_TRUE(b->Plan(plan).ok());
   const auto make = [&](int32_t intermediate) {
     FfnWeights ffn;
     ffn.gate = TestMatrix(&random, intermediate, s.hidden, s.weight).Pack(b);
@@ -36,6 +35,7 @@ std::vector<float> RunMoe(Backend* b, const Shape& s, uint32_t seed, int32_t lar
   experts.reserve(static_cast<size_t>(s.experts));
   for (int32_t e = 0; e < s.experts; ++e) experts.push_back(make(s.intermediate));
   const FfnWeights shared = make(2 * s.intermediate);
+  EXPECT_TRUE(b->Plan(plan).ok());
   const std::vector<int32_t> tokens(static_cast<size_t>(s.rows), 0);
   Segment segment;
   segment.rows = s.rows;

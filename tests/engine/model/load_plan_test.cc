@@ -29,9 +29,23 @@ LoadPlan MustPlan(const ModelOptions& options, const StepLimits& limits = kLimit
   return *std::move(plan);
 }
 
+// The largest steps: of prompts, which share what is made for a segment, and of generated rows.
+void RunFullSteps(Model* model) {
+  for (const RowPath path : {RowPath::kMaterialised, RowPath::kAbsorbed}) {
+    Batch batch;
+    std::vector<int32_t> tokens;
+    tokens.reserve(static_cast<size_t>(kLimits.max_rows));
+    for (int32_t i = 0; i < kLimits.max_rows; ++i) tokens.push_back(i * 31 % model->spec().vocab);
+    Sequence(model, 0, 1).AddRows(tokens, path, &batch);
+    batch.logit_rows.resize(static_cast<size_t>(kLimits.max_logit_rows));
+    const absl::Status status = model->Forward(batch);
+    EXPECT_TRUE(status.ok()) << status;
+  }
+}
+
 void ExpectExact(ModelOptions options) {
   options.threads = 2;  // scratch is per thread
-  options.bf16_products = CpuMultipliesBf16();
+  options.bf16_products = FindCpuKernels()->bf16_products;
   const LoadPlan plan = MustPlan(options);
   SCOPED_TRACE(options.model_dir);
   SCOPED_TRACE(Name(options.weights));
@@ -47,6 +61,8 @@ void ExpectExact(ModelOptions options) {
   const int64_t scratch = (*model)->backend().scratch_bytes();
   EXPECT_LE(scratch, m.scratch_bytes + m.scratch_bytes / 8);
   EXPECT_GE(scratch, m.scratch_bytes / 2);
+  RunFullSteps(model->get());
+  EXPECT_EQ((*model)->backend().scratch_bytes(), scratch) << "a step allocates nothing";
 }
 
 std::vector<std::string> StoredModels() {
@@ -100,6 +116,40 @@ TEST(LoadPlan, IsExactForOddShapesAndTypes) {
       }
     }
   }
+}
+
+// What a row becomes follows from each weight's own type: INT8 codes and F32 numbers are met in F32
+// where bf16 was asked for.
+TEST(LoadPlan, IsExactWhereWeightsAreNotWhatIsComputed) {
+  Json wide = SmallConfig();
+  // The intermediates are most of the scratch, and the forms of their rows show.
+  wide["moe_intermediate_size"] = 640;
+  wide["intermediate_size"] = 1300;
+  for (const char* dtype : {"BF16", "F32"}) {
+    const RandomCheckpoint checkpoint(wide, dtype, 7);
+    for (const WeightType weights : {WeightType::kNative, WeightType::kInt8}) {
+      for (const Compute compute : {Compute::kBf16, Compute::kFp32}) {
+        SCOPED_TRACE(Name(compute));
+        ModelOptions options;
+        options.model_dir = checkpoint.dir;
+        options.weights = weights;
+        options.compute = compute;
+        ExpectExact(options);
+      }
+    }
+  }
+}
+
+TEST(LoadPlan, IsExactForADenseModelThatIsWiderInsideThanOutside) {
+  const Json llama = Json::parse(R"({
+    "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 24,
+    "num_hidden_layers": 1, "vocab_size": 97, "max_position_embeddings": 256,
+    "num_attention_heads": 2, "num_key_value_heads": 1, "intermediate_size": 1300,
+    "rms_norm_eps": 1e-5})");
+  const RandomCheckpoint checkpoint(llama, "BF16", 8);
+  ModelOptions options;
+  options.model_dir = checkpoint.dir;
+  ExpectExact(options);
 }
 
 TEST(LoadPlan, IsExactForFp8BlocksOfAnySize) {

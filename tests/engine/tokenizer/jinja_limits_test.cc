@@ -318,6 +318,33 @@ TEST(ChatTemplate, ContinuesTheFinalMessage) {
             absl::StatusCode::kInvalidArgument);
 }
 
+// Python's integers have no largest one; those of JSON that we keep end at 2^64 - 1.
+TEST(ChatTemplate, IntegersOfSixtyFourBitsKeepTheirDigits) {
+  const OrderedJson variables =
+      OrderedJson::parse(R"({"n": 18446744073709551615, "m": 9223372036854775808,
+                             "l": [9223372036854775807, 9223372036854775808], "d": {"id": 1e3}})");
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"{{ n }}", "18446744073709551615"},
+      {"{{ n|tojson }}", "18446744073709551615"},
+      {"{{ n|string ~ n }}", "1844674407370955161518446744073709551615"},
+      {"{{ l }}", "[9223372036854775807, 9223372036854775808]"},
+      {"{{ l|tojson }}", "[9223372036854775807, 9223372036854775808]"},
+      {"{{ n|int }} {{ n|abs }}", "18446744073709551615 18446744073709551615"},
+      {"{{ n is integer }} {{ n is number }} {{ n is float }}", "True True False"},
+      {"{{ n == n }} {{ n == m }} {{ m in l }} {{ n in l }}", "True False True False"},
+      {"{{ n > 5 }} {{ 'yes' if n }}", "True yes"},
+      {"{{ n * 1.0 }} {{ n|float }}", "1.8446744073709552e+19 1.8446744073709552e+19"},
+      {"{{ d }}", "{'id': 1000.0}"},
+  };
+  for (const auto& [source, text] : cases) {
+    const auto chat = ParseChatTemplate("{}", source);
+    ASSERT_TRUE(chat.ok()) << chat.status();
+    const auto got = (*chat)->Render(variables);
+    ASSERT_TRUE(got.ok()) << source << ": " << got.status();
+    EXPECT_EQ(got->text, text) << source;
+  }
+}
+
 TEST(ChatTemplate, RefusesVariablesThatAreNoObjectOrTooDeep) {
   const auto chat = ParseChatTemplate("{}", "x");
   EXPECT_FALSE((*chat)->Render(OrderedJson::array()).ok());

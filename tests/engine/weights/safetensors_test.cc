@@ -39,6 +39,29 @@ TEST(Safetensors, GoodFile) {
   EXPECT_EQ(metadata.at("k"), "v");
 }
 
+std::string One(const std::string& dtype, const std::string& shape, const std::string& offsets) {
+  return R"({"w": {"dtype": )" + dtype + R"(, "shape": )" + shape + R"(, "data_offsets": )" +
+         offsets + "}}";
+}
+
+// Tensors that nobody reads do not make a file unreadable.
+TEST(Safetensors, EveryTypeOfTheFormatHasItsSize) {
+  const std::map<std::string, size_t> bytes_of_eight = {
+      {"BOOL", 8}, {"F4", 4},          {"F6_E2M3", 6}, {"F6_E3M2", 6}, {"U8", 8},
+      {"I8", 8},   {"F8_E4M3", 8},     {"F8_E5M2", 8}, {"F8_E8M0", 8}, {"F8_E4M3FNUZ", 8},
+      {"U16", 16}, {"F8_E5M2FNUZ", 8}, {"I16", 16},    {"F16", 16},    {"BF16", 16},
+      {"U32", 32}, {"I32", 32},        {"F32", 32},    {"U64", 64},    {"I64", 64},
+      {"F64", 64}, {"C64", 64}};
+  for (const auto& [dtype, bytes] : bytes_of_eight) {
+    const std::string header =
+        One('"' + dtype + '"', "[2, 4]", "[0, " + std::to_string(bytes) + "]");
+    const auto tensors = ParseSafetensors(Image(header, bytes), "f");
+    ASSERT_TRUE(tensors.ok()) << tensors.status();
+    EXPECT_EQ(tensors->at("w").data.size(), bytes);
+    EXPECT_FALSE(ParseSafetensors(Image(header, bytes - 1), "f").ok()) << dtype;
+  }
+}
+
 struct Bad {
   const char* name;
   std::string header;
@@ -58,11 +81,6 @@ TEST_P(BadFile, IsOneClearLine) {
   EXPECT_THAT(message, HasSubstr("x.safetensors"));
   EXPECT_THAT(message, HasSubstr(bad.message));
   EXPECT_EQ(message.find('\n'), std::string::npos);
-}
-
-std::string One(const std::string& dtype, const std::string& shape, const std::string& offsets) {
-  return R"({"w": {"dtype": )" + dtype + R"(, "shape": )" + shape + R"(, "data_offsets": )" +
-         offsets + "}}";
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -85,6 +103,11 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"overflow", One("\"F32\"", "[4294967296, 4294967296]", "[0, 0]"), 0, -1, "overflows"},
         Bad{"overflow_wraps_to_zero", One("\"F32\"", "[4611686018427387904]", "[0, 0]"), 0, -1,
             "overflows"},
+        Bad{"overflow_before_a_zero", One("\"F8_E4M3\"", "[4611686018427387904, 2, 0]", "[0, 0]"),
+            0, -1, "overflows"},
+        Bad{"bits_overflow", One("\"U8\"", "[2305843009213693952]", "[0, 0]"), 0, -1, "overflows"},
+        Bad{"half_a_byte", One("\"F4\"", "[3]", "[0, 2]"), 2, -1,
+            "F4 [3] does not end at a whole byte"},
         Bad{"nine_dims", One("\"U8\"", "[1,1,1,1,1,1,1,1,1]", "[0, 1]"), 1, -1, "dimensions"},
         Bad{"offsets_missing", R"({"w": {"dtype": "F32", "shape": [1]}})", 4, -1, "data_offsets"},
         Bad{"offsets_backwards", One("\"F32\"", "[1]", "[4, 0]"), 4, -1, "ascending"},
