@@ -183,4 +183,5 @@ class Template(unittest.TestCase):
 
 
 if __name__ == "__main__":
+    helm.program()
     unittest.main()
