@@ -3,6 +3,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -14,9 +15,9 @@ PROGRAMS = os.path.join(installation.ROOT, "build", "release", "bin")
 
 
 class Cli(Story):
-    def deepseek(self, *args, stdin=None):
+    def deepseek(self, *args, stdin=None, kubeconfig=kube.KUBECONFIG):
         """Runs `kubectl deepseek ...` as a plugin in the story's namespace."""
-        env = dict(os.environ, PATH=PROGRAMS + os.pathsep + os.environ["PATH"], KUBECONFIG=kube.KUBECONFIG)
+        env = dict(os.environ, PATH=PROGRAMS + os.pathsep + os.environ["PATH"], KUBECONFIG=kubeconfig)
         done = subprocess.run([os.path.join(kube.BIN, "kubectl"), "deepseek", "-n", self.namespace, *args], input=stdin,
                               capture_output=True, text=True, check=False, env=env, timeout=120)
         self.assertEqual(done.returncode, 0, done.stderr + done.stdout)
@@ -39,7 +40,10 @@ class Cli(Story):
         self.assertEqual(tree["revisions"][0]["pods"][0]["state"], "Ready")
         self.assertIn("AllReplicasReady", self.deepseek("get"))
         # And a plan of the same finds nothing to do
-        self.assertIn("no pod is made or stopped", self.deepseek("plan", "-f", "-", stdin=manifest))
+        again = self.deepseek("plan", "-f", "-", stdin=manifest)
+        self.assertIn("no pod is made or stopped", again)
+        for sign in ("+ ", "~ ", "- "):
+            self.assertNotIn("\n  " + sign, again)
 
         # And the model answers through the API server, and its agent's log can be read
         self.assertEqual(self.deepseek("chat", "demo", "--temperature", "0", "I forgot the capital of Portugal. What is it?").strip(), "Lisbon")
@@ -60,6 +64,32 @@ class Cli(Story):
         self.until_ready()
         self.assertEqual(self.dsd()["status"]["stableRevision"], plan["revision"]["name"])
         self.assertNotIn("engine", self.dsd()["spec"])
+
+
+    def test_the_role_edit_of_the_namespace_is_enough(self):
+        # Given a model, and somebody with no more than the cluster's role "edit" in its namespace
+        self.apply(deepseek())
+        self.until_ready()
+        self.apply(deepseek(engine={"maxBatch": 7}))
+        self.until_ready()
+        kube.kubectl("create", "serviceaccount", "developer", namespace=self.namespace)
+        kube.kubectl("create", "rolebinding", "developer", "--clusterrole=edit",
+                     f"--serviceaccount={self.namespace}:developer", namespace=self.namespace)
+        config = json.loads(kube.kubectl("config", "view", "--raw", "--minify", "-o", "json"))
+        config["users"][0]["user"] = {"token": kube.kubectl("create", "token", "developer", namespace=self.namespace).strip()}
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+            json.dump(config, file)
+            file.flush()
+            # When they look, plan and undo / Then nothing is refused, and the decisions are told
+            mine = {"kubeconfig": file.name}
+            self.assertIn("AllReplicasReady", self.deepseek("get", "demo", **mine))
+            told = self.deepseek("plan", "-f", "-", stdin=json.dumps(deepseek(engine={"maxBatch": 7})), **mine)
+            self.assertIn("no pod is made or stopped", told)
+            self.assertNotIn("\n  ~ ", told)
+            self.assertGreater(len(json.loads(self.deepseek("why", "demo", "-o", "json", **mine))["decisions"]), 2)
+            self.assertIn('"serving"', self.deepseek("logs", "demo", **mine))
+            self.assertIn("is put back", self.deepseek("undo", "demo", **mine))
+        self.until_ready()
 
 
 if __name__ == "__main__":

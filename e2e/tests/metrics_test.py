@@ -42,7 +42,8 @@ class Metrics(Story):
                      'leader_election_master_status{name="deepseek-operator"} 1'):
             self.assertIn(line, text)
         for name in ("controller_runtime_reconcile_total", "controller_runtime_reconcile_time_seconds_bucket",
-                     "rest_client_requests_total", "deepseek_decisions_total", "workqueue_depth"):
+                     "rest_client_requests_total", "deepseek_decisions_total", "workqueue_depth",
+                     "workqueue_adds_total", "workqueue_queue_duration_seconds_count", "workqueue_unfinished_work_seconds"):
             self.assertIn(name, text)
 
         # When the model goes / Then so do its gauges
