@@ -63,6 +63,12 @@ void FakeWorkloads::set_fate(std::string_view revision, Fate fate, std::string_v
   fates_[std::string(revision)] = {fate, std::string(message)};
 }
 
+void FakeWorkloads::set_fate_of_new(std::string_view revision, Fate fate,
+                                    std::string_view message) {
+  kept_ = last_;
+  set_fate(revision, fate, message);
+}
+
 Json FakeWorkloads::Call(std::string_view method, const std::string& path, const Json& body) {
   HttpRequest request{
       .method = std::string(method),
@@ -133,7 +139,12 @@ bool FakeWorkloads::MovePod(const Json& pod) {
   const std::string revision =
       pod.value(Json::json_pointer("/metadata/labels") / std::string(kRevisionLabel), "");
   const auto found = fates_.find(revision);
-  const FateOf fate = found != fates_.end() ? found->second : fates_[""];
+  const std::string uid = pod.value(Json::json_pointer("/metadata/uid"), "");
+  const auto kept = kept_.find(uid);
+  const FateOf fate = kept != kept_.end()     ? kept->second
+                      : found != fates_.end() ? found->second
+                                              : fates_[""];
+  last_[uid] = fate;
   const bool scheduled = fate.fate != Fate::kUnschedulable && fate.fate != Fate::kPending;
   const bool ready = fate.fate == Fate::kReady;
   const bool runs = ready || fate.fate == Fate::kNotReady;

@@ -26,6 +26,8 @@ class FakeWorkloads {
     kUnschedulable  ///< PodScheduled=False with `message`
   };
   void set_fate(std::string_view revision, Fate fate, std::string_view message = "");
+  /// Of pods made from now on: those that are there keep theirs, as a container in back-off does.
+  void set_fate_of_new(std::string_view revision, Fate fate, std::string_view message = "");
 
   /// One round of every controller: Deployments scale their pods (one ReplicaSet-less step: pods
   /// are owned by the Deployment's ReplicaSet `<name>-rs`), pods move on to their fate, Deployments
@@ -48,6 +50,7 @@ class FakeWorkloads {
 
   FakeApiServer* server_;
   std::map<std::string, FateOf> fates_;
+  std::map<std::string, FateOf> last_, kept_;  ///< by pod uid
   int pods_ = 0;
   std::map<std::string, int> made_;
 };

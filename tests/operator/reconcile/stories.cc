@@ -4,7 +4,6 @@
 
 #include "base/strings.h"
 #include "operator/api/names.h"
-#include "operator/decide/history.h"
 #include "operator/decide/json_read.h"
 
 namespace deepseek::reconcile {
@@ -131,11 +130,9 @@ std::vector<Story> Make() {
                    h->Apply("demo", Spec());
                  },
                  [](Harness* h, const Each&) {
-                   h->workloads.set_fate("", FakeWorkloads::Fate::kReady);
-                   // The operator, which looks after 0.1 s, finds a whole second: else the pod may
-                   // come back by itself before the second is over.
-                   constexpr absl::Duration kFirstRound = absl::Milliseconds(100);
-                   h->now = decide::NextWholeSecond(h->now + kFirstRound) - kFirstRound;
+                   // The failed pod stays in its back-off: else it may come back by itself before
+                   // the operator looks, and nothing is left to retry.
+                   h->workloads.set_fate_of_new("", FakeWorkloads::Fate::kReady);
                    h->Apply("demo", Spec({{"rollout", {{"retryToken", "a"}}}}));
                  }});
   out.push_back({"history",
