@@ -15,7 +15,7 @@ std::string_view FindHeader(const Headers& headers, std::string_view name) {
 }
 
 std::string_view Request::credentials() const {
-  constexpr std::string_view kName = "Authorization";
+  static constexpr std::string_view kName = "Authorization";
   const auto named = std::count_if(headers.begin(), headers.end(), [](const Header& h) {
     return absl::EqualsIgnoreCase(h.name, ToAbsl(kName));
   });

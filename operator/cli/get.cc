@@ -96,7 +96,7 @@ absl::Status Get(Session& session, const GetOptions& options) {
   absl::Status printed;
   const auto stop = [&] { return !printed.ok() || session.stop(); };
   while (options.watch && !stop()) {
-    const absl::Status ended = session.client().Watch(
+    absl::Status ended = session.client().Watch(
         kube::resources::kDeepSeekDeployment, list, found.resource_version,
         [&](const kube::WatchEvent& event) {
           if (stop() || event.type == kube::WatchEventType::kBookmark) return;
