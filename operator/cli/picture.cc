@@ -27,6 +27,7 @@ std::string StateOf(const decide::Pod& pod) {
   if (pod.deleting) return "Stopping";
   if (pod.ready) return "Ready";
   if (!pod.unschedulable.empty()) return "Unschedulable";
+  if (pod.agent_ready) return "NotReady";  // for want of another container
   if (pod.running) return "Loading";
   return pod.waiting_reason.empty() ? "Starting" : pod.waiting_reason;
 }

@@ -78,6 +78,7 @@ std::string DeadlineText(const State& state) {
 // The reason and message of a deployment that is not ready.
 Condition NotReady(const State& state) {
   Condition out{condition::kReady, kFalse, "", ReadyText(state)};
+  const std::string sidecar = SidecarText(state);
   if (state.failure) {
     out.reason = state.failure->reason;
     out.message = state.failure->message;
@@ -88,15 +89,14 @@ Condition NotReady(const State& state) {
     out.reason = reason::kPaused;
     out.message = StrCat("the rollout is paused (rollout.paused); ", out.message);
   } else if (state.completed) {
-    const std::string sidecar = SidecarText(state);
     out.message += sidecar.empty() ? RestartText(state) : sidecar;
     out.reason = IsScaling(state) ? reason::kScaling : reason::kMinimumReplicasUnavailable;
   } else if (!state.stable.empty() || OldPods(state) > 0) {
     out.reason = reason::kUpdating;
+    out.message += sidecar;
     const int old = OldPods(state);
     if (old > 0) StrAppend(&out.message, ", ", old, " pods of earlier revisions are still there");
   } else {
-    const std::string sidecar = SidecarText(state);
     out.message += sidecar;
     out.reason = AnyRunning(state) && sidecar.empty() ? reason::kModelLoading : reason::kCreating;
   }

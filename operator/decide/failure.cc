@@ -45,14 +45,13 @@ bool IsVolumeProblem(const Warning& warning) {
          warning.reason == "FailedBinding" || warning.reason == "VolumeMismatch";
 }
 
-// `who`: "the agent", or "container NAME".
-std::string EndedText(const Ended& ended, const std::string& who = "the agent") {
+// `limits`: where the container's memory is limited.
+std::string EndedText(const Ended& ended, const std::string& who = "the agent",
+                      const char* limits = "workload.resources.limits") {
   const std::string last = LastLine(ended.message);
   std::string text = StrCat(who, " ended with exit code ", ended.exit_code);
-  if (ended.reason == "OOMKilled") {
-    StrAppend(&text, ", killed for want of memory (raise ",
-              who == "the agent" ? "workload.resources.limits)" : "its limit)");
-  }
+  if (ended.reason == "OOMKilled")
+    StrAppend(&text, ", killed for want of memory (raise ", limits, ")");
   if (!last.empty()) StrAppend(&text, ": ", last);
   return text;
 }
@@ -115,7 +114,7 @@ std::optional<Failure> OfSidecars(const Pod& pod) {
       return Make(reason::kImagePullFailed, pod.name, waits);
     if (IsCrashLoop(sidecar)) {
       return Make(reason::kCrashLooping, pod.name,
-                  sidecar.ended ? EndedText(*sidecar.ended, who) : waits);
+                  sidecar.ended ? EndedText(*sidecar.ended, who, "its limit") : waits);
     }
     if (IsStuck(sidecar)) return Make(reason::kCrashLooping, pod.name, waits);
   }

@@ -41,6 +41,25 @@ TEST(GetTest, WhatIsWrongIsSaidAtThePod) {
                               HasSubstr("no such image"), HasSubstr("candidate")));
 }
 
+TEST(GetTest, AnAgentThatServesIsNotLoading) {
+  Terminal t;
+  t.Apply("demo");
+  t.workloads.set_fate("", kube::FakeWorkloads::Fate::kNotReady);
+  t.Settle("demo");
+  ASSERT_TRUE(Get(t.session, {.name = "demo"}).ok());
+  EXPECT_THAT(t.Said(), HasSubstr("  Loading"));
+  Json pod = *t.server->All(kube::resources::kPod, "models").front();
+  pod["status"]["containerStatuses"][0]["ready"] = true;
+  t.server->SendAsController(
+      {.method = "PUT",
+       .path = kube::ObjectPath(kube::resources::kPod, "models",
+                                pod["metadata"]["name"].get<std::string>(), "status"),
+       .headers = {{"Content-Type", "application/json"}},
+       .body = pod.dump()});
+  ASSERT_TRUE(Get(t.session, {.name = "demo"}).ok());
+  EXPECT_THAT(t.Said(), HasSubstr("  NotReady"));
+}
+
 TEST(GetTest, TheProgressOfALoad) {
   Terminal t;
   t.Apply("demo");

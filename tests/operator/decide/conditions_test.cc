@@ -23,6 +23,38 @@ void ExpectKstatus(const World& w) {
   EXPECT_EQ(ready + reconciling + stalled, 1) << w.status.dump(1);
 }
 
+TEST(ConditionsTest, AnAgentThatServesBesideAContainerThatIsNotReady) {
+  World w;
+  const auto beside = [&](const std::string& hash8) {
+    w.fates[hash8] = Fate::kLoading;
+    w.shape = [hash8](const WorldPod& pod, Json* object) {
+      if (pod.hash8 != hash8) return;
+      (*object)["status"]["conditions"] = Json::parse(R"([{"type":"Ready","status":"False"}])");
+      (*object)["status"]["containerStatuses"] = Json::parse(
+          R"([{"name":"agent","ready":true,"state":{"running":{}}},
+              {"name":"log","ready":false,"state":{"running":{}}}])");
+    };
+    w.Reconcile();
+    w.Step();
+    w.Reconcile();
+    EXPECT_THAT(w.Message("Ready"), ::testing::HasSubstr("container log is not ready"));
+    EXPECT_EQ(w.Condition("ModelReady"), "True/ModelLoaded");
+  };
+  beside(w.last_hash8);
+  EXPECT_EQ(w.Condition("Ready"), "False/Creating") << "nothing is loading any more";
+  w.fates.clear();
+  w.shape = nullptr;
+  ASSERT_TRUE(w.Settle());
+  beside(w.last_hash8);
+  EXPECT_EQ(w.Condition("Ready"), "False/MinimumReplicasUnavailable");
+  w.fates.clear();
+  w.shape = nullptr;
+  ASSERT_TRUE(w.Settle());
+  w.Edit({{"engine", {{"maxBatch", 7}}}});
+  beside(w.last_hash8);
+  EXPECT_EQ(w.Condition("Ready"), "False/Updating");
+}
+
 TEST(ConditionsTest, CreatingThenLoadingThenReady) {
   World w;
   w.fates[w.last_hash8] = Fate::kPending;
