@@ -36,7 +36,7 @@ void PlacePiece(RowForm form, const uint8_t* piece, int64_t group, int64_t n, in
 
 }  // namespace
 
-void CpuBackend::GateUp(const ExpertRows& e, int64_t tile_begin, RowForm form,
+void CpuBackend::GateUp(const ExpertRows& e, int64_t tile_begin, RowForm form, const uint8_t* then,
                         ExpertScratch* scratch) {
   const PackedMatrix& gate = Matrix(e.ffn->gate);
   const PackedMatrix& up = Matrix(e.ffn->up);
@@ -48,10 +48,12 @@ void CpuBackend::GateUp(const ExpertRows& e, int64_t tile_begin, RowForm form,
   alignas(64) std::array<uint8_t, kQuantGroup * 4> piece;
   for (int64_t begin = e.begin; begin < e.end; begin += kExpertRowBlock) {
     const int64_t m = std::min(kExpertRowBlock, e.end - begin);
-    kernels_.gemm(gate, form, tile_begin, tile_end, &expert_x_[begin], m, scratch->gate_rows.data(),
-                  first, false);
-    kernels_.gemm(up, form, tile_begin, tile_end, &expert_x_[begin], m, scratch->up_rows.data(),
-                  first, false);
+    const uint8_t* from_up = up.quad(tile_begin);
+    const uint8_t* next = begin + m < e.end ? gate.quad(tile_begin) : then;
+    kernels_.gemm(gate, form, {tile_begin, tile_end, from_up}, &expert_x_[begin], m,
+                  scratch->gate_rows.data(), first, false);
+    kernels_.gemm(up, form, {tile_begin, tile_end, next}, &expert_x_[begin], m,
+                  scratch->up_rows.data(), first, false);
     for (int64_t i = 0; i < m; ++i) {
       float* g = scratch->gate_rows[i];
       kernels_.swiglu(g, scratch->up_rows[i], n, g);
@@ -82,9 +84,16 @@ void CpuBackend::RunExperts(int64_t hidden, RowForm form) {
   }
   Reserve(&intermediate_, bytes);
   list_work(kItemTiles, [&](const ExpertRows& e) { return Matrix(e.ffn->gate).tiles; });
+  // The first panel of the item after this one, which a thread as a rule takes next.
+  const auto after = [&](int64_t item, auto matrix_of) -> const uint8_t* {
+    if (static_cast<size_t>(item) + 1 >= work_.size()) return nullptr;
+    const auto& [index, begin] = work_[static_cast<size_t>(item) + 1];
+    return Matrix(matrix_of(*expert_rows_[static_cast<size_t>(index)].ffn)).quad(begin);
+  };
   ForItems(static_cast<int64_t>(work_.size()), 2 * multiply_adds, [&](int64_t item, int thread) {
     const auto [index, begin] = work_[static_cast<size_t>(item)];
     GateUp(expert_rows_[static_cast<size_t>(index)], begin, form,
+           after(item, [](const FfnWeights& ffn) -> const PackedWeight& { return ffn.gate; }),
            &expert_scratch_[static_cast<size_t>(thread)]);
   });
 
@@ -98,8 +107,11 @@ void CpuBackend::RunExperts(int64_t hidden, RowForm form) {
     const auto [index, begin] = work_[static_cast<size_t>(item)];
     const ExpertRows& e = expert_rows_[static_cast<size_t>(index)];
     const PackedMatrix& down = Matrix(e.ffn->down);
-    kernels_.gemm(down, FormFor(down), begin, std::min(begin + kPanelTiles, down.tiles),
-                  &expert_x_[e.begin], e.end - e.begin, &pair_out_[e.begin], 0, false);
+    const TileRange tiles{
+        begin, std::min(begin + kPanelTiles, down.tiles),
+        after(item, [](const FfnWeights& ffn) -> const PackedWeight& { return ffn.down; })};
+    kernels_.gemm(down, FormFor(down), tiles, &expert_x_[e.begin], e.end - e.begin,
+                  &pair_out_[e.begin], 0, false);
   });
 }
 

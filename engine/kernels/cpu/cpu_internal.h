@@ -95,7 +95,9 @@ class CpuBackend : public HostBackend {
   /// pair_out_.
   void RunExperts(int64_t hidden, RowForm form);
   /// One item of the first pass: a group of columns of the intermediate, all rows of the expert.
-  void GateUp(const ExpertRows& e, int64_t tile_begin, RowForm form, ExpertScratch* scratch);
+  /// `then`: what is read after it, or null.
+  void GateUp(const ExpertRows& e, int64_t tile_begin, RowForm form, const uint8_t* then,
+              ExpertScratch* scratch);
   absl::Status PlanAttention(const StepPlan& plan);
 
   // Materialised MLA.

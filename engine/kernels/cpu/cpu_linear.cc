@@ -48,7 +48,7 @@ void CpuBackend::Linear(const Buffer& x, const PackedWeight& weight, int64_t row
   const int64_t step = few ? 1 : kPanelTiles;
   ForItems((w.tiles + step - 1) / step, rows * w.rows * w.cols, [&](int64_t item, int) {
     const int64_t begin = item * step;
-    kernels_.gemm(w, form, begin, std::min(begin + step, w.tiles), prepared_rows_.data(), rows,
+    kernels_.gemm(w, form, {begin, std::min(begin + step, w.tiles)}, prepared_rows_.data(), rows,
                   out_rows_.data(), 0, accumulate);
   });
 }

@@ -139,7 +139,7 @@ void CpuBackend::Absorb(int32_t head, const float* q, const MlaLayer& layer,
     NarrowRow(query, layer.nope_dim, row);
     from[i] = reinterpret_cast<const uint8_t*>(row);
   }
-  kernels_.gemm(k_up, form, 0, k_up.tiles, from.data(), static_cast<int64_t>(wave_.size()),
+  kernels_.gemm(k_up, form, {0, k_up.tiles}, from.data(), static_cast<int64_t>(wave_.size()),
                 to.data(), 0, false);
   for (size_t i = 0; i < wave_.size(); ++i) {
     attend_kernels_.to_row(to[i], width, LatentQuery(static_cast<int64_t>(i), head, layer));
@@ -193,7 +193,7 @@ void CpuBackend::LeaveLatent(int32_t head, const MlaLayer& layer, float* out) {
     to[i] = out + (int64_t{wave_[i].row} * layer.heads + head) * layer.v_dim;
   }
   const PackedMatrix& v_up = Matrix(layer.v_up[static_cast<size_t>(head)]);
-  kernels_.gemm(v_up, LeavingForm(layer), 0, v_up.tiles, from.data(),
+  kernels_.gemm(v_up, LeavingForm(layer), {0, v_up.tiles}, from.data(),
                 static_cast<int64_t>(wave_.size()), to.data(), 0, false);
 }
 

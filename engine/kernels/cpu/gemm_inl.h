@@ -22,9 +22,9 @@ inline void StoreTile(const PackedMatrix& w, int64_t tile, const V& total, bool 
 }
 
 template <WeightFormat F, RowForm R, int M, int N, Ahead kAhead>
-inline void Block(const PackedMatrix& w, int64_t tile, const uint8_t* const* x, float* const* out,
-                  int64_t out_row, bool accumulate) {
-  const PanelView p = View<F>(w, tile);
+inline void Block(const PackedMatrix& w, int64_t tile, const uint8_t* next, const uint8_t* const* x,
+                  float* const* out, int64_t out_row, bool accumulate) {
+  const PanelView p = View<F>(w, tile, next);
   V total[M][N];
   for (int i = 0; i < M; ++i) {
     for (int n = 0; n < N; ++n) total[i][n] = V::Zero();
@@ -41,15 +41,15 @@ inline void Block(const PackedMatrix& w, int64_t tile, const uint8_t* const* x, 
 }
 
 template <WeightFormat F, RowForm R, int M, int N, Ahead kAhead = Ahead{}>
-inline void RowBlock(const PackedMatrix& w, int64_t tile_begin, int64_t tile_end,
-                     const uint8_t* const* x, float* const* out, int64_t out_row, bool accumulate) {
-  int64_t tile = tile_begin;
-  while (tile < tile_end) {
-    if (tile % N == 0 && tile + N <= tile_end) {
-      Block<F, R, M, N, kAhead>(w, tile, x, out, out_row, accumulate);
+inline void RowBlock(const PackedMatrix& w, const TileRange& tiles, const uint8_t* const* x,
+                     float* const* out, int64_t out_row, bool accumulate) {
+  int64_t tile = tiles.begin;
+  while (tile < tiles.end) {
+    if (tile % N == 0 && tile + N <= tiles.end) {
+      Block<F, R, M, N, kAhead>(w, tile, tiles.then, x, out, out_row, accumulate);
       tile += N;
     } else {
-      Block<F, R, M, 1, Ahead{}>(w, tile, x, out, out_row, accumulate);
+      Block<F, R, M, 1, Ahead{}>(w, tile, nullptr, x, out, out_row, accumulate);
       ++tile;
     }
   }
@@ -64,7 +64,7 @@ inline void WideBlock(const PackedMatrix& w, int64_t tile, const uint8_t* const*
   alignas(64) float wide[kQuantGroup * kTileRows];
   alignas(64) float totals[kMost * kTileRows] = {};
   const PanelView p = View<WeightFormat::kF8>(w, tile);
-  const PanelView view{nullptr, nullptr, 0, QuadBytes(WeightFormat::kF32), 0, 0};
+  const PanelView view{nullptr, nullptr, 0, QuadBytes(WeightFormat::kF32), 0, nullptr, 0};
   const uint8_t* data = p.data;
   for (int64_t g = 0; g < w.groups; ++g) {
     const int64_t begin = g * w.group;
@@ -132,15 +132,16 @@ inline int TakeRows(int64_t m, Body body) {
 // The first block of rows streams whole panels from memory; the blocks after it find the panel in
 // the L2 cache, where half panels and more rows are faster: fewer loads of weights for as many
 // products. INT4 takes whole panels there too (one core, AVX-512 VNNI: 433 Gop/s, half panels 410).
+// tiles: of one panel, and the panel that is asked for.
 template <WeightFormat F, RowForm R>
-void Panel(const PackedMatrix& w, int64_t tile_begin, int64_t tile_end, const uint8_t* const* x,
-           int64_t m, float* const* out, int64_t out_row, bool accumulate) {
+void Panel(const PackedMatrix& w, const TileRange& tiles, const uint8_t* const* x, int64_t m,
+           float* const* out, int64_t out_row, bool accumulate) {
   // Four columns of F32 weights are four registers per tile: no room for more rows.
   constexpr bool kWhole = R == RowForm::kF32 || F == WeightFormat::kI4;
   constexpr int kHotRows = kWhole ? kRowBlock : kHotRowBlock;
   // Takes M rows off the front of x and out.
   const auto block = [&]<int M, int N, Ahead kAhead = Ahead{}>() {
-    RowBlock<F, R, M, N, kAhead>(w, tile_begin, tile_end, x, out, out_row, accumulate);
+    RowBlock<F, R, M, N, kAhead>(w, tiles, x, out, out_row, accumulate);
     x += M;
     out += M;
     return M;
@@ -148,7 +149,7 @@ void Panel(const PackedMatrix& w, int64_t tile_begin, int64_t tile_end, const ui
   if constexpr (kWideRows > 0 && R == RowForm::kF32 && F == WeightFormat::kF8) {
     while (m >= kLeastWideRows && w.group <= kQuantGroup) {
       const int64_t wide = m < kWideRows ? m : kWideRows;
-      for (int64_t tile = tile_begin; tile < tile_end; ++tile) {
+      for (int64_t tile = tiles.begin; tile < tiles.end; ++tile) {
         WideBlock<kWideRows>(w, tile, x, wide, out, out_row, accumulate);
       }
       x += wide;
@@ -192,37 +193,36 @@ void Panel(const PackedMatrix& w, int64_t tile_begin, int64_t tile_end, const ui
 
 /// All rows with one panel after the other.
 template <WeightFormat F, RowForm R>
-void Rows(const PackedMatrix& w, int64_t tile_begin, int64_t tile_end, const uint8_t* const* x,
-          int64_t m, float* const* out, int64_t out_row, bool accumulate) {
-  for (int64_t tile = tile_begin; tile < tile_end;) {
+void Rows(const PackedMatrix& w, const TileRange& tiles, const uint8_t* const* x, int64_t m,
+          float* const* out, int64_t out_row, bool accumulate) {
+  for (int64_t tile = tiles.begin; tile < tiles.end;) {
     const int64_t panel_end = tile + kPanelTiles - tile % kPanelTiles;
-    const int64_t end = panel_end < tile_end ? panel_end : tile_end;
-    Panel<F, R>(w, tile, end, x, m, out, out_row, accumulate);
+    const int64_t end = panel_end < tiles.end ? panel_end : tiles.end;
+    const TileRange panel{tile, end, PanelAfter(w, tile, tiles)};
+    Panel<F, R>(w, panel, x, m, out, out_row, accumulate);
     tile = end;
   }
 }
 
 template <WeightFormat F>
-void GemmFormat(const PackedMatrix& w, RowForm form, int64_t tile_begin, int64_t tile_end,
+void GemmFormat(const PackedMatrix& w, RowForm form, const TileRange& tiles,
                 const uint8_t* const* x, int64_t m, float* const* out, int64_t out_row,
                 bool accumulate) {
   if constexpr (IsInteger(F)) {
     if (form == RowForm::kInt8) {
-      return Rows<F, RowForm::kInt8>(w, tile_begin, tile_end, x, m, out, out_row, accumulate);
+      return Rows<F, RowForm::kInt8>(w, tiles, x, m, out, out_row, accumulate);
     }
   } else if constexpr (F != WeightFormat::kF32 && kBf16Dot) {
     if (form == RowForm::kBf16) {
-      return Rows<F, RowForm::kBf16>(w, tile_begin, tile_end, x, m, out, out_row, accumulate);
+      return Rows<F, RowForm::kBf16>(w, tiles, x, m, out, out_row, accumulate);
     }
   }
-  Rows<F, RowForm::kF32>(w, tile_begin, tile_end, x, m, out, out_row, accumulate);
+  Rows<F, RowForm::kF32>(w, tiles, x, m, out, out_row, accumulate);
 }
 
-void Gemm(const PackedMatrix& w, RowForm form, int64_t tile_begin, int64_t tile_end,
-          const uint8_t* const* x, int64_t m, float* const* out, int64_t out_row, bool accumulate) {
-  const auto run = [&](auto gemm) {
-    gemm(w, form, tile_begin, tile_end, x, m, out, out_row, accumulate);
-  };
+void Gemm(const PackedMatrix& w, RowForm form, const TileRange& tiles, const uint8_t* const* x,
+          int64_t m, float* const* out, int64_t out_row, bool accumulate) {
+  const auto run = [&](auto gemm) { gemm(w, form, tiles, x, m, out, out_row, accumulate); };
   switch (w.format) {
     case WeightFormat::kF32:
       return run(GemmFormat<WeightFormat::kF32>);

@@ -16,11 +16,10 @@ struct KernelTable {
   /// vdpbf16ps: bf16 and FP8 weights may be multiplied with bf16 rows.
   bool bf16_dot;
   /// out[i][n - out_row] = (accumulate ? out[i][n - out_row] : 0) + W[n] . x[i] for the rows n of
-  /// tiles [tile_begin, tile_end), i < m. x[i]: a row in `form` (kF32 for every format; kBf16 for
-  /// kBf16 and kF8 where bf16_dot; kInt8 for kI8 and kI4).
-  void (*gemm)(const PackedMatrix& w, RowForm form, int64_t tile_begin, int64_t tile_end,
-               const uint8_t* const* x, int64_t m, float* const* out, int64_t out_row,
-               bool accumulate);
+  /// `tiles`, i < m. x[i]: a row in `form` (kF32 for every format; kBf16 for kBf16 and kF8 where
+  /// bf16_dot; kInt8 for kI8 and kI4).
+  void (*gemm)(const PackedMatrix& w, RowForm form, const TileRange& tiles, const uint8_t* const* x,
+               int64_t m, float* const* out, int64_t out_row, bool accumulate);
   /// x [cols] -> RowBytes(form, cols) bytes.
   void (*prepare)(RowForm form, const float* x, int64_t cols, uint8_t* out);
   /// 16 rows of one group, values [n][16] -> codes [n][16] and scales [16]: QuantizeGroup of each.

@@ -160,8 +160,9 @@ inline void AddGroup(const int32_t* sums, const uint8_t* scales, const UnitX& x,
 template <WeightFormat F, int N>
 class UnitBlock {
  public:
-  UnitBlock(const PackedMatrix& w, int64_t tile, const uint8_t* const* x, int64_t m)
-      : w_(w), p_(View<F>(w, tile)), m_(m), count_((m + kUnitRows - 1) / kUnitRows) {
+  UnitBlock(const PackedMatrix& w, int64_t tile, const uint8_t* next, const uint8_t* const* x,
+            int64_t m)
+      : w_(w), p_(View<F>(w, tile, next)), m_(m), count_((m + kUnitRows - 1) / kUnitRows) {
     for (int64_t b = 0; b < count_; ++b) {
       const int64_t left = m - b * kUnitRows;
       blocks_[static_cast<size_t>(b)] =
@@ -174,7 +175,7 @@ class UnitBlock {
     const int64_t lines = GroupBytes<F>(p_) / 64;
     const int64_t products = count_ * (IsInteger(F) ? (N + 1) / 2 : 1);
     ask_lines_ = AsksBesideProducts() ? (lines + products - 1) / products : 0;
-    spread_ = chunk == 1 && p_.next > 0;
+    spread_ = chunk == 1 && p_.next != nullptr && p_.next != p_.data;
     for (int64_t first = 0; first < w_.groups; first += chunk) {
       const int64_t end = first + chunk < w_.groups ? first + chunk : w_.groups;
       for (int64_t g = first; g < end; ++g) Unpack(g, units(g - first));
@@ -285,10 +286,10 @@ class UnitBlock {
   // at a time; else the next groups'.
   void Ask() {
     for (const int64_t end = ask_ + ask_lines_; ask_ < end; ++ask_) {
-      const int64_t at =
-          spread_ ? p_.next + ask_ % kAskPlaces * (p_.next / kAskPlaces) + ask_ / kAskPlaces * 64
-                  : ask_ * 64;
-      __builtin_prefetch(p_.data + at, 0, 2);
+      const uint8_t* at = spread_
+                              ? p_.next + ask_ % kAskPlaces * p_.quarter + ask_ / kAskPlaces * 64
+                              : p_.data + ask_ * 64;
+      __builtin_prefetch(at, 0, 2);
     }
   }
   void Rows(int64_t rows) {
@@ -349,9 +350,9 @@ class UnitBlock {
 };
 
 template <WeightFormat F, int N>
-void UnitTiles(const PackedMatrix& w, int64_t tile, const uint8_t* const* x, int64_t m,
-               float* const* out, int64_t out_row, bool accumulate) {
-  UnitBlock<F, N> block(w, tile, x, m);
+void UnitTiles(const PackedMatrix& w, int64_t tile, const uint8_t* next, const uint8_t* const* x,
+               int64_t m, float* const* out, int64_t out_row, bool accumulate) {
+  UnitBlock<F, N> block(w, tile, next, x, m);
   block.Run();
   for (int64_t i = 0; i < m; ++i) {
     for (int n = 0; n < N; ++n) {
@@ -362,26 +363,25 @@ void UnitTiles(const PackedMatrix& w, int64_t tile, const uint8_t* const* x, int
 }
 
 template <WeightFormat F>
-[[gnu::noinline]] void UnitRowsOf(const PackedMatrix& w, int64_t tile_begin, int64_t tile_end,
+[[gnu::noinline]] void UnitRowsOf(const PackedMatrix& w, const TileRange& tiles,
                                   const uint8_t* const* x, int64_t m, float* const* out,
                                   int64_t out_row, bool accumulate) {
-  for (int64_t tile = tile_begin; tile < tile_end;) {
-    const bool whole = tile % kPanelTiles == 0 && tile + kPanelTiles <= tile_end;
-    const auto tiles = whole ? UnitTiles<F, kPanelTiles> : UnitTiles<F, 1>;
+  for (int64_t tile = tiles.begin; tile < tiles.end;) {
+    const bool whole = tile % kPanelTiles == 0 && tile + kPanelTiles <= tiles.end;
+    const uint8_t* next = whole ? PanelAfter(w, tile, tiles) : nullptr;
+    const auto run = whole ? UnitTiles<F, kPanelTiles> : UnitTiles<F, 1>;
     for (int64_t i = 0; i < m; i += kMostRows) {
-      tiles(w, tile, x + i, m - i < kMostRows ? m - i : kMostRows, out + i, out_row, accumulate);
+      const int64_t rows = m - i < kMostRows ? m - i : kMostRows;
+      run(w, tile, next, x + i, rows, out + i, out_row, accumulate);
     }
     tile += whole ? kPanelTiles : 1;
   }
   Release();
 }
 
-void AmxGemm(const PackedMatrix& w, RowForm form, int64_t tile_begin, int64_t tile_end,
-             const uint8_t* const* x, int64_t m, float* const* out, int64_t out_row,
-             bool accumulate) {
-  const auto run = [&](auto gemm) {
-    gemm(w, tile_begin, tile_end, x, m, out, out_row, accumulate);
-  };
+void AmxGemm(const PackedMatrix& w, RowForm form, const TileRange& tiles, const uint8_t* const* x,
+             int64_t m, float* const* out, int64_t out_row, bool accumulate) {
+  const auto run = [&](auto gemm) { gemm(w, tiles, x, m, out, out_row, accumulate); };
   if (form == RowForm::kInt8 && m >= LeastRows(w.format)) {
     return w.format == WeightFormat::kI4 ? run(UnitRowsOf<WeightFormat::kI4>)
                                          : run(UnitRowsOf<WeightFormat::kI8>);
@@ -396,7 +396,7 @@ void AmxGemm(const PackedMatrix& w, RowForm form, int64_t tile_begin, int64_t ti
     return w.format == WeightFormat::kF8 ? run(UnitRowsOf<WeightFormat::kF8>)
                                          : run(UnitRowsOf<WeightFormat::kBf16>);
   }
-  Gemm(w, form, tile_begin, tile_end, x, m, out, out_row, accumulate);
+  Gemm(w, form, tiles, x, m, out, out_row, accumulate);
 }
 
 }  // namespace

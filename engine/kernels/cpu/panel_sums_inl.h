@@ -64,23 +64,33 @@ struct PanelView {
   int64_t unit;           // bytes between tiles of one quad (kI4: of two quads)
   int64_t step;           // bytes between quads (kI4: pairs of quads)
   int64_t scale_step;     // bytes between groups
-  int64_t next;           // bytes to the same place of the next panel; 0: scales follow
+  const uint8_t* next;    // the panel that is read after this one, or this one
+  int64_t quarter;        // of a panel, in bytes
 };
 /// Bytes of a tile in one step over a panel.
 constexpr int64_t UnitBytes(WeightFormat format) {
   return format == WeightFormat::kI4 ? 64 : QuadBytes(format);
 }
 template <WeightFormat F>
-inline PanelView View(const PackedMatrix& w, int64_t tile) {
+inline PanelView View(const PackedMatrix& w, int64_t tile, const uint8_t* next = nullptr) {
   constexpr int64_t kUnit = UnitBytes(F);
   const int64_t width = w.panel_width(tile);
-  const bool last = w.scales != nullptr && tile + kPanelTiles >= w.tiles;
   return {w.quad(tile),
           w.scales == nullptr ? nullptr : w.scale(tile),
           kUnit,
           width * kUnit,
           width * kTileRows * w.scale_bytes(),
-          last ? 0 : width * w.tile_bytes()};
+          next,
+          width * w.tile_bytes() / kPanelTiles};
+}
+/// What is asked for while the panel of `tile`, which is one of `tiles`, is computed.
+inline const uint8_t* PanelAfter(const PackedMatrix& w, int64_t tile, const TileRange& tiles) {
+  const int64_t begin = tile - tile % kPanelTiles;
+  const int64_t end = begin + kPanelTiles;
+  if (end >= tiles.end && tiles.then != nullptr) return tiles.then;
+  if (end < w.tiles) return w.quad(end);
+  // Behind the last panel are scales; else what was packed next, and as a rule is read next.
+  return w.scales != nullptr ? w.quad(begin) : w.data + w.tiles * w.tile_bytes();
 }
 
 // The tiles [first, first + count) of a panel that ask for the next one while they are computed,
@@ -94,11 +104,10 @@ template <WeightFormat F, Ahead kAhead>
 inline void AskAhead(const uint8_t* data, const PanelView& p) {
   static_assert(kAskPlaces == 1 || kAskPlaces == kPanelTiles);
   for (int n = kAhead.first; n < kAhead.first + kAhead.count; ++n) {
-    const uint8_t* from = kAskPlaces == 1
-                              ? data + n * UnitBytes(F)
-                              : p.data + (data - p.data) / kPanelTiles + n * (p.next / kPanelTiles);
+    const uint8_t* from = kAskPlaces == 1 ? p.next + (data - p.data) + n * UnitBytes(F)
+                                          : p.next + (data - p.data) / kPanelTiles + n * p.quarter;
     for (int64_t at = 0; at < UnitBytes(F); at += 64) {
-      __builtin_prefetch(from + p.next + at, 0, kAskLocality);
+      __builtin_prefetch(from + at, 0, kAskLocality);
     }
   }
 }

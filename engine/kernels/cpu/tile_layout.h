@@ -88,6 +88,14 @@ struct PackedMatrix {
   }
 };
 
+/// Tiles that one product reads, in order.
+struct TileRange {
+  int64_t begin = 0, end = 0;
+  /// The panel that its thread reads after them, which is asked for while the last one is computed;
+  /// null: the matrix's next one, if there is one.
+  const uint8_t* then = nullptr;
+};
+
 /// Bytes of a packed matrix, weights and scales: what the memory plan counts.
 constexpr int64_t PackedBytes(WeightFormat format, int64_t rows, int64_t cols, int64_t group) {
   PackedMatrix p;

@@ -121,11 +121,12 @@ inline void AddGroupInOrder(const PackedMatrix& w, const PanelView& p, int64_t g
 }
 
 template <WeightFormat F, int M, int N>
-inline void BlockInOrder(const PackedMatrix& w, int64_t tile, const uint8_t* const* x,
-                         float* const* out, int64_t out_row, bool accumulate) {
+inline void BlockInOrder(const PackedMatrix& w, int64_t tile, const uint8_t* next,
+                         const uint8_t* const* x, float* const* out, int64_t out_row,
+                         bool accumulate) {
   constexpr int kMostTiles = M <= 2 ? 4 / M : 2;  // of a pass: 8 or 12 chains
   constexpr int kPass = N < kMostTiles ? N : kMostTiles;
-  const PanelView p = View<F>(w, tile);
+  const PanelView p = View<F>(w, tile, next);
   V total[N / kPass][M][kPass];
   for (auto& pass : total) {
     for (auto& row : pass) {
@@ -155,16 +156,17 @@ constexpr int kMostRowsInOrder = 3;
 
 /// m <= kMostRowsInOrder rows of bf16 with tiles of bf16 or FP8 in groups of 128.
 template <WeightFormat F>
-[[gnu::noinline]] void RowsInOrder(const PackedMatrix& w, int64_t tile_begin, int64_t tile_end,
+[[gnu::noinline]] void RowsInOrder(const PackedMatrix& w, const TileRange& tiles,
                                    const uint8_t* const* x, int64_t m, float* const* out,
                                    int64_t out_row, bool accumulate) {
   TakeRows<kMostRowsInOrder>(m, [&]<int M>() {
-    for (int64_t tile = tile_begin; tile < tile_end;) {
-      if (tile % kPanelTiles == 0 && tile + kPanelTiles <= tile_end) {
-        BlockInOrder<F, M, kPanelTiles>(w, tile, x, out, out_row, accumulate);
+    for (int64_t tile = tiles.begin; tile < tiles.end;) {
+      if (tile % kPanelTiles == 0 && tile + kPanelTiles <= tiles.end) {
+        const uint8_t* next = PanelAfter(w, tile, tiles);
+        BlockInOrder<F, M, kPanelTiles>(w, tile, next, x, out, out_row, accumulate);
         tile += kPanelTiles;
       } else {
-        BlockInOrder<F, M, 1>(w, tile++, x, out, out_row, accumulate);
+        BlockInOrder<F, M, 1>(w, tile++, nullptr, x, out, out_row, accumulate);
       }
     }
     return M;

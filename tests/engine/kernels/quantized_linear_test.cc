@@ -220,7 +220,7 @@ class ManyRows : public testing::TestWithParam<std::string> {
       std::vector<float> out(from.size() * static_cast<size_t>(w.rows), 0.5F);
       std::vector<float*> to;
       for (size_t i = 0; i < from.size(); ++i) to.push_back(out.data() + i * w.rows);
-      kernels.gemm(w, form, 0, w.tiles, from.data(), static_cast<int64_t>(from.size()), to.data(),
+      kernels.gemm(w, form, {0, w.tiles}, from.data(), static_cast<int64_t>(from.size()), to.data(),
                    0, accumulate);
       return out;
     };
