@@ -85,15 +85,14 @@ void CpuBackend::RunExperts(int64_t hidden, RowForm form) {
   Reserve(&intermediate_, bytes);
   list_work(kItemTiles, [&](const ExpertRows& e) { return Matrix(e.ffn->gate).tiles; });
   // The first panel of the item after this one, which a thread as a rule takes next.
-  const auto after = [&](int64_t item, auto matrix_of) -> const uint8_t* {
+  const auto after = [&](int64_t item, PackedWeight FfnWeights::*matrix) -> const uint8_t* {
     if (static_cast<size_t>(item) + 1 >= work_.size()) return nullptr;
     const auto& [index, begin] = work_[static_cast<size_t>(item) + 1];
-    return Matrix(matrix_of(*expert_rows_[static_cast<size_t>(index)].ffn)).quad(begin);
+    return Matrix(expert_rows_[static_cast<size_t>(index)].ffn->*matrix).quad(begin);
   };
   ForItems(static_cast<int64_t>(work_.size()), 2 * multiply_adds, [&](int64_t item, int thread) {
     const auto [index, begin] = work_[static_cast<size_t>(item)];
-    GateUp(expert_rows_[static_cast<size_t>(index)], begin, form,
-           after(item, [](const FfnWeights& ffn) -> const PackedWeight& { return ffn.gate; }),
+    GateUp(expert_rows_[static_cast<size_t>(index)], begin, form, after(item, &FfnWeights::gate),
            &expert_scratch_[static_cast<size_t>(thread)]);
   });
 
@@ -107,9 +106,8 @@ void CpuBackend::RunExperts(int64_t hidden, RowForm form) {
     const auto [index, begin] = work_[static_cast<size_t>(item)];
     const ExpertRows& e = expert_rows_[static_cast<size_t>(index)];
     const PackedMatrix& down = Matrix(e.ffn->down);
-    const TileRange tiles{
-        begin, std::min(begin + kPanelTiles, down.tiles),
-        after(item, [](const FfnWeights& ffn) -> const PackedWeight& { return ffn.down; })};
+    const TileRange tiles{begin, std::min(begin + kPanelTiles, down.tiles),
+                          after(item, &FfnWeights::down)};
     kernels_.gemm(down, FormFor(down), tiles, &expert_x_[e.begin], e.end - e.begin,
                   &pair_out_[e.begin], 0, false);
   });

@@ -64,7 +64,7 @@ struct PanelView {
   int64_t unit;           // bytes between tiles of one quad (kI4: of two quads)
   int64_t step;           // bytes between quads (kI4: pairs of quads)
   int64_t scale_step;     // bytes between groups
-  const uint8_t* next;    // the panel that is read after this one, or this one
+  const uint8_t* next;    // the panel that is asked for; null where no block asks
   int64_t quarter;        // of a panel, in bytes
 };
 /// Bytes of a tile in one step over a panel.

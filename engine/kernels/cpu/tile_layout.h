@@ -88,7 +88,7 @@ struct PackedMatrix {
   }
 };
 
-/// Tiles that one product reads, in order.
+/// Tiles [begin, end) that one product reads, in order.
 struct TileRange {
   int64_t begin = 0, end = 0;
   /// The panel that its thread reads after them, which is asked for while the last one is computed;
